@@ -1,0 +1,506 @@
+"""The desk's only language: what comes in (`Message`) and what was decided (`Outcome`).
+
+Every value here is frozen, JSON-able through `engine.codec` and lands in the ledger. `at` is desk time, stamped when
+the message enters the inbox. An actor (`by`) is a Slack user id, `console`, `desk` or `rule:NAME`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from engine.domain import (
+    Alarm,
+    Decision,
+    Fill,
+    GateStep,
+    Hold,
+    Instrument,
+    MarketKind,
+    Order,
+    Position,
+    Proposal,
+    Quote,
+    Refusal,
+    Role,
+    Signal,
+    Symbol,
+    Tier,
+    TradeRecord,
+)
+
+# ------------------------------------------------------------ messages: what comes in
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """The first message of every ledger: what this data folder is, for ever."""
+
+    at: datetime
+    desk_id: str
+    kind: MarketKind
+    playbook: str
+    playbook_hash: str
+    label: str = ""  # "simulated", "planted edge": shown on every message
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process took over. Carries everything a replay needs to rebuild the same Trader."""
+
+    at: datetime
+    version: str
+    settings: Mapping[str, str]  # effective playbook overrides, never a secret
+    symbols: tuple[Symbol, ...]
+    playbook_yaml: str
+    instruments: tuple[Instrument, ...]
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The closed one-minute bars of all symbols, once. Columns run parallel to `symbols`; a missing bar has no entry.
+
+    `quality` holds `BarQuality` values. `missing` names the symbols that have no bar for this minute.
+    `caught_up` marks bars that history delivered after a restart: they warm indicators, mark missed exits and
+    open nothing.
+    """
+
+    at: datetime
+    symbols: tuple[Symbol, ...]
+    open: tuple[float, ...]
+    high: tuple[float, ...]
+    low: tuple[float, ...]
+    close: tuple[float, ...]
+    volume: tuple[float, ...]
+    quality: tuple[str, ...]
+    missing: tuple[Symbol, ...] = ()
+    caught_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Merged prints of one symbol (or one executable quote: a bar with one price) that may settle something.
+
+    `at` is desk time of entry; `first` and `last` are the venue times it covers.
+    """
+
+    at: datetime
+    symbol: Symbol
+    first: datetime
+    last: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    source: str = "print"  # "print" or "quote"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The analyst's answer to one `Minute`: signals, and the numbers `/why` shows, by symbol."""
+
+    at: datetime
+    minute: datetime
+    signals: tuple[Signal, ...]
+    steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A person decided about a proposal. `quote` is the symbol's last valid quote, stamped on entry to the inbox."""
+
+    at: datetime
+    action: str  # "approve", "reject", "half"
+    proposal: str
+    revision: int
+    by: str
+    role: Role
+    quote: Quote | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePosition:
+    at: datetime
+    by: str
+    role: Role
+    symbol: Symbol
+    strategy: str | None = None  # None: every strategy's position in the symbol
+    fraction: float = 1.0
+    quote: Quote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    at: datetime
+    by: str
+    role: Role
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Lift a hold. `code` None lifts the persons' pauses; another code lifts that breaker (or a confirmed panic)."""
+
+    at: datetime
+    by: str
+    role: Role
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panic:
+    at: datetime
+    by: str
+    role: Role
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The broker took or refused an order (by client id)."""
+
+    at: datetime
+    client_id: str
+    ok: bool
+    reason: str = ""
+    validated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChanged:
+    """A feed went up or down, or one symbol's prices stopped or came back."""
+
+    at: datetime
+    feed: str
+    up: bool
+    detail: str = ""
+    symbols: tuple[Symbol, ...] = ()  # empty: all
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something fell due in desk time: `expiry`, `analysis`, `hold`, `prices` (the Trader's own) or `report`."""
+
+    at: datetime
+    name: str
+    key: str
+    due: datetime
+    quote: Quote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSeen:
+    """The health check's alarms as they now stand (only sent when they changed)."""
+
+    at: datetime
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleClaimed:
+    """`/desk claim` named the first admin."""
+
+    at: datetime
+    by: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TierChanged:
+    at: datetime
+    by: str
+    strategy: str | None
+    tier: Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A press or command that access refused, or a read worth auditing. It changes nothing."""
+
+    at: datetime
+    by: str
+    what: str
+    allowed: bool
+    detail: str = ""
+
+
+Message: TypeAlias = (
+    Born
+    | Started
+    | Stopped
+    | Minute
+    | Slice
+    | Analysis
+    | Press
+    | ClosePosition
+    | Pause
+    | Resume
+    | Panic
+    | Acked
+    | FeedChanged
+    | Timer
+    | HealthSeen
+    | RoleClaimed
+    | TierChanged
+    | Attempted
+)
+
+# ------------------------------------------------------------ outcomes: what was decided
+
+
+@dataclass(frozen=True, slots=True)
+class DeskStarted:
+    at: datetime
+    state: str
+    first: bool  # the ledger's first start
+    positions: int
+    pending: int
+    equity: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeskStopped:
+    at: datetime
+    positions: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalOpened:
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalChanged:
+    """Refreshed or re-quoted in place (a new revision). `why`: refreshed, drift, beyond_stop, halved."""
+
+    proposal: Proposal
+    why: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalClosed:
+    """Approved, rejected, expired, withdrawn or refused: `proposal.status` says which, with who, when and why."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSeen:
+    """A signal and what became of it at once: proposed, refused, observed, exit, refreshed, withdrew."""
+
+    signal: Signal
+    fate: str
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIntended:
+    """Written before the gateway sends it."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAcked:
+    client_id: str
+    symbol: Symbol
+    ok: bool
+    reason: str
+    validated: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    client_id: str
+    symbol: Symbol
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class PositionOpened:
+    position: Position
+    proposal: str | None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChanged:
+    """`why`: added, reduced, trailing (the stop moved), due (an exit is held back by HALTED)."""
+
+    position: Position
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionClosed:
+    trade: TradeRecord
+    proposal: str | None
+    day_pnl: float
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLifted:
+    hold: Hold
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The gate chain of one symbol at one minute."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRaised:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRepeated:
+    """Escalated or counted: the alert message is edited, not posted again (unless `escalated`)."""
+
+    alarm: Alarm
+    escalated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCleared:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDue:
+    """A report slot fell due (`morning`, `evening`, `week` + local date), exactly once; `late` when it was missed."""
+
+    report: str
+    slot: str
+    covers_from: datetime
+    covers_to: datetime
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGranted:
+    user: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TierSet:
+    strategy: str | None
+    tier: Tier
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayClosed:
+    """The desk's local midnight passed: what daily loss is measured from now on."""
+
+    date: str
+    equity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    by: str
+    what: str
+    allowed: bool
+    detail: str
+
+
+Outcome: TypeAlias = (
+    DeskStarted
+    | DeskStopped
+    | ProposalOpened
+    | ProposalChanged
+    | ProposalClosed
+    | SignalSeen
+    | Refused
+    | OrderIntended
+    | OrderAcked
+    | OrderCancelled
+    | Filled
+    | PositionOpened
+    | PositionChanged
+    | PositionClosed
+    | HoldPlaced
+    | HoldLifted
+    | Decided
+    | AlarmRaised
+    | AlarmRepeated
+    | AlarmCleared
+    | ReportDue
+    | RoleGranted
+    | TierSet
+    | DayClosed
+    | Audited
+)
+
+# ------------------------------------------------------------ announcements and records
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Something to say, decided with the outcomes and durable with them; words come at delivery.
+
+    `channel` is signals, reports or alerts. `subject` names the message for ever (`proposal:P3`, `trade:T7`,
+    `alarm:feed`, `report:evening:2026-11-20`); `op` update edits that message. `thread` is the subject of the head it
+    belongs under, or None. `mention` may @channel. Smaller `priority` is sooner (0 alert, 1 trade, 2 report, 3 digest).
+    """
+
+    key: str
+    channel: str
+    op: str  # "post" or "update"
+    subject: str
+    template: str
+    data: Mapping[str, object]
+    thread: str | None = None
+    mention: bool = False
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One ledger row: a message, everything that followed from it, and what is to be said about it."""
+
+    seq: int
+    at: datetime
+    message: Message
+    outcomes: tuple[Outcome, ...]
+    posts: tuple[Post, ...]
+    judged_until: Mapping[Symbol, datetime]
+    head: str  # this row's hash, hex
+
+
+__all__ = [name for name, value in list(globals().items()) if getattr(value, "__module__", "") == __name__] + [
+    "Message",
+    "Outcome",
+]

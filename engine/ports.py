@@ -1,0 +1,118 @@
+"""What the desk needs from the world, as plain nouns; adapters are adjectives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from engine.domain import Instrument, MarketKind, Order, Print, Quote, Symbol
+from engine.messages import Acked, FeedChanged, Message, Minute, Outcome, Post, Record
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class BarColumns:
+    """Consecutive bars of one symbol as columns of one length, oldest first.
+
+    `time` is int64 microseconds since the epoch, UTC, of the bar's **close**; the rest is float64.
+    """
+
+    symbol: Symbol
+    interval: timedelta
+    time: np.ndarray
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """A feed's own account of itself, for `/health`. Times are desk time, lags in seconds, counts since start."""
+
+    name: str
+    up: bool
+    detail: str
+    last_frame: datetime | None = None
+    reconnects: int = 0
+    prints: int = 0
+    late_prints: int = 0
+    gaps: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)  # reason code → count
+    refused_symbols: Mapping[Symbol, str] = field(default_factory=dict)
+    symbols: Mapping[Symbol, datetime] = field(default_factory=dict)  # last print or quote
+
+
+class MarketSink(Protocol):
+    """Where a feed delivers. Called on the asyncio loop; every call returns at once."""
+
+    def on_print(self, item: Print) -> None: ...
+
+    def on_quote(self, item: Quote) -> None: ...
+
+    def on_minute(self, minute: Minute) -> None: ...
+
+    def on_feed(self, change: FeedChanged) -> None: ...
+
+
+class Feed(Protocol):
+    """Live, simulated or replayed market data. `has_prints` is False when only closed bars are known."""
+
+    name: str
+    kind: MarketKind
+    has_prints: bool
+
+    async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
+        """Ask what can be traded. Unknown symbols are absent from the answer and named in `status()`."""
+        ...
+
+    async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
+        """Closed one-minute bars before now, at most `minutes` of them, for indicators."""
+        ...
+
+    async def run(self, sink: MarketSink) -> None:
+        """Deliver until cancelled; reconnects by itself. Ends only when the data does (a replay)."""
+        ...
+
+    def status(self) -> FeedStatus: ...
+
+
+class Broker(Protocol):
+    """Takes orders. Reachable from the gateway alone."""
+
+    name: str
+
+    def place(self, order: Order) -> Acked | None:
+        """Send one order; idempotent by client id. None: the answer will come as a message later."""
+        ...
+
+    def find(self, client_id: str) -> Acked | None:
+        """What became of an order; None when the broker never saw it."""
+        ...
+
+    def cancel(self, client_id: str) -> None: ...
+
+
+class Ledger(Protocol):
+    """The append-only, hash-chained record of everything."""
+
+    def append(
+        self,
+        message: Message,
+        outcomes: Sequence[Outcome],
+        posts: Sequence[Post],
+        judged_until: Mapping[Symbol, datetime],
+    ) -> Record:
+        """Write one row; returns only when it is durable. Raises `LedgerError` and writes nothing on failure."""
+        ...
+
+    def read(self, after: int = 0) -> Iterator[Record]: ...
+
+    def head(self) -> tuple[int, str]:
+        """Sequence and hash of the last row; (0, "") when empty."""
+        ...

@@ -1,0 +1,65 @@
+"""The frozen view that everything outside the engine thread reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.domain import (
+    Alarm,
+    Decision,
+    EquityPoint,
+    Hold,
+    LimitUse,
+    MarketKind,
+    Position,
+    Proposal,
+    Role,
+    State,
+    Symbol,
+    Tier,
+    TradeRecord,
+)
+from engine.messages import SignalSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The desk as of the last recorded message. Sequences are append-only: never change them."""
+
+    at: datetime
+    seq: int
+    head: str
+    version: str
+    desk_id: str
+    kind: MarketKind
+    label: str  # "" on a live market, else what every message must say
+    playbook: str
+    settings: Mapping[str, str]
+    symbols: tuple[Symbol, ...]
+    state: State
+    holds: tuple[Hold, ...]
+    tiers: Mapping[str, Tier]
+    capital: float
+    cash: float
+    equity: float
+    peak_equity: float
+    drawdown: float  # fraction of the peak
+    exposure: float
+    day_start_equity: float
+    day_pnl: float
+    positions: tuple[Position, ...]
+    proposals: tuple[Proposal, ...]  # pending only, oldest first
+    trades: Sequence[TradeRecord]  # all closed, oldest first
+    signals: Sequence[SignalSeen]  # the last 200, oldest first
+    decisions: Mapping[Symbol, Decision]
+    limits: tuple[LimitUse, ...]
+    alarms: tuple[Alarm, ...]
+    roles: Mapping[str, Role]  # claimed in the ledger; settings come on top
+    equity_curve: Sequence[EquityPoint]  # one point a minute
+    benchmark: Sequence[EquityPoint]  # the same capital, bought and held in equal parts since the first minute
+    closes: Mapping[Symbol, tuple[datetime, float]]  # last closed minute
+    started: datetime
+    feed_up: bool
+    feed_detail: str
