@@ -1,0 +1,1 @@
+"""One file per command: `add(subparsers)` describes it, `run(args)` does it and returns the exit code."""

@@ -1,0 +1,128 @@
+"""The environment (and `.env`) as one frozen `Settings`, read once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """A setting in the environment cannot be used; the message names it and what is allowed."""
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Ids = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
+OptionalNumber = Annotated[float | None, BeforeValidator(_blank_is_none)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the desk. Secrets are `SecretStr`: they print as stars."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    slack_bot_token: OptionalSecret = None
+    slack_app_token: OptionalSecret = None
+    slack_api_url: str = "https://slack.com/api/"
+    slack_webhook_url: OptionalSecret = None
+    dead_man_url: OptionalSecret = None
+
+    desk_admins: Ids = ()
+    desk_risk: Ids = ()
+    desk_traders: Ids = ()
+    desk_viewers: Ids = ()
+
+    channel_signals: str = "ml-signals"
+    channel_reports: str = "daily-reports"
+    channel_alerts: str = "system-alerts"
+
+    database_url: OptionalSecret = None
+    polygon_api_key: OptionalSecret = Field(
+        default=None, validation_alias=AliasChoices("polygon_api_key", "massive_api_key")
+    )
+    kraken_api_key: OptionalSecret = None
+    kraken_api_secret: OptionalSecret = None
+    kraken_ws_url: str = "wss://ws.kraken.com/v2"
+    kraken_rest_url: str = "https://api.kraken.com"
+
+    playbook: OptionalText = None
+    position_size: OptionalNumber = None
+    max_positions: Annotated[int | None, BeforeValidator(_blank_is_none)] = None
+    stop_loss_pct: OptionalNumber = None
+    take_profit_pct: OptionalNumber = None
+    min_confidence: OptionalNumber = None
+
+    environment: Literal["development", "testing", "production"] = "development"
+    timezone: str = "America/Los_Angeles"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    store_ticks: Literal["segments", "database", "off"] = "segments"
+    dask_scheduler: OptionalText = None
+
+    @field_validator("slack_api_url", mode="after")
+    @classmethod
+    def _ends_with_slash(cls, value: str) -> str:
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("channel_signals", "channel_reports", "channel_alerts", mode="after")
+    @classmethod
+    def _without_hash(cls, value: str) -> str:
+        return value.removeprefix("#")
+
+    @field_validator("timezone", mode="after")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("use an IANA name such as America/Los_Angeles or Europe/Berlin")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def has_slack(self) -> bool:
+        return self.slack_bot_token is not None and self.slack_app_token is not None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value in use, for redaction."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+    def overrides(self) -> dict[str, float | int]:
+        """The playbook overrides that are set, by their setting's name."""
+        names = ("position_size", "max_positions", "stop_loss_pct", "take_profit_pct", "min_confidence")
+        return {name.upper(): value for name in names if (value := getattr(self, name)) is not None}
+
+
+def read_settings(env_file: Path | None = None) -> Settings:
+    """Settings from the environment over `env_file` (default: `.env` here).
+
+    Raises:
+        SettingsError: one line per unusable setting, without its value when it may be a secret.
+    """
+    try:
+        return Settings() if env_file is None else Settings(_env_file=env_file)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+        raise SettingsError("; ".join(lines)) from None
