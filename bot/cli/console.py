@@ -1,0 +1,80 @@
+"""`nightdesk status | pause | resume | panic | close SYMBOL`: speak to the running desk over its local socket."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from bot import folders
+from bot.cli.errors import fail
+
+TIMEOUT = 15.0
+
+
+def add(subparsers: Any) -> None:
+    """Describe the five commands."""
+    _command(subparsers, "status", "what the running desk holds, and its state")
+    pause = _command(subparsers, "pause", "stop new entries (a REDUCING hold); exits go on")
+    pause.add_argument("reason", nargs="*", help="why, for the record")
+    resume = _command(subparsers, "resume", "lift a pause or a panic; a breaker is lifted by its code")
+    resume.add_argument("code", nargs="?", help="code of the hold to lift, as `status` shows it")
+    panic = _command(subparsers, "panic", "cancel everything, close every position, halt the desk")
+    panic.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    close = _command(subparsers, "close", "close the position in SYMBOL at the next price")
+    close.add_argument("symbol", metavar="SYMBOL", help="BTC or BTC/USD")
+    close.add_argument("--half", action="store_true", help="close half of it")
+
+
+def _command(subparsers: Any, name: str, words: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = subparsers.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="the desk's data folder (default: the running desk's)")
+    command.set_defaults(func=run)
+    return command
+
+
+def run(args: argparse.Namespace) -> int:
+    data, why = folders.find(args.data_dir)
+    found = folders.presence(data)
+    if found is None:
+        fail(f"no desk is running on {data} ({why}); start it with `nightdesk --data-dir {data}`")
+    if args.command == "panic" and not args.yes and not _confirmed():
+        fail("panic not confirmed; nothing was done")
+    answer = ask(found.socket, _query(args))
+    print(f"desk {data} ({why})", file=sys.stderr)
+    print("\n".join(answer["lines"]))
+    return 0 if answer["ok"] else 1
+
+
+def _query(args: argparse.Namespace) -> dict[str, Any]:
+    query: dict[str, Any] = {"command": args.command}
+    if args.command == "pause":
+        query["reason"] = " ".join(args.reason)
+    if args.command == "resume" and args.code:
+        query["code"] = args.code.upper()
+    if args.command == "close":
+        query |= {"symbol": args.symbol, "fraction": 0.5 if args.half else 1.0}
+    return query
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input("This closes every position and halts the desk. Type PANIC to go on: ").strip() == "PANIC"
+
+
+def ask(path: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Send one request to the desk's socket and return its answer. Raises `CliError` when it does not answer."""
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(TIMEOUT)
+            link.connect(path)
+            link.sendall(json.dumps(query).encode() + b"\n")
+            with link.makefile() as lines:
+                answer: dict[str, Any] = json.loads(lines.readline())
+                return answer
+    except (OSError, json.JSONDecodeError) as error:
+        fail(f"the desk at {path} did not answer ({error.__class__.__name__}); see `nightdesk doctor`")

@@ -1,0 +1,131 @@
+"""The desk's local socket: what `nightdesk status | pause | resume | panic | close` speak to, as actor `console`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.render import money, percent
+from engine import Desk
+from engine.domain import Refusal, Role, State
+from engine.messages import ClosePosition, HoldLifted, HoldPlaced, Message, Panic, Pause, Record, Refused, Resume
+from engine.snapshot import Snapshot
+
+ACTOR = "console"
+ANSWER_WITHIN = 10.0
+MAX_LINE = 64_000
+
+
+def status_lines(snapshot: Snapshot, feed: str) -> list[str]:
+    """The desk in a few lines of text."""
+    label = f" [{snapshot.label}]" if snapshot.label else ""
+    lines = [
+        f"{snapshot.playbook} on a {snapshot.kind} market{label}: {snapshot.state}, as of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC",
+        f"equity {money(snapshot.equity)} (today {money(snapshot.day_pnl, signed=True)}), cash {money(snapshot.cash)}, "
+        f"drawdown {percent(snapshot.drawdown)}",
+        f"{len(snapshot.positions)} open, {len(snapshot.proposals)} waiting for approval, {len(snapshot.trades)} closed",
+        f"feed: {feed}",
+        f"ledger: {snapshot.seq} rows, head {snapshot.head[:12]}",
+    ]
+    lines += [f"hold {hold.code} ({hold.level}) by {hold.by} since {hold.since:%Y-%m-%d %H:%M} UTC: {hold.note}" for hold in snapshot.holds]
+    lines += [
+        f"{p.symbol} {p.side} {p.quantity:g} from {p.entry_price:g}, mark {p.mark:g}, {money(p.pnl, signed=True)} ({percent(p.pnl_pct, signed=True)})"
+        for p in snapshot.positions
+    ]
+    return lines
+
+
+def answer_lines(record: Record) -> list[str]:
+    """What a command came to, refusals first."""
+    refusals: list[Refusal] = [o.refusal for o in record.outcomes if isinstance(o, Refused)]
+    if refusals:
+        return [f"refused ({refusal.code}): {refusal.sentence}" for refusal in refusals]
+    lines = [f"hold {o.hold.code} placed: {o.hold.level}" for o in record.outcomes if isinstance(o, HoldPlaced)]
+    lines += [f"hold {o.hold.code} lifted" for o in record.outcomes if isinstance(o, HoldLifted)]
+    return [*lines, f"recorded as row {record.seq}"]
+
+
+class Console:
+    """Serves one JSON request a line on a Unix socket that only this user can reach."""
+
+    def __init__(self, desk: Desk, path: Path) -> None:
+        self.desk = desk
+        self.path = path
+        self._server: asyncio.Server | None = None
+        self._commands: dict[str, Callable[[Mapping[str, Any]], Awaitable[list[str]]]] = {
+            "status": self._status,
+            "pause": lambda q: self._ask(Pause(self._now(), ACTOR, Role.ADMIN, str(q.get("reason", "")))),
+            "resume": lambda q: self._resume(q),
+            "panic": lambda q: self._ask(Panic(self._now(), ACTOR, Role.ADMIN, str(q.get("reason", "")))),
+            "close": self._close,
+        }
+
+    async def start(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, path=self.path, limit=MAX_LINE)
+        self.path.chmod(0o600)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        self.path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError, ValueError, asyncio.IncompleteReadError):
+                line = await asyncio.wait_for(reader.readline(), ANSWER_WITHIN)
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            query = json.loads(line)
+            command = self._commands[query["command"]]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            return {"ok": False, "lines": [f"request {line[:80]!r} is none of {', '.join(self._commands)}"]}
+        try:
+            lines = await command(query)
+        except TimeoutError:
+            return {"ok": False, "lines": [f"the desk did not answer within {ANSWER_WITHIN:.0f} s"]}
+        return {"ok": not any(text.startswith("refused") for text in lines), "lines": lines}
+
+    async def _status(self, _query: Mapping[str, Any]) -> list[str]:
+        feed = self.desk.feed_status()
+        return status_lines(self.desk.snapshot(), f"{feed.name} {'up' if feed.up else 'down'}: {feed.detail}")
+
+    async def _resume(self, query: Mapping[str, Any]) -> list[str]:
+        """Lift the pause and, when nothing else is named, a panic too: whoever sits at the machine has confirmed it."""
+        codes = [query["code"]] if query.get("code") else [None]
+        held = {hold.code for hold in self.desk.snapshot().holds}
+        if not query.get("code") and "PANIC" in held:
+            codes.append("PANIC")
+        answers = [await self._ask(Resume(self._now(), ACTOR, Role.ADMIN, code)) for code in codes]
+        left = self.desk.snapshot().state
+        return [*(line for lines in answers for line in lines), f"state is {left}" if left else str(State.ACTIVE)]
+
+    async def _close(self, query: Mapping[str, Any]) -> list[str]:
+        symbol = _symbol(str(query.get("symbol", "")), self.desk.snapshot())
+        if symbol is None:
+            return [f"refused (UNKNOWN_SYMBOL): no open position in {query.get('symbol')!r}"]
+        fraction = float(query.get("fraction", 1.0))
+        return await self._ask(ClosePosition(self._now(), ACTOR, Role.ADMIN, symbol, fraction=fraction))
+
+    async def _ask(self, message: Message) -> list[str]:
+        record = await asyncio.wait_for(asyncio.wrap_future(self.desk.submit(message)), ANSWER_WITHIN)
+        return answer_lines(record)
+
+    def _now(self) -> Any:
+        return self.desk.clock.now()
+
+
+def _symbol(text: str, snapshot: Snapshot) -> str | None:
+    wanted = text.upper().replace("-", "/")
+    held = [position.symbol for position in snapshot.positions]
+    return next((s for s in held if wanted in {s, s.split("/")[0], s.replace("/", "")}), None)
