@@ -1,0 +1,85 @@
+"""The only way to a broker: recorded intents go in, acknowledgements come back through the inbox."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from engine.brokers.consents import Consents
+from engine.domain import Order
+from engine.messages import Acked, Message, OrderAcked, OrderIntended, Record
+from engine.ports import Broker
+
+_log = logging.getLogger(__name__)
+_ASK_AGAIN = 5.0  # real seconds before an order without a known outcome is asked for
+
+
+class Gateway:
+    """Sends orders from a worker thread of its own. It is handed ledger records, so an intent is durable before it
+    leaves, and an order whose outcome is unknown is asked for by client id before it is sent again."""
+
+    def __init__(self, broker: Broker, submit: Callable[[Message], object], now: Callable[[], datetime]) -> None:
+        self._broker = broker
+        self._submit = submit
+        self._now = now
+        self._consents = Consents()
+        self._waiting: queue.SimpleQueue[tuple[Order, bool] | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="gateway", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Send what was handed over, then end."""
+        if self._thread.is_alive():
+            self._ended.set()
+            self._waiting.put(None)
+            self._thread.join(timeout)
+
+    def on_record(self, record: Record) -> None:
+        """Take the order intents of a durable record; returns at once."""
+        for outcome in record.outcomes:
+            if isinstance(outcome, OrderIntended):
+                self._waiting.put((outcome.order, False))
+
+    def resume(self, records: Iterable[Record]) -> None:
+        """After a restart: learn which consents were used, and ask about every intent without an acknowledgement."""
+        open_orders: dict[str, Order] = {}
+        for record in records:
+            for outcome in record.outcomes:
+                if isinstance(outcome, OrderIntended):
+                    self._consents.use(outcome.order)
+                    open_orders[outcome.order.client_id] = outcome.order
+                elif isinstance(outcome, OrderAcked):
+                    open_orders.pop(outcome.client_id, None)
+        for order in open_orders.values():
+            self._waiting.put((order, True))
+
+    def handle(self, order: Order, ask_first: bool = False) -> Acked | None:
+        """Send one recorded intent and return the answer; None when it will come as a message later."""
+        fault = self._consents.fault(order)
+        if fault:
+            _log.error("order %s for %s was not sent: %s", order.client_id, order.symbol, fault)
+            return Acked(self._now(), order.client_id, False, fault)
+        self._consents.use(order)
+        known = self._broker.find(order.client_id) if ask_first else None
+        return known or self._broker.place(order)
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            order, ask_first = item
+            try:
+                answer = self.handle(order, ask_first)
+            except (OSError, RuntimeError, ValueError):
+                _log.exception(
+                    "order %s for %s has no known outcome; it is asked for again", order.client_id, order.symbol
+                )
+                self._ended.wait(_ASK_AGAIN)
+                self._waiting.put((order, True))
+                continue
+            if answer is not None:
+                self._submit(answer)

@@ -1,0 +1,1 @@
+"""What is kept: the ledger, and history and projections in PostgreSQL."""
