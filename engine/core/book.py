@@ -64,7 +64,7 @@ class Book:
         symbol: Symbol,
         start: int,
         end: int,
-        open: float,  # noqa: A002
+        open: float,
         high: float,
         low: float,
         close: float,
@@ -95,7 +95,7 @@ class Book:
         max_quantity: float = float("inf"),
         worst_price: float | None = None,
     ) -> list[Event]:
-        """Consent: judged again now at `price` → GRANTED (works from the next slice after `at`) or REFUSED (and gone)."""
+        """Consent: judged again now at `price` → GRANTED (works from the next slice on) or REFUSED (and gone)."""
         ...
 
     def requote(self, intent: int, at: int, price: float) -> list[Event]:
@@ -107,7 +107,7 @@ class Book:
         ...
 
     def exit(self, strategy: str, symbol: Symbol, fraction: float, reason: ExitReason, at: int) -> list[Event]:
-        """Decide an exit of `fraction` of the position; it fills at the next slice after `at`. [] without a position."""
+        """Decide an exit of `fraction` of the position; fills at the next slice after `at`. [] without a position."""
         ...
 
     def mark_missed(self, symbol: Symbol, start: int, end: int, high: float, low: float) -> list[Event]:

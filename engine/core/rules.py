@@ -27,10 +27,11 @@ class Costs:
 class Sizing:
     """How much one entry may cost.
 
-    `fixed`: `amount` of quote currency. `risk`: equity * `risk_fraction` / stop distance, at most `max_weight` of equity.
-    `inverse_volatility`: equity * weight, where the weight is 1/n * mean ATR % / own ATR % over the symbols held or
-    signalled at this bar (ATR shares from `Signal.numbers["atr_pct"]`), water-filled into [`min_weight`, `max_weight`];
-    above `participants` symbols the most liquid take part (`Signal.numbers["turnover"]`). A `Signal.weight` wins over it.
+    `fixed`: `amount` of quote currency. `risk`: equity * `risk_fraction` / stop distance, at most `max_weight` of
+    equity. `inverse_volatility`: equity * weight, where the weight is 1/n * mean ATR % / own ATR % over the symbols
+    held or signalled at this bar (ATR as a fraction of price from `Signal.numbers["atr_pct"]`; a held one counts with
+    that of its entry), water-filled into [`min_weight`, `max_weight`]; above `participants` symbols the most liquid
+    take part (`Signal.numbers["turnover"]`). A `Signal.weight` wins over the formula. Cash a little short shrinks it.
     """
 
     policy: Policy = "fixed"
@@ -68,9 +69,9 @@ class Limits:
     """Portfolio limits and breakers. Waiting intents and resting orders count as used.
 
     `max_exposure` is money; `max_heat` is sum(quantity * (entry - stop)) / equity; `max_leverage` bounds gross notional
-    with costs to that multiple of equity (1.0: nothing is borrowed). `daily_loss_*` measure realised + unrealised
-    against equity at the desk's midnight and end at the next one. `max_drawdown` (from the peak) lasts until lifted.
-    `consecutive_losses` lasts `losses_pause_us` (None: until lifted). After a position closes its symbol rests `cool_down_us`.
+    with costs to that multiple of equity (1.0: nothing is borrowed, None: cash is not looked at). `daily_loss_*`
+    measure realised + unrealised against equity at the desk's midnight and end at the next one. `max_drawdown` (from the peak) lasts until lifted.
+    `consecutive_losses` lasts `losses_pause_us` (None: until lifted). After a close its symbol rests `cool_down_us`.
     """
 
     max_positions: int | None = None
@@ -88,10 +89,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything one run or desk obeys. The order of `strategies` is the playbook's: earlier is served first on a tie.
+    """Everything one run or desk obeys. The order of `strategies` is the playbook's: earlier is first on a tie.
 
-    `volume_share`: a fill takes at most this share of a slice's volume (None: volume is ignored). `quiet_bars_fill`: bars
-    of volume 0 fill like others (only for sources whose volumes mean nothing; needs `volume_share` None).
+    `volume_share`: a fill takes at most this share of a slice's volume (None: volume is ignored). `quiet_bars_fill`:
+    bars of volume 0 fill like others (for sources whose volumes mean nothing; needs `volume_share` None).
     `good_bars_needed`: closed bars a symbol must show after a missing one before it may be entered (0: off).
     """
 
