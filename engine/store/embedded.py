@@ -153,6 +153,7 @@ class EmbeddedPostgres:
         until = monotonic() + _START_SECONDS
         while not self._answers():
             if child.poll() is not None or monotonic() > until:
+                child.kill()
                 self._bury()
                 if "is still in use" in log_path.read_text(errors="replace"):
                     return False

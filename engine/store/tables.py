@@ -127,7 +127,7 @@ proposals = Table(
     "proposals",
     metadata,
     *(_key("desk_id"), _key("proposal_id"), *_integers("revision"), *_texts("strategy", "symbol", "side", "status")),
-    *_floats("quantity", "price", "notional", "stop", "target", "trailing", "confidence", "worst_loss"),
+    *_floats("quantity", "price", "notional", "stop", "target", "trailing_stop", "confidence", "worst_loss"),
     *(*_floats("fees", "slippage", "exposure_before", "exposure_after"), *_json("reasons")),
     *(*_times("opened", "expires", "decided_at"), *_texts("decided_by", "decided_why")),
 )

@@ -73,7 +73,7 @@ CREATE TABLE proposals (
     notional double precision,
     stop double precision,
     target double precision,
-    trailing double precision,
+    trailing_stop double precision,
     confidence double precision,
     worst_loss double precision,
     fees double precision,
