@@ -1,0 +1,233 @@
+"""Is the desk well? `Facts` in, a `Reading` a subject out, each with the sentence that a person reads. Pure.
+
+Whoever wires the desk collects `Facts` every `CHECK_EVERY` real seconds and judges them; `engine.watch.Watch` turns
+successive readings into alarms. What was not measured (None) gives no reading. Durations that follow the market
+(silence, prices) are desk time and grow with the desk's speed; those of the machine are real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from engine.domain import Symbol
+from engine.slots import LATE_AFTER
+
+OK, WARNING, CRITICAL = "ok", "warning", "critical"
+CHECK_EVERY = 10.0  # real seconds
+
+SILENT_WARNING, SILENT_CRITICAL = timedelta(minutes=2), timedelta(minutes=10)
+PRICE_SILENT = timedelta(seconds=60)
+PRICE_JUMP = 0.5
+DISK_WARNING, DISK_CRITICAL = 2 * 1024**3, 500 * 1024**2
+MEMORY_WARNING, MEMORY_CRITICAL = 500 * 1024**2, 1024**3
+LATENCY_WARNING_MS, LATENCY_CRITICAL_MS = 50.0, 1000.0
+LOOP_WARNING_MS, LOOP_CRITICAL_MS = 500.0, 3000.0
+INBOX_WARNING, INBOX_CRITICAL = 1_000, 20_000
+LAG_WARNING, LAG_CRITICAL = timedelta(minutes=1), timedelta(minutes=10)
+POST_WARNING, POST_CRITICAL = timedelta(minutes=2), timedelta(minutes=10)
+CLOCK_WARNING, CLOCK_CRITICAL = timedelta(seconds=2), timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One subject's state. `value` is what was measured, in `unit`; `mention` asks for @channel when it alarms."""
+
+    name: str
+    status: str  # ok, warning or critical
+    value: float | None
+    unit: str
+    sentence: str
+    mention: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was measured at `now` (desk time). None: not measured, or not there in this set-up."""
+
+    now: datetime
+    speed: float = 1.0  # desk seconds per real second
+    started: datetime | None = None
+    feed: str = "feed"
+    feed_up: bool | None = None
+    feed_detail: str = ""
+    last_data: datetime | None = None  # last frame or minute, desk time
+    gaps: int = 0
+    quarantined: int = 0
+    held: Mapping[Symbol, datetime | None] = field(default_factory=dict)  # held symbol → its last price's time
+    jumps: Mapping[Symbol, float] = field(default_factory=dict)  # held symbol → last price ÷ last close − 1
+    database_up: bool | None = None
+    database_detail: str = ""
+    database_behind: timedelta | None = None  # real age of the oldest row that is not projected yet
+    posts_waiting: int | None = None
+    oldest_post: timedelta | None = None  # real age of the oldest undelivered post
+    slack_up: bool | None = None
+    slack_detail: str = ""
+    latency_p99_ms: float | None = None  # message received → record durable
+    inbox_depth: int | None = None
+    loop_lag_ms: float | None = None
+    disk_free: int | None = None  # bytes
+    memory: int | None = None  # resident bytes of the desk's own process
+    misfires: int | None = None  # scheduled jobs that were missed since the start
+    broker_up: bool | None = None
+    broker_detail: str = ""
+    models: int | None = None  # promoted models that should be predicting
+    report_due: datetime | None = None  # the last report slot that fell due since the start
+    report_key: str = ""
+    report_done: bool | None = None  # that slot is in the ledger
+    clock_skew: timedelta | None = None  # against the feed's or the venue's clock
+    second_path: str = ""  # what went wrong on the second alert path, "" if nothing
+
+
+def judge(facts: Facts) -> tuple[Reading, ...]:
+    """Every reading, in the order in which `/health` shows them."""
+    return tuple(reading for check in _CHECKS for reading in check(facts))
+
+
+def worst(readings: tuple[Reading, ...]) -> str:
+    """The overall state: the strictest of all readings."""
+    order = (OK, WARNING, CRITICAL)
+    return max((reading.status for reading in readings), key=order.index, default=OK)
+
+
+def _level(value: float, warning: float, critical: float) -> str:
+    return CRITICAL if value >= critical else WARNING if value >= warning else OK
+
+
+def _data_flow(facts: Facts) -> Iterator[Reading]:
+    if facts.feed_up is None:
+        return
+    since = facts.last_data or facts.started
+    silent = (facts.now - since) if since else timedelta(0)
+    status = _level(silent / facts.speed / SILENT_WARNING, 1, SILENT_CRITICAL / SILENT_WARNING)
+    if not facts.feed_up and status == OK:
+        status = WARNING
+    spoken = _span(silent)
+    detail = f": {facts.feed_detail}" if facts.feed_detail and status != OK else ""
+    if status == OK:
+        sentence = f"{facts.feed} delivers, last data {spoken} ago."
+    elif facts.last_data is None:
+        sentence = f"{facts.feed} has delivered nothing in {spoken} since the start{detail}."
+    else:
+        sentence = f"{facts.feed} has delivered nothing for {spoken}{detail}."
+    yield Reading("data flow", status, silent.total_seconds(), "s", sentence, mention=status == CRITICAL)
+    yield Reading("gaps", OK, float(facts.gaps), "count", f"{facts.gaps} gaps in the data since the start.")
+    word = f"{facts.quarantined} market messages were set aside as doubtful or malformed since the start."
+    yield Reading("quarantine", OK, float(facts.quarantined), "count", word)
+
+
+def _prices(facts: Facts) -> Iterator[Reading]:
+    """A position without prices has no working stop: critical at once."""
+    limit = PRICE_SILENT * facts.speed
+    blind = sorted(name for name, at in facts.held.items() if at is None or facts.now - at > limit)
+    strange = sorted(name for name, jump in facts.jumps.items() if abs(jump) > PRICE_JUMP)
+    if blind:
+        sentence = f"Positions without prices: {', '.join(blind)}. Their stops cannot act until prices return."
+    elif strange:
+        sentence = (
+            f"Doubtful prices of open positions: {', '.join(strange)} moved more than 50 % since the last minute."
+        )
+    else:
+        sentence = f"{len(facts.held)} open positions, all with fresh prices." if facts.held else "No open positions."
+    status = CRITICAL if blind else WARNING if strange else OK
+    yield Reading("prices", status, float(len(blind) + len(strange)), "count", sentence)
+
+
+def _database(facts: Facts) -> Iterator[Reading]:
+    if facts.database_up is None:
+        return
+    behind = facts.database_behind or timedelta(0)
+    status = _level(behind / LAG_WARNING, 1, LAG_CRITICAL / LAG_WARNING)
+    if not facts.database_up:
+        status = max(status, WARNING, key=(OK, WARNING, CRITICAL).index)
+        detail = f" ({facts.database_detail})" if facts.database_detail else ""
+        sentence = f"The database cannot be reached{detail}; the desk trades on and writes what is missing later."
+    elif status == OK:
+        sentence = f"The database is {_span(behind)} behind the ledger."
+    else:
+        sentence = f"The database is {_span(behind)} behind the ledger; nothing is lost, it catches up by itself."
+    yield Reading("database", status, behind.total_seconds(), "s", sentence)
+
+
+def _slack(facts: Facts) -> Iterator[Reading]:
+    if facts.slack_up is not None:
+        detail = f": {facts.slack_detail}" if facts.slack_detail else ""
+        sentence = "Slack is connected." if facts.slack_up else f"Slack is not connected{detail}. The desk trades on."
+        yield Reading("slack", OK if facts.slack_up else WARNING, None, "", sentence)
+    if facts.posts_waiting is not None:
+        age = facts.oldest_post or timedelta(0)
+        status = _level(age / POST_WARNING, 1, POST_CRITICAL / POST_WARNING) if facts.posts_waiting else OK
+        waiting = f"{facts.posts_waiting} messages wait for delivery, the oldest for {_span(age)}."
+        sentence = waiting if facts.posts_waiting else "Every message is delivered."
+        yield Reading("outbox", status, float(facts.posts_waiting), "count", sentence)
+    if facts.second_path:
+        yield Reading("second path", WARNING, None, "", f"The second alert path failed: {facts.second_path}.")
+
+
+def _pace(facts: Facts) -> Iterator[Reading]:
+    """How fast messages become records, and whether the loop and the inbox keep up."""
+    if (p99 := facts.latency_p99_ms) is not None:
+        status = _level(p99, LATENCY_WARNING_MS, LATENCY_CRITICAL_MS)
+        yield Reading("ledger", status, p99, "ms", f"99 of 100 messages are on record within {p99:.0f} ms.")
+    if (depth := facts.inbox_depth) is not None:
+        status = _level(depth, INBOX_WARNING, INBOX_CRITICAL)
+        yield Reading("inbox", status, float(depth), "count", f"{depth} messages wait for the engine.")
+    if (lag := facts.loop_lag_ms) is not None:
+        status = _level(lag, LOOP_WARNING_MS, LOOP_CRITICAL_MS)
+        yield Reading("event loop", status, lag, "ms", f"The event loop answers within {lag:.0f} ms.")
+
+
+def _machine(facts: Facts) -> Iterator[Reading]:
+    if (free := facts.disk_free) is not None:
+        status = CRITICAL if free <= DISK_CRITICAL else WARNING if free <= DISK_WARNING else OK
+        more = "; new entries are refused, exits are still recorded" if status == CRITICAL else ""
+        yield Reading("disk", status, float(free), "bytes", f"{_size(free)} of disk are free{more}.")
+    if (used := facts.memory) is not None:
+        status = _level(used, MEMORY_WARNING, MEMORY_CRITICAL)
+        yield Reading("memory", status, float(used), "bytes", f"The desk uses {_size(used)} of memory.")
+    if (skew := facts.clock_skew) is not None:
+        status = _level(abs(skew) / CLOCK_WARNING, 1, CLOCK_CRITICAL / CLOCK_WARNING)
+        sentence = f"This machine's clock differs from the venue's by {abs(skew).total_seconds():.1f} s."
+        yield Reading("clock", status, skew.total_seconds(), "s", sentence)
+
+
+def _work(facts: Facts) -> Iterator[Reading]:
+    if (missed := facts.misfires) is not None:
+        sentence = f"{missed} scheduled jobs were missed since the start." if missed else "Every scheduled job has run."
+        yield Reading("scheduler", WARNING if missed else OK, float(missed), "count", sentence)
+    if facts.broker_up is not None:
+        detail = f": {facts.broker_detail}" if facts.broker_detail else ""
+        sentence = f"The broker answers{detail}." if facts.broker_up else f"The broker does not answer{detail}."
+        yield Reading("broker", OK if facts.broker_up else CRITICAL, None, "", sentence)
+    if (models := facts.models) is not None:
+        sentence = f"{models} models are promoted." if models else "No model is promoted: the playbook trades by rule."
+        yield Reading("models", OK, float(models), "count", sentence)
+
+
+def _report(facts: Facts) -> Iterator[Reading]:
+    """The report is the heartbeat: its absence must be noticed."""
+    if facts.report_due is None or facts.report_done is None:
+        return
+    overdue = facts.now - facts.report_due
+    if facts.report_done or overdue <= LATE_AFTER * facts.speed:
+        yield Reading("report", OK, None, "", f"The last report due was {facts.report_key}.")
+    else:
+        sentence = f"The report {facts.report_key} was due {_span(overdue)} ago and has not been posted."
+        yield Reading("report", CRITICAL, overdue.total_seconds(), "s", sentence)
+
+
+_CHECKS = (_data_flow, _prices, _database, _slack, _pace, _machine, _work, _report)
+
+
+def _span(span: timedelta) -> str:
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024**3:.1f} GB" if count >= 1024**3 else f"{count / 1024**2:.0f} MB"
