@@ -1,0 +1,163 @@
+"""One-minute bars from prints, all symbols at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from engine.domain import BarQuality, Print, Symbol, instant, micros
+from engine.messages import Minute
+
+MINUTE_US = 60_000_000
+GRACE = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class _Forming:
+    """A bar in the making; `first` and `last` order prints of one instant by trade id, so arrival does not matter."""
+
+    first: tuple[int, int]
+    last: tuple[int, int]
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+    def add(self, key: tuple[int, int], price: float, quantity: float) -> None:
+        if key < self.first:
+            self.first, self.open = key, price
+        if key >= self.last:
+            self.last, self.close = key, price
+        self.high = max(self.high, price)
+        self.low = min(self.low, price)
+        self.volume += quantity
+
+
+@dataclass(slots=True)
+class _Alive:
+    """When prints of one symbol could be heard: since when now, and the stretch before that."""
+
+    since: int | None = None
+    before: tuple[int, int] = (0, 0)
+
+    def covers(self, start: int, end: int) -> bool:
+        if self.since is not None and self.since <= start:
+            return True
+        return self.before[0] <= start and end <= self.before[1]
+
+
+class BarBuilder:
+    """Collects prints and yields each minute once, when its time has come.
+
+    A minute comes `grace` after its close (sooner when the feed has passed it) and only after the feed was heard once
+    more, so that a dead line is never taken for a quiet market. A symbol that the feed heard for the whole minute has
+    a bar (flat with volume 0 when nothing traded); any other is missing, and so is one without a first price.
+    `ordered`: the feed delivers each symbol's prints in order, so a minute may close when all symbols are past it.
+    """
+
+    def __init__(
+        self, symbols: Sequence[Symbol], start: datetime, *, grace: timedelta = GRACE, ordered: bool = False
+    ) -> None:
+        self.symbols = tuple(symbols)
+        self._next = micros(start) // MINUTE_US
+        self._grace = grace // timedelta(microseconds=1)
+        self._ordered = ordered
+        self._forming: dict[int, dict[Symbol, _Forming]] = {}
+        self._alive = {symbol: _Alive() for symbol in self.symbols}
+        self._reached = dict.fromkeys(self.symbols, 0)
+        self._last: dict[Symbol, float] = {}
+        self._heard = 0
+
+    def seed(self, closes: Mapping[Symbol, float]) -> None:
+        """Last closes from history: what a quiet minute is flat at before the first print."""
+        for symbol, close in closes.items():
+            self._last.setdefault(symbol, close)
+
+    def hear(self, at: datetime) -> None:
+        """Any sign of life of the feed, at desk time."""
+        self._heard = max(self._heard, micros(at))
+
+    def alive(self, symbol: Symbol, at: datetime) -> None:
+        """From `at` on, every print of `symbol` arrives."""
+        span = self._alive[symbol]
+        if span.since is None:
+            span.since = micros(at)
+
+    def dead(self, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
+        """From `at` on, prints may be lost, for `symbols` or for all."""
+        for symbol in symbols or self.symbols:
+            span = self._alive[symbol]
+            if span.since is not None:
+                span.before, span.since = (span.since, micros(at)), None
+
+    def add(self, item: Print) -> bool:
+        """Take one print; False when its minute is gone (late: to be stored, never applied backwards)."""
+        at = micros(item.at)
+        minute = at // MINUTE_US
+        if minute < self._next:
+            return False
+        key = (at, item.trade_id or 0)
+        bars = self._forming.setdefault(minute, {})
+        forming = bars.get(item.symbol)
+        if forming is None:
+            price = item.price
+            bars[item.symbol] = _Forming(key, key, price, price, price, price, item.quantity)
+        else:
+            forming.add(key, item.price, item.quantity)
+        self._reached[item.symbol] = max(self._reached[item.symbol], at)
+        return True
+
+    def due(self) -> datetime:
+        """When the next minute comes at the latest, while the feed is heard."""
+        return instant((self._next + 1) * MINUTE_US + self._grace)
+
+    def advance(self, now: datetime, complete_until: datetime | None = None) -> list[Minute]:
+        """The minutes whose time has come at `now`, oldest first.
+
+        `complete_until`: the feed knows that it has delivered everything before that instant.
+        """
+        limit = micros(now)
+        complete = micros(complete_until) if complete_until else 0
+        minutes = []
+        while self._ready((self._next + 1) * MINUTE_US, limit, complete):
+            minutes.append(self._close())
+        return minutes
+
+    def _ready(self, close: int, now: int, complete: int) -> bool:
+        if complete >= close:
+            return True
+        listening = [symbol for symbol, span in self._alive.items() if span.since is not None]
+        if now < close or (listening and self._heard < close):
+            return False
+        if now >= close + self._grace:
+            return True
+        return self._ordered and bool(listening) and all(self._reached[symbol] >= close for symbol in listening)
+
+    def _close(self) -> Minute:
+        start, end = self._next * MINUTE_US, (self._next + 1) * MINUTE_US
+        forming = self._forming.pop(self._next, {})
+        self._next += 1
+        rows, missing = [], []
+        for symbol in self.symbols:
+            bar = forming.get(symbol)
+            if bar is not None:
+                self._last[symbol] = bar.close
+            if symbol not in self._last or not self._alive[symbol].covers(start, end):
+                missing.append(symbol)
+            elif bar is None:
+                price = self._last[symbol]
+                rows.append((symbol, price, price, price, price, 0.0, BarQuality.QUIET.value))
+            else:
+                rows.append((symbol, bar.open, bar.high, bar.low, bar.close, bar.volume, BarQuality.GOOD.value))
+        return as_minute(instant(end), rows, missing)
+
+
+Row = tuple[Symbol, float, float, float, float, float, str]
+
+
+def as_minute(at: datetime, rows: Sequence[Row], missing: Sequence[Symbol]) -> Minute:
+    """One `Minute` that closed at `at`, from (symbol, open, high, low, close, volume, quality) rows."""
+    symbols, opens, highs, lows, closes, volumes, qualities = zip(*rows, strict=True) if rows else ((),) * 7
+    return Minute(at, symbols, opens, highs, lows, closes, volumes, qualities, tuple(missing))

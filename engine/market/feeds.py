@@ -1,0 +1,73 @@
+"""`kraken`, `simulated` or `replay:PATH` → a feed with the clock that fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from engine.clock import Clock, ScaledClock, SystemClock
+from engine.domain import Symbol
+from engine.market.errors import FeedNameError, RecordError
+from engine.market.kraken import REST_URL, WS_URL, KrakenFeed
+from engine.market.replayed import ReplayedBars
+from engine.market.replayed_frames import ReplayedFrames
+from engine.market.simulated import SimulatedFeed
+
+Replay: TypeAlias = ReplayedBars | ReplayedFrames
+AnyFeed: TypeAlias = KrakenFeed | SimulatedFeed | Replay
+
+SPEEDS = {"kraken": 1.0, "simulated": 60.0, "replay": 1.0}
+
+
+def from_path(path: Path, symbols: Sequence[Symbol] = (), *, begin: datetime | None = None) -> Replay:
+    """A replay of `path`: bars from `.parquet` and `.csv`, frames from `.jsonl`, `.ndjson` (also `.zst`)."""
+    if not path.is_file():
+        raise RecordError(f"there is no file {path} to replay")
+    kind = "".join(path.suffixes[-2:]) if path.suffix == ".zst" else path.suffix
+    if kind in (".parquet", ".csv"):
+        return ReplayedBars(path, symbols, begin=begin)
+    if kind in (".jsonl", ".ndjson", ".jsonl.zst", ".ndjson.zst"):
+        return ReplayedFrames(path, symbols, begin=begin)
+    raise RecordError(
+        f"{path} is of no kind that can be replayed; bars are .parquet or .csv, frames .jsonl or .jsonl.zst"
+    )
+
+
+def feed_named(
+    spec: str,
+    *,
+    clock: Clock | None = None,
+    speed: float | None = None,
+    symbols: Sequence[Symbol] = (),
+    begin: datetime | None = None,
+    resume: Mapping[Symbol, float] | None = None,
+    seed: int = 1,
+    ws_url: str | None = None,
+    rest_url: str | None = None,
+    book_depth: int | None = None,
+) -> AnyFeed:
+    """Build the feed that `spec` names; `feed.clock` is desk time.
+
+    `clock` overrides the one that fits (real time; scaled from `begin` or now; scaled from the record's start).
+    `begin` and `resume` (the ledger's last instant and closes) continue an earlier simulation or replay. Raises
+    `FeedNameError` for a name or speed that cannot be, `RecordError` for a file that cannot be replayed.
+    """
+    kind, _, path = spec.partition(":")
+    if kind not in SPEEDS or (kind == "replay") != bool(path):
+        raise FeedNameError(f"there is no feed {spec!r}; choose kraken, simulated or replay:PATH")
+    if kind == "kraken":
+        if speed not in (None, 1.0):
+            raise FeedNameError(
+                f"--speed {speed:g} is for simulated and replayed markets; a live market runs at its own"
+            )
+        urls = {"ws_url": ws_url or WS_URL, "rest_url": rest_url or REST_URL}
+        return KrakenFeed(clock or SystemClock(), **urls, book_depth=book_depth)
+    pace = speed or SPEEDS[kind]
+    if kind == "simulated":
+        start = begin or SystemClock().now()
+        return SimulatedFeed(clock or ScaledClock(start, pace), seed=seed, resume=resume)
+    replay = from_path(Path(path).expanduser(), symbols, begin=begin)
+    replay.clock = clock or ScaledClock(replay.start(), pace)
+    return replay

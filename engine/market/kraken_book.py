@@ -1,0 +1,72 @@
+"""One symbol's order book from Kraken v2 frames, proven by its CRC32.
+
+Frames must be parsed with `parse_float=Decimal`: the checksum is over the digits as sent, trailing zeros included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+from zlib import crc32
+
+CHECKED_LEVELS = 10
+
+Number = Decimal | int
+Level = tuple[Number, Number]
+
+
+def digits(number: Number, precision: int | None = None) -> str:
+    """The checksum's form of one number: no point, no leading zeros; `precision` restores digits that were lost."""
+    text = format(number, "f") if precision is None else f"{number:.{precision}f}"
+    return text.replace(".", "").lstrip("0")
+
+
+def checksum(
+    asks: Iterable[Level], bids: Iterable[Level], price_precision: int | None = None, qty_precision: int | None = None
+) -> int:
+    """CRC32 of the best ten asks (low to high), then the best ten bids (high to low)."""
+    best = [*sorted(asks)[:CHECKED_LEVELS], *sorted(bids, reverse=True)[:CHECKED_LEVELS]]
+    text = "".join(digits(price, price_precision) + digits(quantity, qty_precision) for price, quantity in best)
+    return crc32(text.encode())
+
+
+class OrderBook:
+    """Both sides, at most `depth` levels each."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.asks: dict[Number, Number] = {}
+        self.bids: dict[Number, Number] = {}
+
+    def apply(self, entry: Mapping[str, Any], *, snapshot: bool) -> bool:
+        """Take one snapshot or update; True when the checksum agrees.
+
+        Raises `KeyError` or `TypeError` on another shape.
+        """
+        if snapshot:
+            self.asks, self.bids = {}, {}
+        _change(self.asks, entry["asks"])
+        _change(self.bids, entry["bids"])
+        for price in sorted(self.asks)[self.depth :]:
+            del self.asks[price]
+        for price in sorted(self.bids, reverse=True)[self.depth :]:
+            del self.bids[price]
+        return bool(checksum(self.asks.items(), self.bids.items()) == entry["checksum"])
+
+    def best(self) -> tuple[float, float] | None:
+        """Best bid and ask, or None while a side is empty."""
+        if not self.asks or not self.bids:
+            return None
+        return float(max(self.bids)), float(min(self.asks))
+
+
+def _change(side: dict[Number, Number], levels: Iterable[Mapping[str, Number]]) -> None:
+    for level in levels:
+        price, quantity = level["price"], level["qty"]
+        if not isinstance(price, Number) or not isinstance(quantity, Number):
+            raise TypeError(f"level {price!r} × {quantity!r} is not numbers")
+        if quantity:
+            side[price] = quantity
+        else:
+            side.pop(price, None)

@@ -1,0 +1,190 @@
+"""Kraken WebSocket v2 frames, live or recorded: one handler, no socket, and no frame that can kill it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.domain import Instrument, Print, Quote, Symbol, require_utc
+from engine.market.intake import Intake
+from engine.market.kraken_book import OrderBook
+from engine.market.kraken_subscriptions import Channel, Request, Subscriptions
+from engine.market.names import canonical
+from engine.market.quality import Reason
+
+log = logging.getLogger(__name__)
+
+_SILENT = ("heartbeat", "pong", "unsubscribe")
+_WRONG_SHAPE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+def channels(book_depth: int | None) -> tuple[Channel, ...]:
+    """What the desk subscribes to: instruments, prints, best bid and ask, and the book when asked for."""
+    book = (Channel("book", {"depth": book_depth, "snapshot": True}, essential=False),) if book_depth else ()
+    return (
+        Channel("instrument", {"snapshot": True}, essential=False, by_symbol=False),
+        Channel("trade", {"snapshot": False}),
+        Channel("ticker", {"event_trigger": "bbo", "snapshot": True}),
+        *book,
+    )
+
+
+class KrakenFrames:
+    """Turns frames into prints, quotes, instruments and answers. `requests` collects what is to be sent back."""
+
+    def __init__(self, intake: Intake, subscriptions: Subscriptions, book_depth: int | None = None) -> None:
+        self.intake = intake
+        self.subscriptions = subscriptions
+        self.instruments: dict[Symbol, Instrument] = {}
+        self.books: dict[Symbol, OrderBook] = {}
+        self.checksums_good = self.checksums_bad = 0
+        self.system = "unknown"
+        self.requests: list[Request] = []
+        self._depth = book_depth
+        self._channels: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "trade": self._trades,
+            "ticker": self._quotes,
+            "instrument": self._instruments,
+            "status": self._status,
+            "book": self._book,
+        }
+
+    def handle(self, text: str | bytes) -> None:
+        """Take one frame. A bad one is quarantined as MALFORMED with its first words, and forgotten."""
+        self.intake.hear()
+        try:
+            text = text if isinstance(text, str) else text.decode()
+            exact = self._depth and '"book"' in text
+            self._dispatch(json.loads(text, parse_float=Decimal if exact else None))
+        except (*_WRONG_SHAPE, RecursionError) as error:
+            self._malformed(None, f"{type(error).__name__} {error} in {text[:120]!r}")
+
+    def take_requests(self) -> list[Request]:
+        """What must be sent now; the list is emptied."""
+        taken, self.requests = self.requests, []
+        return taken
+
+    def _dispatch(self, frame: Mapping[str, Any]) -> None:
+        channel, method = frame.get("channel"), frame.get("method")
+        if channel in self._channels:
+            self._channels[channel](frame)
+        elif method == "subscribe" or (method is None and ("error" in frame or "Error" in frame)):
+            self._answer(frame)
+        elif channel not in _SILENT and method not in _SILENT:
+            self.intake.reject(Reason.UNKNOWN_CHANNEL, None, str(frame)[:160])
+
+    def _answer(self, frame: Mapping[str, Any]) -> None:
+        now = self.intake.clock.now()
+        for channel, symbol in self.subscriptions.answer(frame, now):
+            if channel == "trade":
+                self.intake.builder.alive(symbol, now)
+                self.intake.up("connected")
+
+    def _entries(self, entries: Iterable[Any], take: Callable[[Any], None]) -> None:
+        """Every entry on its own: a bad one does not cost its neighbours."""
+        for entry in entries:
+            try:
+                take(entry)
+            except _WRONG_SHAPE as error:
+                symbol = entry.get("symbol") if isinstance(entry, Mapping) else None
+                self._malformed(str(symbol) if symbol else None, f"{type(error).__name__} {error} in {entry!r}")
+
+    def _trades(self, frame: Mapping[str, Any]) -> None:
+        self._entries(frame["data"], self._trade)
+
+    def _trade(self, entry: Mapping[str, Any]) -> None:
+        trade_id = entry.get("trade_id")
+        self.intake.offer(
+            Print(
+                symbol=canonical(entry["symbol"]),
+                at=as_time(entry["timestamp"]),
+                price=_number(entry["price"]),
+                quantity=_number(entry["qty"]),
+                received=self.intake.clock.now(),
+                trade_id=None if trade_id is None else int(trade_id),
+                side=entry.get("side"),
+            )
+        )
+
+    def _quotes(self, frame: Mapping[str, Any]) -> None:
+        snapshot = frame.get("type") == "snapshot"
+        self._entries(frame["data"], lambda entry: self._quote(entry, snapshot, entry["bid"], entry["ask"]))
+
+    def _quote(self, entry: Mapping[str, Any], snapshot: bool, bid: object, ask: object) -> None:
+        """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
+        stamp = None if snapshot else entry.get("timestamp")
+        at = as_time(stamp) if stamp is not None else self.intake.clock.now()
+        self.intake.offer(Quote(canonical(entry["symbol"]), at, _number(bid), _number(ask)))
+
+    def _instruments(self, frame: Mapping[str, Any]) -> None:
+        self._entries(frame["data"]["pairs"], self._instrument)
+
+    def _instrument(self, pair: Mapping[str, Any]) -> None:
+        symbol = canonical(pair["symbol"])
+        if symbol not in self.intake.known:
+            return
+        if pair.get("status", "online") != "online":
+            log.warning("Kraken lists %s as %s", symbol, pair["status"])
+        self.instruments[symbol] = Instrument(
+            symbol=symbol,
+            price_step=_number(pair.get("price_increment", 0)),
+            quantity_step=_number(pair.get("qty_increment", 0)),
+            min_quantity=_number(pair.get("qty_min", 0)),
+            min_notional=_number(pair.get("cost_min", 0)),
+        )
+
+    def _status(self, frame: Mapping[str, Any]) -> None:
+        self.system = str(frame["data"][0]["system"])
+        if self.system != "online":
+            log.warning("Kraken says its system is %s", self.system)
+
+    def _book(self, frame: Mapping[str, Any]) -> None:
+        if self._depth:
+            snapshot = frame["type"] == "snapshot"
+            self._entries(frame["data"], lambda entry: self._levels(entry, snapshot))
+
+    def _levels(self, entry: Mapping[str, Any], snapshot: bool) -> None:
+        symbol = canonical(entry["symbol"])
+        book = OrderBook(self._depth or 0) if snapshot else self.books.get(symbol)
+        if book is None:  # dropped after a mismatch: nothing counts before the next snapshot
+            return
+        self.books[symbol] = book
+        try:
+            agrees = book.apply(entry, snapshot=snapshot)
+        except _WRONG_SHAPE:
+            agrees = False  # half applied: not a book any more
+        if not agrees:
+            self._mismatch(symbol, entry)
+            return
+        self.checksums_good += 1
+        best = book.best()
+        if best:
+            self._quote(entry, snapshot, *best)
+
+    def _mismatch(self, symbol: Symbol, entry: Mapping[str, Any]) -> None:
+        self.checksums_bad += 1
+        del self.books[symbol]
+        self.intake.reject(
+            Reason.CHECKSUM, symbol, f"book checksum {entry.get('checksum')} does not agree; asked again"
+        )
+        self.requests += self.subscriptions.renew("book", symbol, self.intake.clock.now())
+
+    def _malformed(self, symbol: Symbol | None, detail: str) -> None:
+        self.intake.reject(Reason.MALFORMED, symbol, detail)
+
+
+def as_time(stamp: object) -> datetime:
+    """An RFC 3339 instant; raises `TypeError` or `ValueError` on anything else."""
+    if not isinstance(stamp, str):
+        raise TypeError(f"time {stamp!r} is not text")
+    return require_utc(datetime.fromisoformat(stamp))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)

@@ -1,0 +1,149 @@
+"""Kraken's public REST calls that the feed needs: pairs, one-minute history, and a last resort for prices."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from engine.clock import Clock
+from engine.domain import Instrument, Quote, Symbol, micros
+from engine.market.bars import MINUTE_US
+from engine.market.columns import BarRow, columns_of, possible_bar
+from engine.market.errors import FeedUnreachable, MarketError
+from engine.market.names import canonical
+from engine.ports import BarColumns
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = aiohttp.ClientTimeout(total=8, connect=4)
+AT_ONCE = 4  # requests in flight: the venue allows about one a second per pair, and a few a second in all
+RATE_PAUSES = (2.0, 4.0, 8.0)
+
+
+class VenueRefused(MarketError):
+    """Kraken answered with an error in its envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One tradable pair: its REST name, and what the venue demands."""
+
+    rest_name: str
+    instrument: Instrument
+
+
+class KrakenRest:
+    """A small client. Use `async with`, or call `close`."""
+
+    def __init__(self, url: str, clock: Clock, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._url = url.rstrip("/")
+        self._clock = clock
+        self._sleep = sleep
+        self._session: aiohttp.ClientSession | None = None
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def __aenter__(self) -> KrakenRest:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; the client opens new ones when asked again."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def pairs(self) -> dict[Symbol, Pair]:
+        """Every pair that is open for trading, by canonical symbol."""
+        result = await self._get("AssetPairs", {})
+        found: dict[Symbol, Pair] = {}
+        for key, row in result.items():
+            name = row.get("wsname") if isinstance(row, Mapping) else None
+            if name and row.get("status", "online") == "online" and not key.endswith(".d"):
+                symbol = canonical(str(name))
+                found[symbol] = Pair(str(row.get("altname", key)), _instrument(symbol, row))
+        return found
+
+    async def minutes(self, symbol: Symbol, rest_name: str) -> BarColumns:
+        """The closed one-minute bars that the venue still has (about 720): the running candle is left out."""
+        result = await self._get("OHLC", {"pair": rest_name, "interval": "1"})
+        return ohlc_columns(symbol, result, micros(self._clock.now()))
+
+    async def quote(self, symbol: Symbol, rest_name: str) -> Quote:
+        """Best bid and ask now."""
+        result = await self._get("Ticker", {"pair": rest_name})
+        row: Any = next(iter(result.values()), None)
+        try:
+            return Quote(symbol, self._clock.now(), bid=float(row["b"][0]), ask=float(row["a"][0]))
+        except (TypeError, KeyError, IndexError, ValueError) as error:
+            raise VenueRefused(f"Kraken's ticker for {symbol} has no bid and ask: {str(row)[:120]}") from error
+
+    async def _get(self, call: str, params: Mapping[str, str]) -> dict[str, Any]:
+        for pause in (*RATE_PAUSES, None):
+            async with self._gate:
+                body = await self._fetch(call, params)
+            errors = [str(error) for error in body.get("error") or () if not str(error).startswith("W")]
+            limited = any("Rate limit" in error or "Too many requests" in error for error in errors)
+            if limited and pause is not None:
+                await self._sleep(pause)
+                continue
+            if errors or not isinstance(body.get("result"), dict):
+                why = ", ".join(errors) or "no result"
+                raise VenueRefused(f"Kraken refused {call} {dict(params)}: {why}")
+            return dict(body["result"])
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _fetch(self, call: str, params: Mapping[str, str]) -> dict[str, Any]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers={"User-Agent": "nightdesk"})
+        url = f"{self._url}/public/{call}"
+        try:
+            async with self._session.get(url, params=params) as response:
+                body = await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise FeedUnreachable(f"Kraken did not answer {call} at {self._url}: {reason}") from error
+        if not isinstance(body, dict):
+            raise FeedUnreachable(
+                f"Kraken answered {call} at {self._url} with {str(body)[:80]!r}, not with its envelope"
+            )
+        return body
+
+
+def _instrument(symbol: Symbol, row: Mapping[str, Any]) -> Instrument:
+    return Instrument(
+        symbol=symbol,
+        price_step=float(row.get("tick_size") or 10.0 ** -int(row.get("pair_decimals", 0))),
+        quantity_step=10.0 ** -int(row.get("lot_decimals", 8)),
+        min_quantity=float(row.get("ordermin") or 0),
+        min_notional=float(row.get("costmin") or 0),
+    )
+
+
+def ohlc_columns(symbol: Symbol, result: Mapping[str, Any], now_us: int) -> BarColumns:
+    """An OHLC result as columns. Rows after `last` (the running candle), unclosed or impossible ones are left out."""
+    rows = next((value for key, value in result.items() if key != "last" and isinstance(value, list)), [])
+    last = int(result.get("last") or 0)
+    good = [bar for bar in map(_ohlc_row, rows) if bar and bar[0] <= last * 1_000_000 and bar[0] + MINUTE_US <= now_us]
+    if len(good) < len(rows) - 1:
+        log.warning("%s: %d of %d history rows were not usable", symbol, len(rows) - 1 - len(good), len(rows))
+    return columns_of(symbol, good)
+
+
+def _ohlc_row(row: Sequence[Any]) -> BarRow | None:
+    try:
+        at = int(row[0]) * 1_000_000
+        opened, high, low, close, volume = (float(row[column]) for column in (1, 2, 3, 4, 6))
+    except (TypeError, ValueError, IndexError):
+        return None
+    possible = possible_bar(opened, high, low, close, volume)
+    return (at, opened, high, low, close, volume) if possible else None

@@ -1,0 +1,140 @@
+"""Recorded market data as a feed, in the record's own time: one-minute bars, or raw Kraken frames.
+
+Bars of another interval are refused: shown as minutes they would make a one-minute strategy decide at the wrong times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from engine.clock import Clock, real_seconds
+from engine.domain import BarQuality, Instrument, MarketKind, Print, Quote, Symbol, instant, micros
+from engine.market.bars import MINUTE_US, as_minute
+from engine.market.columns import BarRow, columns_of, newest
+from engine.market.quality import QualityGate, Quarantine, Quarantined, Reason
+from engine.market.record import read_bars
+from engine.messages import FeedChanged
+from engine.ports import BarColumns, FeedStatus, MarketSink
+
+HISTORY = 300  # minutes of the record kept as history, when it is longer than twice that
+STAMP_EVERY = timedelta(seconds=5)
+BEAT = 0.05
+
+
+class ReplayedBars:
+    """Implements `Feed` over a file of one-minute bars.
+
+    Each minute comes at its close. There are no prints: quotes are the last close on both sides, stamped anew every few
+    desk seconds, so that a press can be judged. A row that is absent from the file is a missing minute. Set `clock`
+    (at `start()`, `speed` times as fast) before `run`; `begin` continues an earlier replay.
+    """
+
+    kind = MarketKind.REPLAY
+    has_prints = False
+
+    def __init__(self, path: Path, symbols: Sequence[Symbol] = (), *, begin: datetime | None = None) -> None:
+        self.name = f"replay of {path.name}"
+        self.label = self.name
+        self.clock: Clock | None = None
+        record = read_bars(path, symbols)
+        self.symbols = tuple(record.rows)
+        self._history = {symbol: columns_of(symbol, rows) for symbol, rows in record.rows.items()}
+        self._rows = {symbol: {row[0] + MINUTE_US: row for row in rows} for symbol, rows in record.rows.items()}
+        closes = [columns.time for columns in self._history.values()]
+        self._first = int(min(time[0] for time in closes))
+        self._end = int(max(time[-1] for time in closes))
+        self._begin = micros(begin) // MINUTE_US * MINUTE_US if begin else self._after_history()
+        self._quarantine = Quarantine()
+        self._quarantine.counts.update({Reason.BAR_IMPOSSIBLE.value: record.impossible} if record.impossible else {})
+        self._quotes: dict[Symbol, float] = {}
+        self._seen: dict[Symbol, datetime] = {}
+        self._state = "not started"
+        self._last: datetime | None = None
+        self._gate = QualityGate(self._quarantine, confirm_within=timedelta(minutes=2), max_age=timedelta(minutes=5))
+
+    def _after_history(self) -> int:
+        minutes = (self._end - self._first) // MINUTE_US + 1
+        return self._first + (HISTORY - 1) * MINUTE_US if minutes > 2 * HISTORY else self._first - MINUTE_US
+
+    def start(self) -> datetime:
+        """Where desk time begins: the close of the last minute that is history."""
+        return instant(self._begin)
+
+    async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
+        """Files say nothing of steps and minimums: nothing is rounded. Symbols the record lacks are absent."""
+        return {symbol: Instrument(symbol) for symbol in (symbols or self.symbols) if symbol in self._rows}
+
+    async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
+        """The record's bars before the start."""
+        found = {symbol: newest(self._history[symbol], minutes, self._begin) for symbol in symbols}
+        return {symbol: columns for symbol, columns in found.items() if columns.time.size}
+
+    async def run(self, sink: MarketSink) -> None:
+        """Deliver minute by minute; ends with the record."""
+        assert self.clock is not None, "a replay needs its clock before it runs"
+        self._state = "replaying"
+        self._believe_history()
+        sink.on_feed(FeedChanged(self.clock.now(), self.name, True, self._state))
+        for close in range(self._begin + MINUTE_US, self._end + 1, MINUTE_US):
+            await self._wait(sink, self.clock, instant(close))
+            self._minute(sink, self.clock, close)
+        self._state = "the record has ended"
+        sink.on_feed(FeedChanged(self.clock.now(), self.name, False, self._state))
+
+    def _believe_history(self) -> None:
+        for symbol, columns in self._history.items():
+            before = newest(columns, 1, self._begin)
+            if before.time.size:
+                self._quotes[symbol] = float(before.close[0])
+                self._gate.seed(symbol, float(before.close[0]), instant(int(before.time[0])))
+
+    async def _wait(self, sink: MarketSink, clock: Clock, until: datetime) -> None:
+        """Stamp quotes until `until` comes. A replay that lags behind its clock gives way to others once a minute."""
+        stamped = clock.now() - STAMP_EVERY
+        while (now := clock.now()) < until:
+            if now - stamped >= STAMP_EVERY:
+                stamped = now
+                self._stamp(sink, now)
+            await asyncio.sleep(min(BEAT, real_seconds(clock, until)))
+        await asyncio.sleep(0)
+
+    def _stamp(self, sink: MarketSink, now: datetime) -> None:
+        for symbol, price in self._quotes.items():
+            self._seen[symbol] = now
+            sink.on_quote(Quote(symbol, now, price, price))
+
+    def _minute(self, sink: MarketSink, clock: Clock, close: int) -> None:
+        at = instant(close)
+        rows, missing = [], []
+        for symbol in self.symbols:
+            row = self._rows[symbol].get(close)
+            if row is None or not self._believed(symbol, row, at):
+                missing.append(symbol)
+                continue
+            quality = BarQuality.GOOD if row[5] > 0 else BarQuality.QUIET
+            rows.append((symbol, *row[1:], quality.value))
+            self._quotes[symbol] = row[4]
+        self._last = clock.now()
+        sink.on_minute(as_minute(at, rows, missing))
+        self._stamp(sink, self._last)
+
+    def _believed(self, symbol: Symbol, row: BarRow, at: datetime) -> bool:
+        """A close more than half away from the last is doubtful until the next bar confirms it."""
+        return bool(self._gate.admit(Print(symbol, at, row[4], row[5], at), at))
+
+    def status(self) -> FeedStatus:
+        return FeedStatus(
+            name=self.name,
+            up=self._state == "replaying",
+            detail=self._state,
+            last_frame=self._last,
+            quarantined=dict(self._quarantine.counts),
+            symbols=dict(self._seen),
+        )
+
+    def quarantine(self) -> tuple[Quarantined, ...]:
+        """The last bars that were not believed, oldest first."""
+        return tuple(self._quarantine.last)

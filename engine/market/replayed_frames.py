@@ -1,0 +1,92 @@
+"""Recorded Kraken v2 frames as a feed, through the very handler of the live feed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from engine.clock import Clock, real_seconds
+from engine.domain import Instrument, MarketKind, Print, Symbol
+from engine.market.intake import Intake, forget
+from engine.market.kraken_frames import KrakenFrames, channels
+from engine.market.kraken_subscriptions import Subscriptions
+from engine.market.quality import Quarantine, Quarantined
+from engine.market.record import read_frames, recorded_symbols
+from engine.ports import BarColumns, FeedStatus, MarketSink
+
+BOOK_DEPTH = 25
+BEAT = 0.05
+
+
+class ReplayedFrames:
+    """Implements `Feed` over a recording. Set `clock` (at `start()`, `speed` times as fast) before `run`.
+
+    Frames come at the venue times inside them; one without a time comes with the frame before it. A recording has no
+    history. `book_depth` is the depth that was recorded: it decides which levels a checksum sees.
+    """
+
+    kind = MarketKind.REPLAY
+    has_prints = True
+
+    def __init__(
+        self,
+        path: Path,
+        symbols: Sequence[Symbol] = (),
+        *,
+        begin: datetime | None = None,
+        book_depth: int = BOOK_DEPTH,
+        on_late: Callable[[Print], None] = forget,
+    ) -> None:
+        self.name = f"replay of {path.name}"
+        self.label = self.name
+        self.clock: Clock | None = None
+        self.on_late = on_late
+        self.frames: KrakenFrames | None = None
+        self._recorded = [frame for frame in read_frames(path) if begin is None or frame.at >= begin]
+        self._begin = begin or self._recorded[0].at
+        self.symbols = tuple(symbols) or recorded_symbols(self._recorded)
+        self._depth = book_depth
+        self._quarantine = Quarantine()
+        self._intake: Intake | None = None
+        self._state = "not started"
+
+    def start(self) -> datetime:
+        """Where desk time begins."""
+        return self._begin
+
+    async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
+        """The instrument frames come with the record; until then nothing is rounded."""
+        return {symbol: Instrument(symbol) for symbol in (symbols or self.symbols) if symbol in self.symbols}
+
+    async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
+        return {}
+
+    async def run(self, sink: MarketSink) -> None:
+        """Deliver frame by frame; ends with the record."""
+        assert self.clock is not None, "a replay needs its clock before it runs"
+        self._state = "replaying"
+        self._intake = intake = Intake(
+            self.name, self.symbols, self.clock, sink, start=self._begin, quarantine=self._quarantine,
+            ordered=True, on_late=self.on_late,
+        )  # fmt: skip
+        self.frames = KrakenFrames(intake, Subscriptions(channels(self._depth), self.symbols), self._depth)
+        for frame in self._recorded:
+            while (wait := real_seconds(self.clock, frame.at)) > 0:
+                intake.advance()
+                await asyncio.sleep(min(BEAT, wait))
+            self.frames.handle(frame.text)
+        intake.advance(complete_until=self._recorded[-1].at)
+        self._state = "the record has ended"
+        intake.down(self._state)
+
+    def status(self) -> FeedStatus:
+        if self._intake is None:
+            return FeedStatus(self.name, False, self._state)
+        refused = self.frames.subscriptions.refused if self.frames else {}
+        return self._intake.status(self._state, refused=refused)
+
+    def quarantine(self) -> tuple[Quarantined, ...]:
+        """The last messages that were not believed, oldest first."""
+        return tuple(self._quarantine.last)

@@ -1,0 +1,163 @@
+"""The simulated market as a feed: prints and quotes in desk time, at any speed, always labelled *simulated*."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import pairwise
+
+import numpy as np
+
+from engine.clock import Clock
+from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant, micros
+from engine.market.bars import MINUTE_US
+from engine.market.columns import columns_of
+from engine.market.intake import Intake, forget
+from engine.market.names import canonical
+from engine.market.quality import Quarantine, Quarantined
+from engine.market.simulation import HOUR_US, SimulatedPrices
+from engine.ports import BarColumns, FeedStatus, MarketSink
+
+BEAT = 0.1  # real seconds between deliveries
+CALM_US = 90 * MINUTE_US  # no outage so soon after a start
+AT_ONCE_US = 5 * MINUTE_US  # delivered in one go when the loop was held up
+FEW = 20  # up to so many symbols print more often
+
+Event = tuple[int, Symbol, float, float, int, float]
+
+
+class SimulatedFeed:
+    """Implements `Feed`. `resume` gives last closes: a market of another seed goes on from them."""
+
+    name = "simulated"
+    label = "simulated"
+    kind = MarketKind.SIMULATED
+    has_prints = True
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int = 1,
+        resume: Mapping[Symbol, float] | None = None,
+        beat: float = BEAT,
+        on_late: Callable[[Print], None] = forget,
+    ) -> None:
+        self.clock = clock
+        self.on_late = on_late
+        self._beat = beat
+        self._prices = SimulatedPrices(seed)
+        self._resume = dict(resume or {})
+        self._start = micros(clock.now()) // MINUTE_US * MINUTE_US
+        self._symbols: tuple[Symbol, ...] = ()
+        self._refused: dict[Symbol, str] = {}
+        self._quarantine = Quarantine()
+        self._intake: Intake | None = None
+
+    async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
+        """Any BASE/QUOTE can be traded here."""
+        names = [canonical(symbol) for symbol in symbols]
+        self._refused = {name: "not of the form BASE/QUOTE" for name in names if name.count("/") != 1}
+        self._symbols = tuple(dict.fromkeys(name for name in names if name not in self._refused))
+        self._prices = SimulatedPrices(self._prices.seed, 8 if len(self._symbols) <= FEW else 4)
+        for symbol in self._symbols:
+            if symbol in self._resume:
+                self._prices.shift(symbol, self._start, self._resume[symbol])
+        return {symbol: self._prices.instrument(symbol) for symbol in self._symbols}
+
+    async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
+        """The market's own past up to the start, with a flat bar for every minute without a print."""
+        answers = {}
+        for symbol in symbols:
+            answers[symbol] = self._history(symbol, minutes)
+            await asyncio.sleep(0)
+        return answers
+
+    def _history(self, symbol: Symbol, minutes: int) -> BarColumns:
+        first = self._start - minutes * MINUTE_US
+        hours = [self._prices.hour(symbol, hour) for hour in range(first // HOUR_US - 1, self._start // HOUR_US + 1)]
+        time = np.concatenate([hour.time for hour in hours])
+        price = np.concatenate([hour.price for hour in hours])
+        quantity = np.concatenate([hour.quantity for hour in hours])
+        rows = []
+        edges = np.searchsorted(time, np.arange(first, self._start + 1, MINUTE_US))
+        last = float(price[max(0, edges[0] - 1)])
+        for minute, (left, right) in enumerate(pairwise(edges)):
+            part = price[left:right] if right > left else np.array([last])
+            last = float(part[-1])
+            volume = float(quantity[left:right].sum())
+            rows.append((first + minute * MINUTE_US, float(part[0]), part.max(), part.min(), last, volume))
+        return columns_of(symbol, rows)
+
+    async def run(self, sink: MarketSink) -> None:
+        """Deliver until cancelled, from the start of the running minute on, so that it is whole."""
+        intake = self._open(sink)
+        reached = self._start
+        while True:
+            now = micros(self.clock.now())
+            if reached < now:
+                reached = self._deliver(intake, reached, now)
+            await asyncio.sleep(self._beat if reached >= now else 0)
+
+    def _open(self, sink: MarketSink) -> Intake:
+        start = instant(self._start)
+        self._intake = intake = Intake(
+            self.name, self._symbols, self.clock, sink, start=start, quarantine=self._quarantine, on_late=self.on_late
+        )
+        closes = {symbol: self._history(symbol, 1).close[-1] for symbol in self._symbols}
+        intake.builder.seed(closes)
+        self._up(intake, start)
+        return intake
+
+    def _up(self, intake: Intake, at: datetime) -> None:
+        for symbol in self._symbols:
+            intake.builder.alive(symbol, at)
+        intake.up("simulated market")
+
+    def _deliver(self, intake: Intake, since: int, until: int) -> int:
+        """Everything from `since` to `until` or the next edge (an hour, an outage); returns how far that was."""
+        hour = since // HOUR_US
+        outage = self._prices.outage(hour) if since - self._start > CALM_US else None
+        end = min(until, (hour + 1) * HOUR_US, since + AT_ONCE_US, *(edge for edge in outage or () if edge > since))
+        if outage and outage[0] <= since < outage[1]:
+            intake.down("simulated outage", instant(since))
+        else:
+            self._up(intake, instant(since))
+            for event in merge(*(self._events(symbol, since, end) for symbol in self._symbols)):
+                self._offer(intake, event)
+        intake.hear()
+        intake.advance(complete_until=instant(end))
+        return end
+
+    def _events(self, symbol: Symbol, since: int, until: int) -> Iterator[Event]:
+        hour = self._prices.hour(symbol, since // HOUR_US)
+        first, last = np.searchsorted(hour.time, (since, until))
+        for k in range(int(first), int(last)):
+            yield (
+                int(hour.time[k]),
+                symbol,
+                float(hour.price[k]),
+                float(hour.quantity[k]),
+                int(hour.side[k]),
+                hour.spread,
+            )
+
+    def _offer(self, intake: Intake, event: Event) -> None:
+        time, symbol, price, quantity, side, spread = event
+        at = instant(time)
+        width = price * spread
+        bid, ask = (price - width, price) if side > 0 else (price, price + width)
+        intake.offer(Print(symbol, at, price, quantity, self.clock.now(), None, "buy" if side > 0 else "sell"))
+        intake.offer(Quote(symbol, at, bid, ask))
+
+    def status(self) -> FeedStatus:
+        if self._intake is None:
+            return FeedStatus(self.name, False, "not started", refused_symbols=dict(self._refused))
+        detail = "simulated market" if self._intake.is_up else "simulated outage"
+        return self._intake.status(detail, refused=self._refused)
+
+    def quarantine(self) -> tuple[Quarantined, ...]:
+        """The last messages that were not believed, oldest first."""
+        return tuple(self._quarantine.last)
