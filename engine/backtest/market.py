@@ -1,0 +1,103 @@
+"""The bars of one backtest: chosen, cut to the dates, joined over files, and of one known interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backtest.frames import BarsError, FileBars, read_bars, read_names, said
+from engine.backtest.symbols import canonical, choose, from_universe
+from engine.domain import Symbol, micros
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Bars of one symbol, oldest first. `time` is int64 microseconds UTC of the **open**, the rest float64."""
+
+    symbol: Symbol
+    interval: int  # microseconds
+    time: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def read_market(
+    paths: Sequence[Path],
+    universe: Sequence[Symbol],
+    asked: Sequence[str] = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> list[Series]:
+    """The bars of the `asked` symbols, else of the playbook's `universe`, else (empty) of all that the files have.
+
+    `start` is the first bar's open at the earliest, `end` the last bar's open, exclusive. Raises `BarsError`.
+    """
+    if start is not None and end is not None and start >= end:
+        raise BarsError(f"--from {start:%Y-%m-%d %H:%M} is not before --to {end:%Y-%m-%d %H:%M}")
+    names_by_path = {path: read_names(path) for path in dict.fromkeys(paths)}
+    files = {name: canonical(name) for names in names_by_path.values() for name in names}
+    wanted = choose(asked, files) if asked else from_universe(universe, files) if universe else sorted(files)
+    pieces = [
+        piece
+        for path, names in names_by_path.items()
+        for piece in read_bars(path, [name for name in wanted if name in names])
+    ]
+    symbols = list(dict.fromkeys(files[name] for name in wanted))
+    joined = [_join(symbol, [piece for piece in pieces if files[piece.name] == symbol]) for symbol in symbols]
+    return [_cut(series, start, end) for series in joined]
+
+
+def interval_of(series: Sequence[Series]) -> int:
+    """The one interval of all bars, in microseconds. Raises `BarsError` when they differ."""
+    found = {item.interval for item in series}
+    if len(found) > 1:
+        text = ", ".join(f"{item.symbol} {item.interval // 1_000_000} s" for item in series)
+        raise BarsError(f"the bars are not of one length ({text}); backtest them one by one with --symbols")
+    return found.pop()
+
+
+def _join(symbol: Symbol, pieces: list[FileBars]) -> Series:
+    """One series from the pieces of several files, which must not overlap."""
+    ordered = sorted((piece for piece in pieces if len(piece.time)), key=lambda piece: int(piece.time[0]))
+    if not ordered:
+        raise BarsError(f"the files hold no bars of {symbol}")
+    for before, after in zip(ordered, ordered[1:], strict=False):
+        if after.time[0] <= before.time[-1]:
+            raise BarsError(
+                f"{symbol} is in {before.path} (as {before.name}, until {said(before.time[-1])}) and in {after.path} "
+                f"(as {after.name}, from {said(after.time[0])}): the bars overlap; give one of them"
+            )
+    time = np.concatenate([piece.time for piece in ordered])
+    columns = [np.concatenate([piece.prices[i] for piece in ordered]) for i in range(5)]
+    return Series(symbol, _interval(symbol, time), time, *columns)
+
+
+def _interval(symbol: Symbol, time: NDArray[np.int64]) -> int:
+    """The most common step between bars."""
+    if len(time) < 2:
+        raise BarsError(f"{symbol} has one bar only; a backtest needs at least two")
+    steps, counts = np.unique(np.diff(time), return_counts=True)
+    return int(steps[np.argmax(counts)])
+
+
+def _cut(series: Series, start: datetime | None, end: datetime | None) -> Series:
+    first = int(np.searchsorted(series.time, micros(start))) if start is not None else 0
+    last = int(np.searchsorted(series.time, micros(end))) if end is not None else len(series)
+    if first >= last:
+        raise BarsError(
+            f"no bar of {series.symbol} lies in the dates asked for; "
+            f"the files have {said(series.time[0])} to {said(series.time[-1])}"
+        )
+    columns = ("time", "open", "high", "low", "close", "volume")
+    return replace(series, **{name: getattr(series, name)[first:last] for name in columns})

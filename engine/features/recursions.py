@@ -1,0 +1,64 @@
+"""The recursions themselves. Seeds and formulas are TA-Lib's, so that any chart agrees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.core.jit import compiled
+from engine.features.registry import Column, feature
+
+
+@feature(inputs=("close",), carry_size=3, warm_up=lambda length: length)
+@compiled
+def ema(close: Column, length: int, carry: Column, out: Column) -> None:
+    """Exponential moving average: the mean of the first `length` closes, then e += 2/(length+1)·(close − e)."""
+    seen, total, value = carry[0], carry[1], carry[2]
+    weight = 2.0 / (length + 1.0)
+    for i in range(close.size):
+        if seen >= length:
+            value += weight * (close[i] - value)
+        else:
+            seen += 1.0
+            total += close[i]
+            value = total / length if seen == length else np.nan
+        out[i] = value
+    carry[0], carry[1], carry[2] = seen, total, value
+
+
+@feature(inputs=("high", "low", "close"), carry_size=4, warm_up=lambda length: length + 1)
+@compiled
+def atr(high: Column, low: Column, close: Column, length: int, carry: Column, out: Column) -> None:
+    """Average true range, Wilder: the mean of the first `length` true ranges, then (atr·(length−1) + tr) / length."""
+    seen, before, total, value = carry[0], carry[1], carry[2], carry[3]
+    for i in range(close.size):
+        reach = max(high[i], before) - min(low[i], before)
+        if seen > length:
+            value = (value * (length - 1.0) + reach) / length
+        else:
+            total += reach if seen > 0.0 else 0.0
+            seen += 1.0
+            value = total / length if seen > length else np.nan
+        out[i] = value
+        before = close[i]
+    carry[0], carry[1], carry[2], carry[3] = seen, before, total, value
+
+
+@feature(inputs=("close",), carry_size=4, warm_up=lambda length: length + 1)
+@compiled
+def rsi(close: Column, length: int, carry: Column, out: Column) -> None:
+    """Relative strength index, Wilder, 0 to 100; 0 where nothing has moved."""
+    seen, before, gain, loss = carry[0], carry[1], carry[2], carry[3]
+    for i in range(close.size):
+        change = close[i] - before if seen > 0.0 else 0.0
+        rise, fall = max(change, 0.0), max(-change, 0.0)
+        if seen > length:
+            gain = (gain * (length - 1.0) + rise) / length
+            loss = (loss * (length - 1.0) + fall) / length
+        else:
+            gain += rise / length
+            loss += fall / length
+            seen += 1.0
+        moved = gain + loss
+        out[i] = np.nan if seen <= length else 100.0 * gain / moved if moved > 0.0 else 0.0
+        before = close[i]
+    carry[0], carry[1], carry[2], carry[3] = seen, before, gain, loss

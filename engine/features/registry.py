@@ -1,0 +1,52 @@
+"""What a feature is: a compiled recursion that carries its state, so years in one call and one live bar agree bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """`advance(*inputs, length, carry, out)` writes one value per bar and leaves in `carry` what the next bar needs.
+
+    `inputs` names bar columns. A value is NaN until `warm_up(length)` bars have been seen.
+    """
+
+    name: str
+    advance: Callable[..., None]
+    inputs: tuple[str, ...]
+    carry_size: int
+    warm_up: Callable[[int], int]
+
+    def fresh(self) -> Column:
+        """The carry before the first bar."""
+        return np.zeros(self.carry_size)
+
+
+_FEATURES: dict[str, Feature] = {}
+
+
+def feature(
+    inputs: tuple[str, ...], carry_size: int, warm_up: Callable[[int], int]
+) -> Callable[[Callable[..., None]], Feature]:
+    """Register a compiled recursion under its own name."""
+
+    def register(advance: Callable[..., None]) -> Feature:
+        made = Feature(advance.__name__, advance, inputs, carry_size, warm_up)
+        _FEATURES[made.name] = made
+        return made
+
+    return register
+
+
+def find_feature(name: str) -> Feature:
+    """The feature called `name`. Raises `KeyError` with the names that exist."""
+    if name not in _FEATURES:
+        raise KeyError(f"there is no feature {name!r}; known: {', '.join(sorted(_FEATURES))}")
+    return _FEATURES[name]

@@ -1,0 +1,157 @@
+"""The parts of a playbook, each a frozen model that refuses unknown keys, wrong types and impossible values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from engine.domain import Tier
+from engine.playbook.units import Fraction, Percent, Share, Span, parse_share
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Sizing(Part):
+    """How much one entry buys.
+
+    `fixed` spends `amount`; `inverse_volatility` gives calm coins more, `min_weight` to `max_weight` of equity each, by
+    ATR over `atr_length` bars; `risk` loses `risk` of equity at the stop, at most `max_weight` of equity.
+    """
+
+    policy: Literal["fixed", "inverse_volatility", "risk"]
+    amount: Positive | None = None
+    min_weight: Share = 0.0
+    max_weight: Fraction = 1.0
+    atr_length: Count = 14
+    risk: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Sizing:
+        if self.policy == "fixed" and self.amount is None:
+            raise ValueError("policy fixed needs `amount`, the money for one trade")
+        if self.policy == "risk" and self.risk is None:
+            raise ValueError("policy risk needs `risk`, the share of equity lost at the stop, like 0.5 %")
+        if self.min_weight > self.max_weight:
+            raise ValueError(f"min_weight {self.min_weight:g} is above max_weight {self.max_weight:g}")
+        return self
+
+
+class Distance(Part):
+    """How far a stop or a target is from the entry: a `percent` of its price, or `atr` × ATR(`length`)."""
+
+    percent: Percent | None = None
+    atr: Positive | None = None
+    length: Count = 14
+
+    @model_validator(mode="after")
+    def _one(self) -> Distance:
+        if (self.percent is None) == (self.atr is None):
+            raise ValueError("give either `percent` (like 5 %) or `atr` (a multiple, like 2), not both and not neither")
+        return self
+
+
+class Trailing(Part):
+    """A stop that follows the best price since entry at `percent`; armed from entry unless `arm_at` profit is named."""
+
+    percent: Fraction
+    arm_at: Share | None = None
+
+
+class Exits(Part):
+    """When a position ends. What is left out does not exist; the strategy's own exit signal always does."""
+
+    stop: Distance | None = None
+    target: Distance | None = None
+    trailing: Trailing | None = None
+    max_hold: Span | None = None
+    max_bars: Count | None = None
+
+    @field_validator("stop")
+    @classmethod
+    def _stop_above_zero(cls, stop: Distance | None) -> Distance | None:
+        if stop is not None and stop.percent is not None and stop.percent >= 1:
+            raise ValueError("a stop must be less than 100 % away")
+        return stop
+
+
+class StrategyUse(Part):
+    """One strategy at work: which, with what parameters, how much of the capital, and how its positions end."""
+
+    name: Annotated[str, Field(min_length=1, pattern=r"^[a-z][a-z0-9_]*$")]
+    strategy: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    minimum_bars: Count = 1
+    capital_share: Fraction = 1.0
+    sizing: Sizing
+    exits: Exits = Exits()
+    min_confidence: Share | None = None
+    tier: Tier | None = None
+
+
+class Costs(Part):
+    """What trading costs, per side. `fee: venue` is the venue's schedule (Kraken's lowest tier, 0.40 % taker).
+
+    Slippage = min(`slippage_cap`, `slippage` + `slippage_per_100k` × order ÷ 100,000).
+    """
+
+    model: Literal["scenario"] = "scenario"
+    fee: Annotated[Share | Literal["venue"], Field(union_mode="left_to_right")] = "venue"
+    slippage: Share = 0.0
+    slippage_per_100k: Share = 0.0
+    slippage_cap: Share = 0.01
+
+    @field_validator("fee", mode="before")
+    @classmethod
+    def _fee(cls, value: Any) -> Any:
+        return value if value == "venue" else parse_share(value)
+
+
+class Limits(Part):
+    """What the desk never exceeds. A limit that is left out does not exist."""
+
+    max_positions: Count | None = None
+    max_per_symbol: Count | None = 1
+    max_exposure: Positive | None = None
+    max_heat: Fraction | None = None
+    max_leverage: Annotated[float, Field(gt=0, le=2)] = 1.0
+    daily_loss: Fraction | None = None
+    daily_loss_amount: Positive | None = None
+    max_drawdown: Fraction | None = None
+    consecutive_losses: Count | None = None
+    losses_pause: Span | None = None
+    cool_down: Span | None = None
+
+
+class Approval(Part):
+    """Who lets an entry through. `observe` places no orders, `propose` asks a person for every entry."""
+
+    tier: Tier = Tier.PROPOSE
+
+
+class ProposalTerms(Part):
+    """How long a card lives, how far the price may drift from it, and how often the desk may ask."""
+
+    max_life: Span
+    max_drift: Fraction
+    rest_after_rejection: Span
+    max_cards_per_hour: Count
+
+
+class Quality(Part):
+    """Good one-minute bars a symbol must show after a hole before the desk enters again; 0 switches the gate off."""
+
+    good_minutes: Annotated[int, Field(ge=0)] = 3
+
+
+class Notices(Part):
+    """When a closed trade or a day is big news, in money."""
+
+    big_win: Positive | None = None
+    big_loss: Positive | None = None
+    daily_goal: Positive | None = None

@@ -1,0 +1,74 @@
+"""What a strategy sees and what it answers: columns of one length, oldest bar first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Closed bars of one symbol and the features that the strategy declared: `bars.close`, `bars["fast"]`.
+
+    A feature is NaN until it has seen enough bars; comparisons with NaN are False.
+    """
+
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
+    features: Mapping[str, Column] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Column:
+        return self.features[name]
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """A strategy's answer, one value per bar: where it would enter, and where it would leave a position.
+
+    `confidence` is a probability per bar, or None when the strategy has none. `numbers` are the columns that `/why`
+    shows. The three sentences say why it enters, leaves, and does neither.
+    """
+
+    enter: Flags
+    leave: Flags
+    confidence: Column | None = None
+    numbers: Mapping[str, Column] = field(default_factory=dict)
+    because_enter: str = ""
+    because_leave: str = ""
+    because_idle: str = ""
+
+
+def above(a: Column, b: Column | float) -> Flags:
+    """Where `a` is strictly above `b`; False where either is unknown."""
+    flags: Flags = np.greater(a, b)
+    return flags
+
+
+def crossed_above(a: Column, b: Column | float) -> Flags:
+    """Where `a` is strictly above `b` and was not one bar before, both known on both bars."""
+    return _crossed(a, b, upward=True)
+
+
+def crossed_below(a: Column, b: Column | float) -> Flags:
+    """Where `a` is no longer above `b` and was strictly above one bar before, both known on both bars."""
+    return _crossed(a, b, upward=False)
+
+
+def _crossed(a: Column, b: Column | float, *, upward: bool) -> Flags:
+    is_up, is_not_up = np.greater(a, b), np.less_equal(a, b)
+    now, before = (is_up, is_not_up) if upward else (is_not_up, is_up)
+    crossed: Flags = np.zeros(len(a), dtype=np.bool_)
+    np.logical_and(now[1:], before[:-1], out=crossed[1:])
+    return crossed

@@ -1,0 +1,145 @@
+"""Strategies by name or by file: one decorated function each."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from engine.features import find_feature
+from engine.strategies.columns import Columns, Wishes
+
+_BUILT_IN = ("ema",)
+
+
+class StrategyError(ValueError):
+    """A strategy cannot be found or used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUse:
+    """One feature at one length; `length` is a number, or the name of the strategy's parameter that holds it."""
+
+    feature: str
+    length: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A pure function of columns with what it needs. `lookback` is how many last bars its answer depends on."""
+
+    name: str
+    decide: Callable[..., Wishes]
+    features: Mapping[str, FeatureUse]
+    lookback: int
+    parameters: type[BaseModel]
+    where: str  # the built-in name, or the file
+    digest: str  # of the source
+
+    def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters, checked, with defaults. Raises pydantic's `ValidationError`."""
+        return self.parameters.model_validate(dict(given)).model_dump()
+
+    def lengths(self, parameters: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+        """Column name → (feature, length) under these parameters."""
+        return {
+            column: (use.feature, parameters[use.length] if isinstance(use.length, str) else use.length)
+            for column, use in self.features.items()
+        }
+
+    def wishes(self, columns: Columns, parameters: Mapping[str, Any]) -> Wishes:
+        return self.decide(columns, **parameters)
+
+
+_STRATEGIES: dict[str, Strategy] = {}
+
+
+def strategy(
+    lookback: int, features: Mapping[str, tuple[str, int | str]]
+) -> Callable[[Callable[..., Wishes]], Callable[..., Wishes]]:
+    """Declare a strategy: the function's name is its name, its keyword arguments with defaults are its parameters.
+
+    `features` maps a column's name to (feature, length), where a length may be a parameter's name.
+    """
+
+    def register(decide: Callable[..., Wishes]) -> Callable[..., Wishes]:
+        source = inspect.getsourcefile(decide) or ""
+        _STRATEGIES[_key(decide.__name__, source)] = Strategy(
+            name=decide.__name__,
+            decide=decide,
+            features=_feature_uses(decide, features),
+            lookback=lookback,
+            parameters=_parameter_model(decide),
+            where=decide.__name__ if decide.__name__ in _BUILT_IN else source,
+            digest=hashlib.sha256(Path(source).read_bytes()).hexdigest(),
+        )
+        return decide
+
+    return register
+
+
+def find_strategy(name: str, folder: Path) -> Strategy:
+    """The built-in strategy `name`, or the one in the Python file `name` (as seen from `folder`)."""
+    if name.endswith(".py"):
+        return _from_file((folder / Path(name).expanduser()).resolve())
+    if name not in _BUILT_IN:
+        raise StrategyError(f"there is no strategy {name!r}; built in: {', '.join(_BUILT_IN)}; or name a .py file")
+    importlib.import_module(f"engine.strategies.{name}")
+    return _STRATEGIES[name]
+
+
+def _key(name: str, source: str) -> str:
+    return name if name in _BUILT_IN and Path(source).parent == Path(__file__).parent else source
+
+
+def _from_file(path: Path) -> Strategy:
+    if not path.is_file():
+        raise StrategyError(f"there is no strategy file {path}")
+    before = _STRATEGIES.pop(str(path), None)
+    spec = importlib.util.spec_from_file_location(f"nightdesk_strategy_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise StrategyError(f"{path} is no Python file")
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except Exception as error:
+        raise StrategyError(f"{path} could not be loaded: {type(error).__name__}: {error}") from error
+    finally:
+        if before is not None:
+            _STRATEGIES.setdefault(str(path), before)
+    if str(path) not in _STRATEGIES:
+        raise StrategyError(f"{path} declares no strategy; put @strategy(...) above one function")
+    return _STRATEGIES[str(path)]
+
+
+def _parameter_model(decide: Callable[..., Wishes]) -> type[BaseModel]:
+    hints = get_type_hints(decide, include_extras=True)
+    _, *rest = inspect.signature(decide).parameters.values()
+    fields: dict[str, Any] = {}
+    for parameter in rest:
+        if parameter.default is inspect.Parameter.empty or parameter.name not in hints:
+            raise StrategyError(
+                f"{decide.__name__}: parameter {parameter.name!r} needs a type and a default, like length: int = 20"
+            )
+        fields[parameter.name] = (hints[parameter.name], parameter.default)
+    config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    return create_model(f"{decide.__name__} parameters", __config__=config, **fields)
+
+
+def _feature_uses(
+    decide: Callable[..., Wishes], features: Mapping[str, tuple[str, int | str]]
+) -> dict[str, FeatureUse]:
+    known = inspect.signature(decide).parameters
+    for column, (name, length) in features.items():
+        try:
+            find_feature(name)
+        except KeyError as error:
+            raise StrategyError(f"{decide.__name__}: column {column!r}: {error.args[0]}") from error
+        if isinstance(length, str) and length not in known:
+            raise StrategyError(f"{decide.__name__}: column {column!r} names no parameter {length!r}")
+    return {column: FeatureUse(name, length) for column, (name, length) in features.items()}
