@@ -1,0 +1,139 @@
+"""What the desk does by the clock: report slots in desk time, the health check and tidying in real time.
+
+Slots are computed by `engine.slots`; APScheduler only waits. A slot is submitted as `Timer(name="report")`, and the
+Trader makes it exactly once. At the start the slots missed since the ledger's last instant are made good: the latest of
+each report is posted late and names the older ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from apscheduler.events import EVENT_JOB_MISSED
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from engine import slots
+from engine.messages import Message, Timer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from engine.messages import Record
+
+log = logging.getLogger(__name__)
+
+HEALTH_EVERY = 10.0  # real seconds
+TIDY_EVERY = 3600.0
+_CHECK_SLOTS_EVERY = 60.0  # real seconds: heals a machine that slept through a slot
+
+
+class DeskClock(Protocol):
+    """Desk time, and how much faster than real time it runs."""
+
+    speed: float
+
+    def now(self) -> datetime: ...
+
+
+class SlotDesk(Protocol):
+    """What the schedule asks of the desk."""
+
+    @property
+    def clock(self) -> DeskClock: ...
+
+    def submit(self, message: Message) -> Future[Record]: ...
+
+
+def missed(last_known: datetime | None, now: datetime, zone: ZoneInfo) -> list[slots.Slot]:
+    """The latest missed slot of each report, in order of due; nothing on a desk that never ran."""
+    if last_known is None:
+        return []
+    latest = {slot.report: slot for slot in slots.slots(last_known, now, zone)}
+    return sorted(latest.values(), key=lambda slot: (slot.due, slots.REPORTS.index(slot.report)))
+
+
+class Schedule:
+    """The desk's clockwork. `last_known` is the desk time of the ledger's last row before this start, or None."""
+
+    def __init__(
+        self,
+        desk: SlotDesk,
+        zone: ZoneInfo,
+        last_known: datetime | None,
+        check_health: Callable[[], Awaitable[None]],
+        tidy: Callable[[], None],
+    ) -> None:
+        self._desk = desk
+        self._zone = zone
+        self._reached = last_known
+        self._check_health = check_health
+        self._tidy = tidy
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self.misfires = 0
+        self.last_slot: slots.Slot | None = None  # the last slot submitted since the start
+
+    def start(self) -> None:
+        """Make good what was missed, then wait for the next slot. Call it on the running loop."""
+        now = self._desk.clock.now()
+        for slot in missed(self._reached, now, self._zone):
+            self._submit(slot)
+        self._reached = now
+        self._scheduler.add_listener(self._on_missed, EVENT_JOB_MISSED)
+        self._every(HEALTH_EVERY, self._check_health, "health")
+        self._every(TIDY_EVERY, self._tidy_up, "tidy")
+        self._every(min(_CHECK_SLOTS_EVERY, HEALTH_EVERY), self.reach, "slots")
+        self._scheduler.start()
+        self._await_next()
+
+    def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    async def reach(self) -> None:
+        """Submit every slot that has fallen due by now, each once."""
+        now = self._desk.clock.now()
+        if self._reached is None or now <= self._reached:
+            return
+        due = slots.slots(self._reached, now, self._zone)
+        self._reached = now
+        for slot in due:
+            self._submit(slot)
+        if due:
+            self._await_next()
+
+    def _submit(self, slot: slots.Slot) -> None:
+        log.info("report %s is due", slot.key)
+        self.last_slot = slot
+        future = self._desk.submit(Timer(at=self._desk.clock.now(), name="report", key=slot.key, due=slot.due))
+        future.add_done_callback(_complain)
+
+    def _await_next(self) -> None:
+        """One wake-up exactly at the next slot; the regular look at the clock is the safety net."""
+        clock = self._desk.clock
+        now = clock.now()
+        wait = (slots.next_slot(now, self._zone).due - now).total_seconds() / clock.speed
+        self._scheduler.add_job(
+            self.reach, "interval", seconds=wait + 0.05, id="next slot", replace_existing=True, misfire_grace_time=None
+        )
+
+    def _every(self, seconds: float, job: Callable[[], Awaitable[None]], name: str) -> None:
+        self._scheduler.add_job(
+            job, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=60
+        )
+
+    async def _tidy_up(self) -> None:
+        await asyncio.to_thread(self._tidy)
+
+    def _on_missed(self, event: Any) -> None:
+        self.misfires += 1
+        log.warning("the scheduled job %s was missed", event.job_id)
+
+
+def _complain(future: Future[Record]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.error("a report slot could not be recorded: %s", error)
