@@ -26,6 +26,7 @@ from engine.domain import (
     Refusal,
     Role,
     Signal,
+    State,
     Symbol,
     Tier,
     TradeRecord,
@@ -208,6 +209,29 @@ class HealthSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Guarded:
+    """The desk's own machinery asks for a hold (`DISK`, `FAULT`), or says that its cause is gone (`active` False)."""
+
+    at: datetime
+    code: str
+    level: State
+    active: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStop:
+    """A person moves a stop; without the risk role only closer to the price."""
+
+    at: datetime
+    by: str
+    role: Role
+    symbol: Symbol
+    stop: float
+    strategy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoleClaimed:
     """`/desk claim` named the first admin."""
 
@@ -251,6 +275,8 @@ Message: TypeAlias = (
     | FeedChanged
     | Timer
     | HealthSeen
+    | Guarded
+    | MoveStop
     | RoleClaimed
     | TierChanged
     | Attempted
@@ -347,7 +373,7 @@ class PositionOpened:
 
 @dataclass(frozen=True, slots=True)
 class PositionChanged:
-    """`why`: added, reduced, trailing (the stop moved), due (an exit is held back by HALTED)."""
+    """`why`: added, reduced, trailing (the stop moved), tightened (by a person), due (an exit is held back by HALTED)."""
 
     position: Position
     why: str

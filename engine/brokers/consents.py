@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.brokers.client_ids import is_client_id
+from engine.client_ids import is_client_id
 from engine.domain import Consent, ExitReason, Order, Side
 
 _EXITS = frozenset(reason.value for reason in ExitReason)

@@ -143,7 +143,8 @@ class SqliteLedger:
             last = self._connection.execute("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"the ledger at {path} cannot be opened: {error}") from error
-        self._seq, self._hash = last or (0, "")
+        self._seq: int = last[0] if last else 0
+        self._hash: str = last[1] if last else ""
 
     def append(
         self,

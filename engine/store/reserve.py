@@ -34,6 +34,10 @@ class DiskReserve:
         """Whether less than `low` bytes are free."""
         return self._free(self._folder) < self.low
 
+    def is_roomy(self) -> bool:
+        """Whether there is clearly more than `low`: what a hold waits for before it is lifted."""
+        return self._free(self._folder) > self.low + 2 * self._kept
+
     def free(self) -> int:
         """Bytes free now."""
         return self._free(self._folder)
@@ -42,7 +46,7 @@ class DiskReserve:
         """Take the reserve when there is room; True when it is there."""
         if self._file.exists():
             return True
-        if self.is_low():
+        if not self.is_roomy():
             return False
         self._file.write_bytes(b"\0" * self._kept)
         return True

@@ -1,0 +1,202 @@
+"""The engine thread: one message at a time, durable before anything acts on it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from engine.clock import Clock, monotonic, real_seconds
+from engine.disk_watch import CODE, DiskWatch
+from engine.domain import State
+from engine.inbox import Entry, Inbox
+from engine.messages import Guarded, Message, Outcome, Post, Record
+from engine.ports import Ledger
+from engine.snapshot import Snapshot
+from engine.store.ledger import LedgerError
+from engine.trader import Judgement, Trader
+
+_log = logging.getLogger(__name__)
+_LOOK = 1.0  # real seconds between looks at the disk and at the wish to stop
+_RETRY = 1.0  # real seconds between attempts to write a row that could not be written
+_LATENCIES = 100_000
+
+Announce = Callable[[Message, Sequence[Outcome], Snapshot], tuple[Post, ...]]
+
+
+class Percentiles(NamedTuple):
+    """Real seconds from receipt (or emission of the minute) to the durable record."""
+
+    messages: int
+    p50: float
+    p99: float
+    worst: float
+
+
+class EngineLoop:
+    """Takes from the inbox, asks the Trader, writes the ledger, then publishes. `on_record` callbacks run on the engine
+    thread after a row is durable and must return at once (gateway, outbox, projections)."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        inbox: Inbox,
+        clock: Clock,
+        announce: Announce,
+        disk: DiskWatch | None = None,
+        trader: Callable[[], Trader] = Trader,
+    ) -> None:
+        self._ledger = ledger
+        self._inbox = inbox
+        self._clock = clock
+        self._announce = announce
+        self._disk = disk
+        self._new_trader = trader
+        self._trader = trader()
+        self._snapshot: Snapshot | None = None
+        self._callbacks: list[Callable[[Record], None]] = []
+        self._latencies: deque[tuple[str, float]] = deque(maxlen=_LATENCIES)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._faults = itertools.count(1)
+
+    # ------------------------------------------------------------ from other threads
+
+    def on_record(self, callback: Callable[[Record], None]) -> None:
+        """Call `callback` with every record once it is durable. Register before `start`."""
+        self._callbacks.append(callback)
+
+    def restore(self, progress: Callable[[int], None] | None = None) -> int:
+        """Rebuild the Trader from the ledger, before `start`; returns the number of records."""
+        self._trader = self._new_trader()
+        count = 0
+        for count, record in enumerate(self._ledger.read(), start=1):
+            self._trader.again(record)
+            if progress is not None and count % 500 == 0:
+                progress(count)
+        if self._trader.is_started:
+            self._inbox.not_before(self._trader.now)
+            self._publish()
+        return count
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """Work off what is queued, then end; False when that took longer than `timeout` real seconds."""
+        self._stopping.set()
+        self._inbox.wake()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def snapshot(self) -> Snapshot:
+        """The desk as of the last record. Raises before the first `Started` is durable."""
+        if self._snapshot is None:
+            raise RuntimeError("the desk has not started yet; there is nothing to show")
+        return self._snapshot
+
+    def percentiles(self, kind: str | None = None) -> Percentiles | None:
+        """Latency of the last recorded messages (of one kind, such as `Slice` or `Minute`); None without any."""
+        values = sorted(seconds for name, seconds in list(self._latencies) if kind in (None, name))
+        if not values:
+            return None
+        at = [values[min(len(values) - 1, int(len(values) * share))] for share in (0.5, 0.99)]
+        return Percentiles(len(values), at[0], at[1], values[-1])
+
+    # ------------------------------------------------------------ the engine thread
+
+    def _run(self) -> None:
+        while True:
+            self._look_at_disk()
+            entry = self._inbox.take(self._patience())
+            if entry is None:
+                entry = self._fallen_due()
+            if entry is not None:
+                self._handle(entry)
+            elif self._stopping.is_set() and not len(self._inbox):
+                return
+
+    def _patience(self) -> float:
+        if self._stopping.is_set():
+            return 0.0
+        due = self._trader.next_due()
+        return _LOOK if due is None else min(_LOOK, real_seconds(self._clock, due.at))
+
+    def _fallen_due(self) -> Entry | None:
+        due = self._trader.next_due()
+        if due is None or self._stopping.is_set() or self._clock.now() < due.at:
+            return None
+        return self._inbox.timer(due.name, due.key, due.at)
+
+    def _handle(self, entry: Entry) -> None:
+        try:
+            judgement = self._trader.judge(entry.message)
+            posts = self._posts(entry.message, judgement)
+        except Exception as error:  # noqa: BLE001 (a bug must not end the desk silently: it is logged and held)
+            self._fault(entry, error)
+            return
+        if not judgement.must_record:
+            return
+        record = self._write(entry, judgement, posts)
+        if record is None:
+            return
+        self._latencies.append((type(entry.message).__name__, monotonic() - entry.received))
+        self._trader.recorded(record)
+        self._publish()
+        for callback in self._callbacks:
+            callback(record)
+        if entry.answer is not None:
+            entry.answer.set_result(record)
+
+    def _posts(self, message: Message, judgement: Judgement) -> tuple[Post, ...]:
+        if not self._trader.is_started or not judgement.must_record:
+            return ()
+        return self._announce(message, judgement.outcomes, self._trader.snapshot())
+
+    def _write(self, entry: Entry, judgement: Judgement, posts: Sequence[Post]) -> Record | None:
+        """Append until it is durable: what was decided is never acted on, and never forgotten, before that."""
+        while True:
+            try:
+                return self._ledger.append(entry.message, judgement.outcomes, posts, judgement.judged_until)
+            except LedgerError as error:
+                if self._disk is not None and self._disk.release():
+                    _log.critical("%s; the reserve was given up so that exits can still be recorded", error)
+                    continue
+                _log.critical("%s; nothing is done until it can be written", error)
+                self._inbox.refuse_people(error)
+                if self._stopping.wait(_RETRY):
+                    _answer(entry, error)
+                    return None
+
+    def _fault(self, entry: Entry, error: Exception) -> None:
+        """A bug: log it with an id, rebuild from the record, hold everything. The desk says so instead of dying."""
+        name = f"E{next(self._faults)}"
+        kind = type(entry.message).__name__
+        _log.critical("fault %s while judging %s; the desk is rebuilt from its ledger", name, kind, exc_info=error)
+        self.restore()
+        _answer(entry, error)
+        if not isinstance(entry.message, Guarded) and self._trader.is_started:
+            note = f"fault {name}: {kind} could not be judged ({type(error).__name__}); see the error log"
+            self._inbox.submit(Guarded(self._trader.now, "FAULT", State.HALTED, True, note))
+
+    def _look_at_disk(self) -> None:
+        if self._disk is None or not self._trader.is_started:
+            return
+        held = any(hold.code == CODE for hold in self.snapshot().holds)
+        change = self._disk.look(self._trader.now, held)
+        if change is not None:
+            self._inbox.submit(change)
+
+    def _publish(self) -> None:
+        self._inbox.watch(self._trader.watched(), self._trader.wanting(), self._trader.pending())
+        if self._trader.is_started:
+            self._snapshot = self._trader.snapshot()
+
+
+def _answer(entry: Entry, error: Exception) -> None:
+    if entry.answer is not None:
+        entry.answer.set_exception(error)

@@ -1,0 +1,152 @@
+"""Proof about the past: `verify` walks the hash chain, `replay` decides everything again and compares."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import codec
+from engine.messages import Outcome, Record
+from engine.store.ledger import Row, count_rows, link, read_records, read_rows
+from engine.trader import Trader
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Sequence and (short) hash of a row, as a report ends with it: what came before it is fixed."""
+
+    seq: int
+    hash: str
+
+    @staticmethod
+    def parse(text: str) -> Anchor:
+        """Read `SEQ:HASH`; raises `ValueError` with the shape that is expected."""
+        seq, _, digest = text.strip().partition(":")
+        known = len(digest) >= 6 and all(letter in "0123456789abcdef" for letter in digest.lower())
+        if not seq.isdecimal() or int(seq) < 1 or not known:
+            raise ValueError(
+                f"anchor was {text!r}; write SEQ:HASH as a report ends with it, for example 1042:9f3ac1d27b60"
+            )
+        return Anchor(int(seq), digest.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` found: `bad_seq` and `sentence` name the first bad row, or `bad_seq` is None."""
+
+    rows: int
+    head: str
+    bad_seq: int | None
+    sentence: str
+
+
+class _Chain:
+    """The walk along the rows: the expected next sequence and the hash so far."""
+
+    def __init__(self, anchor: Anchor | None) -> None:
+        self.rows = 0
+        self.head = ""
+        self._anchor = anchor
+
+    def fault(self, row: Row) -> str | None:
+        """What is wrong with the next row, or None when it follows."""
+        expected = self.rows + 1
+        if row.seq != expected:
+            return f"row {expected} is missing: row {row.seq} follows row {self.rows}"
+        try:
+            text = zlib.decompress(row.body)
+        except zlib.error as error:
+            return f"row {row.seq} was changed: its body cannot be unpacked ({error})"
+        if link(self.head, row.seq, row.at, row.kind, text) != row.hash:
+            return f"row {row.seq} ({row.kind}, {row.at}) was edited or moved: its hash does not follow from row {self.rows}"
+        self.rows, self.head = row.seq, row.hash
+        if self._anchor and row.seq == self._anchor.seq and not row.hash.startswith(self._anchor.hash):
+            return (
+                f"row {row.seq} has hash {row.hash[:12]}, the anchor says {self._anchor.hash}: "
+                "history at or before it was rewritten"
+            )
+        return None
+
+    def short(self) -> str | None:
+        """What is missing at the end, as far as an anchor can tell."""
+        if self._anchor and self.rows < self._anchor.seq:
+            return f"row {self.rows + 1} is missing: the ledger ends at row {self.rows}, before the anchor {self._anchor.seq}"
+        return None
+
+
+def verify(path: Path, anchor: Anchor | None = None, progress: Progress = _silent) -> Verified:
+    """Check every row of the ledger at `path`; safe beside a running desk. Raises `LedgerError` when it cannot be read."""
+    total = count_rows(path)
+    chain = _Chain(anchor)
+    for row in read_rows(path):
+        fault = chain.fault(row)
+        if fault:
+            return Verified(chain.rows, chain.head, row.seq if row.seq <= chain.rows + 1 else chain.rows + 1, fault)
+        progress(chain.rows, total)
+    short = chain.short()
+    if short:
+        return Verified(chain.rows, chain.head, chain.rows + 1, short)
+    return Verified(chain.rows, chain.head, None, f"{chain.rows} rows checked, head {chain.head[:12] or 'empty'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first outcome that a replay decided otherwise. A missing one is None."""
+
+    seq: int
+    message: str
+    position: int
+    expected: Outcome | None
+    seen: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay found: how many records it decided again, and the first difference or None."""
+
+    records: int
+    outcomes: int
+    difference: Difference | None
+
+
+def replay(records: Iterable[Record], progress: Callable[[int], None] | None = None) -> Replayed:
+    """Decide recorded messages again with a muted broker: nothing is sent, acknowledgements are the recorded ones.
+
+    Stops at the first record whose outcomes are not equal, bit for bit. Raises `LedgerError` for an unreadable row.
+    """
+    trader = Trader()
+    done = outcomes = 0
+    for record in records:
+        seen = trader.again(record)
+        difference = _compare(record, seen)
+        if difference is not None:
+            return Replayed(done, outcomes, difference)
+        done, outcomes = done + 1, outcomes + len(seen)
+        if progress is not None:
+            progress(done)
+    return Replayed(done, outcomes, None)
+
+
+def replay_file(path: Path, progress: Progress = _silent) -> Replayed:
+    """Replay the ledger at `path`; safe beside a running desk."""
+    total = count_rows(path)
+    return replay(read_records(path), lambda done: progress(done, total))
+
+
+def _compare(record: Record, seen: tuple[Outcome, ...]) -> Difference | None:
+    kind = type(record.message).__name__
+    again = tuple(codec.decode(codec.encode(outcome)) for outcome in seen)
+    for position in range(max(len(again), len(record.outcomes))):
+        expected = record.outcomes[position] if position < len(record.outcomes) else None
+        found = again[position] if position < len(again) else None
+        if expected != found:
+            return Difference(record.seq, kind, position, expected, found)
+    return None

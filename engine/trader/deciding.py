@@ -1,0 +1,228 @@
+"""A closed minute and its analysis become exits, proposals and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.core.events import Event, EventKind
+from engine.domain import (
+    BarQuality,
+    Decision,
+    EquityPoint,
+    ExitReason,
+    GateStep,
+    ProposalStatus,
+    Refusal,
+    Signal,
+    State,
+    Symbol,
+    Tier,
+    micros,
+)
+from engine.messages import Analysis, Decided, Minute
+from engine.trader import chains, holds
+from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
+from engine.trader.events import apply, relevel
+from engine.trader.memory import Cell, Memory
+from engine.trader.orders import is_unknown
+from engine.trader.sentences import refusal
+
+ENTERABLE = (BarQuality.GOOD, BarQuality.QUIET)
+
+
+def on_analysis(desk: Memory, message: Analysis) -> None:
+    """Decide the minute that the analysis answers; one that comes too late enters nothing."""
+    minute = desk.waiting
+    if minute is None or message.minute != minute.at:
+        for signal in message.signals:
+            desk.saw(signal, "refused", refusal("NO_ANALYSIS", message.at, signal.strategy, signal.symbol))
+        return
+    decide(desk, minute, message.signals, message.steps, message.at)
+
+
+def without_analysis(desk: Memory, minute: Minute, at: datetime) -> None:
+    """The analyst did not answer: exits are decided, entries are not."""
+    desk.refuse(refusal("NO_ANALYSIS", at))
+    no = GateStep("model", False, "the analyst did not answer in time")
+    decide(desk, minute, (), dict.fromkeys(minute.symbols, (no,)), at)
+
+
+@dataclass(slots=True)
+class _Round:
+    """One minute's deciding: who wished what, and what became of it."""
+
+    desk: Memory
+    at: datetime
+    steps: Mapping[Symbol, tuple[GateStep, ...]]
+    wishes: dict[tuple[str, Cell], Signal] = field(default_factory=dict)
+    told: dict[Symbol, Decision] = field(default_factory=dict)
+
+    def refuse(self, signal: Signal, no: Refusal) -> None:
+        self.desk.saw(signal, "refused", no)
+        self.tell(chains.refused(signal.symbol, signal.at, self.own_steps(signal.symbol), no))
+
+    def own_steps(self, symbol: Symbol) -> Sequence[GateStep]:
+        return self.steps.get(symbol, ())
+
+    def tell(self, decision: Decision) -> None:
+        self.told[decision.symbol] = decision
+
+    def wish_of(self, action: str, event: Event) -> Signal | None:
+        return self.wishes.get((action, (event.strategy, event.symbol)))
+
+
+def decide(
+    desk: Memory,
+    minute: Minute,
+    signals: Sequence[Signal],
+    steps: Mapping[Symbol, tuple[GateStep, ...]],
+    at: datetime,
+) -> None:
+    """Run the core's decision for one minute and say what came of it."""
+    desk.waiting = None
+    current = _Round(desk, at, steps)
+    refreshes = _admit(current, signals)
+    at_us = micros(minute.at)
+    wishes = list(current.wishes.values())
+    for event in desk.book.decide(at_us, _closes(desk, minute), wishes, desk.plan.day(minute.at)):
+        _take(current, event)
+    for signal in refreshes:
+        _refresh(current, signal, dict(zip(minute.symbols, minute.close, strict=True)), at_us)
+    relevel(desk, at_us)
+    _keep_chains(current, minute)
+    _mark(desk, minute)
+
+
+def _closes(desk: Memory, minute: Minute) -> dict[Symbol, tuple[float, bool]]:
+    """Closes that count, and whether the symbol may be entered on this bar."""
+    rows = zip(minute.symbols, minute.close, minute.quality, strict=True)
+    return {
+        symbol: (close, quality in ENTERABLE and desk.feed_up and symbol not in desk.silent)
+        for symbol, close, quality in rows
+        if quality not in (BarQuality.DOUBTFUL, BarQuality.MISSING)
+    }
+
+
+def _admit(current: _Round, signals: Sequence[Signal]) -> list[Signal]:
+    """Let wishes through to the core; those of waiting cards come back to be refreshed."""
+    refreshes = []
+    for signal in signals:
+        cell = (signal.strategy, signal.symbol)
+        card = current.desk.card_of_cell(cell)
+        if signal.action == "exit":
+            current.wishes["exit", cell] = signal
+            continue
+        if card is not None and card.proposal.side is signal.side:
+            refreshes.append(signal)
+            continue
+        if card is not None:
+            drop_card(current.desk, card, ProposalStatus.WITHDRAWN, "desk", current.at, "the opposite signal came")
+        if current.desk.tier(signal.strategy) is Tier.OBSERVE:
+            current.desk.saw(signal, "observed")
+            words = "observed only: the tier `observe` places no orders"
+            own = current.own_steps(signal.symbol)
+            current.tell(chains.told(signal.symbol, signal.at, own, "consent", False, words))
+            continue
+        no = _not_admitted(current.desk, signal, current.at)
+        if no is None:
+            current.wishes["enter", cell] = signal
+        else:
+            current.refuse(signal, no)
+    return refreshes
+
+
+def _not_admitted(desk: Memory, signal: Signal, at: datetime) -> Refusal | None:
+    """Why the desk does not even ask the core."""
+    code, numbers, sentence = "", {}, ""
+    if desk.stopping:
+        code = "STOPPING"
+    elif desk.level is not State.ACTIVE:
+        code, sentence = "HELD", f"new entries are held: {holds.why_held(desk)}"
+    elif not desk.feed_up or signal.symbol in desk.silent:
+        code = "FEED_DOWN"
+    elif desk.rests.get(signal.symbol, at) > at:
+        code, numbers = "RESTING", {"minutes": (desk.rests[signal.symbol] - at).total_seconds() / 60}
+    elif is_unknown(desk, signal.symbol):
+        code = "UNKNOWN_ORDER"
+    return refusal(code, at, signal.strategy, signal.symbol, numbers, sentence) if code else None
+
+
+def _take(current: _Round, event: Event) -> None:
+    desk = current.desk
+    wish = current.wish_of("enter", event)
+    if event.kind == EventKind.INTENT and wish is not None:
+        _offer(current, event, wish)
+    elif event.kind == EventKind.REFUSED and wish is not None:
+        current.refuse(wish, refusal(event.code, current.at, event.strategy, event.symbol, event.numbers))
+    else:
+        _exit_told(current, event)
+        apply(desk, [event])
+
+
+def _offer(current: _Round, event: Event, wish: Signal) -> None:
+    desk, own = current.desk, current.own_steps(wish.symbol)
+    if not may_ask(desk, current.at):
+        desk.book.withdraw(event.intent)
+        limit = float(desk.plan.playbook.proposal.max_cards_per_hour)
+        no = refusal("CARDS_PER_HOUR", current.at, wish.strategy, wish.symbol, {"limit": limit})
+        desk.saw(wish, "digest", no)
+        current.tell(chains.told(wish.symbol, wish.at, own, "consent", False, no.sentence))
+        return
+    proposal = open_card(desk, event, wish, current.at)
+    current.tell(chains.proposed(wish.symbol, wish.at, own, proposal))
+
+
+def _exit_told(current: _Round, event: Event) -> None:
+    """An exit signal that moved something is worth seeing; one with nothing to close is not."""
+    wish = current.wish_of("exit", event)
+    words = ""
+    if wish is not None and event.kind == EventKind.EXIT_DECIDED and event.reason is ExitReason.SIGNAL:
+        words = (
+            "the exit is held back until the halt is lifted" if event.code == "DUE" else "the position is being closed"
+        )
+        current.desk.saw(wish, "exit")
+    elif wish is not None and event.kind == EventKind.CANCELLED:
+        words = "the waiting entry was withdrawn"
+        current.desk.saw(wish, "withdrew")
+    if wish is not None and words:
+        own = current.own_steps(wish.symbol)
+        because = f"{wish.reason or 'exit signal'}: {words}"
+        current.tell(chains.told(wish.symbol, wish.at, own, "strategy", True, because))
+
+
+def _refresh(current: _Round, signal: Signal, closes: Mapping[Symbol, float], at_us: int) -> None:
+    desk = current.desk
+    card = desk.card_of_cell((signal.strategy, signal.symbol))
+    if card is None or signal.symbol not in closes:
+        return
+    refresh_card(desk, card, signal, closes[signal.symbol], at_us, current.at)
+    if card.proposal.id in desk.cards:
+        own = current.own_steps(signal.symbol)
+        current.tell(chains.proposed(signal.symbol, signal.at, own, card.proposal))
+
+
+def _keep_chains(current: _Round, minute: Minute) -> None:
+    """Every symbol's latest chain stays readable; only what happened goes into the record."""
+    desk = current.desk
+    waiting = {card.proposal.symbol for card in desk.cards.values()}
+    fresh = {
+        symbol: chains.quiet(symbol, minute.at, current.own_steps(symbol))
+        for symbol in minute.symbols
+        if symbol not in current.told and symbol not in waiting
+    }
+    desk.decisions = {**desk.decisions, **fresh, **current.told}
+    desk.say(*(Decided(decision) for decision in current.told.values()))
+
+
+def _mark(desk: Memory, minute: Minute) -> None:
+    """One point a minute: the desk's equity, and the same capital bought and held in equal parts."""
+    desk.curve.append(EquityPoint(minute.at, desk.book.equity))
+    capital = desk.plan.rules.capital
+    part = capital / max(1, len(desk.plan.symbols))
+    for symbol, close in zip(minute.symbols, minute.close, strict=True):
+        if symbol not in desk.units and close > 0:
+            desk.units[symbol] = part / close
+    held = sum(units * desk.closes[symbol][1] for symbol, units in desk.units.items() if symbol in desk.closes)
+    desk.benchmark.append(EquityPoint(minute.at, held + capital - part * len(desk.units)))

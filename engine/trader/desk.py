@@ -1,0 +1,124 @@
+"""The Trader: one message in, what was decided out. It has neither a clock nor a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from engine import messages as m
+from engine.domain import Symbol
+from engine.messages import Message, Outcome, Record
+from engine.snapshot import Snapshot
+from engine.trader import commands, deciding, duties, orders, presses, prices
+from engine.trader.duties import Due
+from engine.trader.memory import Memory
+from engine.trader.picture import draw
+
+_HANDLERS: dict[type, Callable[[Memory, Any], None]] = {
+    m.Born: duties.on_born,
+    m.Started: duties.on_started,
+    m.Stopped: duties.on_stopped,
+    m.Minute: prices.on_minute,
+    m.Slice: prices.on_slice,
+    m.Analysis: deciding.on_analysis,
+    m.Press: presses.on_press,
+    m.ClosePosition: commands.on_close,
+    m.MoveStop: commands.on_move_stop,
+    m.Pause: commands.on_pause,
+    m.Resume: commands.on_resume,
+    m.Panic: commands.on_panic,
+    m.Guarded: commands.on_guarded,
+    m.Acked: orders.on_acked,
+    m.FeedChanged: prices.on_feed_changed,
+    m.Timer: duties.on_timer,
+    m.HealthSeen: duties.on_health_seen,
+    m.RoleClaimed: commands.on_role_claimed,
+    m.TierChanged: commands.on_tier_changed,
+    m.Attempted: commands.on_attempted,
+}
+_SILENT = (m.Slice, m.Timer)  # recorded only when something followed from them
+
+
+class Judgement(NamedTuple):
+    """What followed from one message. `judged_until` holds what unrecorded prints had judged before it."""
+
+    outcomes: tuple[Outcome, ...]
+    must_record: bool
+    judged_until: Mapping[Symbol, datetime]
+
+
+class Trader:
+    """Deterministic: the same messages give the same outcomes, bit for bit. One thread at a time."""
+
+    def __init__(self) -> None:
+        self._desk = Memory()
+        self._seq = 0
+        self._head = ""
+
+    def on(self, message: Message) -> tuple[Outcome, ...]:
+        """Take one message; the outcomes are in the order in which they came to be."""
+        return self.judge(message).outcomes
+
+    def judge(self, message: Message) -> Judgement:
+        """As `on`, with what the ledger needs to know. Raises only for a broken desk, never for an expected "no"."""
+        desk = self._desk
+        judged = dict(desk.moved)
+        desk.out = []
+        if not isinstance(message, m.Started):
+            duties.advance(desk, message.at)
+        _HANDLERS[type(message)](desk, message)
+        outcomes = tuple(desk.out)
+        return Judgement(outcomes, bool(outcomes) or not isinstance(message, _SILENT), judged)
+
+    def recorded(self, record: Record) -> None:
+        """The judged message is durable as `record`."""
+        self._seq, self._head = record.seq, record.head
+        self._desk.moved = {}
+
+    def again(self, record: Record) -> tuple[Outcome, ...]:
+        """Judge a recorded message again, from the prices that were judged by then; for restart and replay."""
+        for symbol, until in record.judged_until.items():
+            prices.judged(self._desk, symbol, until)
+        outcomes = self.judge(record.message).outcomes
+        self.recorded(record)
+        return outcomes
+
+    def replay(self, records: Iterable[Record]) -> int:
+        """Rebuild from the ledger; returns how many records there were."""
+        count = 0
+        for count, record in enumerate(records, start=1):  # noqa: B007
+            self.again(record)
+        return count
+
+    def next_due(self) -> Due | None:
+        """When time alone will change something, and the timer to send then."""
+        return duties.next_due(self._desk)
+
+    def snapshot(self) -> Snapshot:
+        """The desk as of the last record. Raises before the first `Started`."""
+        return draw(self._desk, self._seq, self._head)
+
+    @property
+    def is_started(self) -> bool:
+        return self._desk.plan_ is not None
+
+    @property
+    def now(self) -> datetime:
+        """The latest instant that any message brought."""
+        return self._desk.now
+
+    def watched(self) -> frozenset[Symbol]:
+        """Symbols whose prints matter: held, or with a working order."""
+        return self._desk.book.watched() if self._desk.book_ else frozenset()
+
+    def wanting(self) -> dict[Symbol, str]:
+        """Symbols where a market order waits for a price, and which way it goes: "buy" or "sell"."""
+        desk = self._desk
+        entries = (order for story in desk.stories.values() for order in story.entries if not story.opened)
+        exits = (exit_.order for exit_ in desk.exits.values())
+        return {order.symbol: order.action for order in (*entries, *exits) if order.kind == "market"}
+
+    def pending(self) -> dict[str, Symbol]:
+        """Waiting proposals and their symbols."""
+        return {name: card.proposal.symbol for name, card in self._desk.cards.items()}

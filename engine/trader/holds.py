@@ -1,0 +1,76 @@
+"""Holds: named reasons why the desk does not trade freely. The state is the strictest of them (SEMANTICS 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+
+from engine.core.events import Event
+from engine.domain import Hold, State, instant
+from engine.messages import HoldLifted, HoldPlaced
+from engine.slots import local_instant
+from engine.trader.memory import Memory
+
+PAUSE, PANIC, DAILY_LOSS, DRAWDOWN, LOSSES = "PAUSE", "PANIC", "DAILY_LOSS", "DRAWDOWN", "LOSSES"
+_PERSONS = (PAUSE, PANIC)
+
+
+def place(
+    desk: Memory,
+    code: str,
+    level: State,
+    by: str,
+    at: datetime,
+    *,
+    until: datetime | None = None,
+    note: str = "",
+    numbers: Mapping[str, float] | None = None,
+) -> bool:
+    """Place a hold; False when one of that code stands already (the first stays)."""
+    if code in desk.holds:
+        return False
+    hold = Hold(code, level, by, at, until, note, dict(numbers or {}))
+    desk.holds[code] = hold
+    desk.say(HoldPlaced(hold))
+    return True
+
+
+def lift(desk: Memory, code: str, by: str) -> bool:
+    """Lift a hold; False when there is none."""
+    hold = desk.holds.pop(code, None)
+    if hold is None:
+        return False
+    desk.say(HoldLifted(hold, by))
+    return True
+
+
+def strictest(desk: Memory) -> State:
+    """The desk's state."""
+    return max((hold.level for hold in desk.holds.values()), key=lambda level: level.strictness, default=State.ACTIVE)
+
+
+def why_held(desk: Memory) -> str:
+    """The holds in words, for a refusal."""
+    return ", ".join(
+        f"{hold.code} by {hold.by}" + (f" ({hold.note})" if hold.note else "") for hold in desk.holds.values()
+    )
+
+
+def is_persons(code: str) -> bool:
+    return code in _PERSONS
+
+
+def on_breaker(desk: Memory, event: Event) -> None:
+    """A limit of the core tripped: its hold refuses entries; exits go on."""
+    at = instant(event.at)
+    until = next_midnight(desk, at) if event.code == DAILY_LOSS else None
+    pause = desk.plan.rules.limits.losses_pause_us
+    if event.code == LOSSES and pause is not None:
+        until = at + timedelta(microseconds=pause)
+    place(desk, event.code, State.REDUCING, f"rule:{event.code.lower()}", at, until=until, numbers=event.numbers)
+
+
+def next_midnight(desk: Memory, at: datetime) -> datetime:
+    """The next local midnight after `at`, as a UTC instant."""
+    day = at.astimezone(desk.plan.zone).date() + timedelta(days=1)
+    return local_instant(day, time(0), desk.plan.zone)

@@ -1,0 +1,85 @@
+"""What a `Started` message means for deciding: the playbook's numbers, the desk's zone and its speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from engine.core.rules import Rules
+from engine.domain import Symbol, Tier
+from engine.messages import Started
+from engine.playbook import Playbook, parse
+
+GRACE = timedelta(seconds=2)  # how long a feed may take to close a minute
+_QUOTE_AGE = timedelta(seconds=15)
+_ANALYSIS = timedelta(seconds=3)
+_SILENCE = timedelta(seconds=60)
+_TENTH = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The frozen terms of one run of the desk. Above speed 1 the spans of SEMANTICS 1 are × speed, drift × √speed."""
+
+    playbook: Playbook
+    rules: Rules
+    symbols: tuple[Symbol, ...]
+    zone: ZoneInfo
+    speed: float
+
+    @property
+    def stretch(self) -> float:
+        return max(1.0, self.speed)
+
+    @property
+    def quote_age(self) -> timedelta:
+        return _QUOTE_AGE * self.stretch
+
+    @property
+    def analysis_wait(self) -> timedelta:
+        return (GRACE + _ANALYSIS) * self.stretch
+
+    @property
+    def silence(self) -> timedelta:
+        return _SILENCE * self.stretch
+
+    @property
+    def grace(self) -> timedelta:
+        return GRACE * self.stretch
+
+    def life(self, strategy: str) -> timedelta:
+        """How long a card lives: the playbook's longest life, or a quarter of the strategy's hold."""
+        longest = self.playbook.proposal.max_life
+        holds = [use.exits.max_hold for use in self.playbook.strategies if use.name == strategy]
+        quarter = holds[0] / 4 if holds and holds[0] else longest
+        return min(longest, quarter) * self.stretch
+
+    def drift_limit(self, price: float, stop: float | None) -> float:
+        """How far the executable price may be from the card's: a fraction."""
+        distance = abs(price - stop) / price if stop is not None and price > 0 else 0.0
+        return max(self.playbook.proposal.max_drift, _TENTH * distance) * float(self.stretch**0.5)
+
+    def tiers(self) -> dict[str, Tier]:
+        """The playbook's own tier of every strategy."""
+        return {use.name: self.playbook.tier_of(use.name) for use in self.playbook.strategies}
+
+    def day(self, at: datetime) -> int:
+        """The desk's local day number."""
+        return at.astimezone(self.zone).date().toordinal()
+
+
+def plan_of(started: Started) -> Plan:
+    """Read the plan. `settings` may carry `timezone` and `speed`; raises `PlaybookError` when the text is no playbook."""
+    playbook = parse(started.playbook_yaml, source="the recorded playbook")
+    known = {instrument.symbol: instrument for instrument in started.instruments}
+    missing = [symbol for symbol in started.symbols if symbol not in known]
+    if missing:
+        raise ValueError(f"no instrument was given for {', '.join(missing)}")
+    return Plan(
+        playbook=playbook,
+        rules=playbook.rules([known[symbol] for symbol in started.symbols]),
+        symbols=started.symbols,
+        zone=ZoneInfo(started.settings.get("timezone", "America/Los_Angeles")),
+        speed=float(started.settings.get("speed", "1")),
+    )

@@ -1,0 +1,165 @@
+"""A person presses a card: everything is judged again as of now, and every "no" says why and places no order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.core.events import Event, EventKind
+from engine.domain import Consent, Proposal, ProposalStatus, Quote, Role, Side, State, micros
+from engine.messages import Press
+from engine.trader import holds
+from engine.trader.cards import change_card, close_card, drop_card
+from engine.trader.chains import consent_given
+from engine.trader.events import apply
+from engine.trader.memory import Card, Memory, Story
+from engine.trader.orders import intend_entry, is_unknown
+from engine.trader.sentences import refusal, sentence_of
+
+ACTIONS = ("approve", "reject", "half")
+_DONE = {
+    ProposalStatus.APPROVED: ("DUPLICATE", "already approved by {by} at {at}"),
+    ProposalStatus.REJECTED: ("DUPLICATE", "already rejected by {by} at {at}"),
+    ProposalStatus.EXPIRED: ("EXPIRED", "this proposal expired at {at}; no order was placed"),
+    ProposalStatus.WITHDRAWN: ("WITHDRAWN", "this proposal was withdrawn at {at}: {why}"),
+    ProposalStatus.REFUSED: ("REFUSED", "risk refused this proposal at {at}: {why}"),
+}
+
+
+def on_press(desk: Memory, message: Press) -> None:
+    """Approve, halve or reject a card, or refuse the press."""
+    card = desk.cards.get(message.proposal)
+    no = _unanswerable(desk, message, card)
+    if no:
+        _refuse(desk, message, *no)
+    elif card is not None and message.action == "reject":
+        drop_card(desk, card, ProposalStatus.REJECTED, message.by, message.at, message.reason or None)
+        consent_given(desk, card.proposal, False, f"rejected by {message.by}")
+    elif card is not None:
+        _approve(desk, message, card)
+
+
+def _refuse(desk: Memory, message: Press, code: str, sentence: str) -> None:
+    card = desk.cards.get(message.proposal)
+    known = card.proposal if card else desk.closed_cards.get(message.proposal)
+    strategy, symbol = (known.strategy, known.symbol) if known else (None, None)
+    desk.refuse(refusal(code, message.at, strategy, symbol, sentence=sentence))
+
+
+def _unanswerable(desk: Memory, message: Press, card: Card | None) -> tuple[str, str] | None:
+    """Why this press cannot decide anything, whatever the market does."""
+    if message.role.rank < Role.TRADER.rank:
+        return "NOT_ALLOWED", f"{message.by} has the role {message.role}; approving and rejecting needs trader"
+    if message.action not in ACTIONS:
+        return "UNKNOWN_ACTION", f"{message.action!r} is no way to answer a proposal"
+    if card is None:
+        return _of_closed(desk.closed_cards.get(message.proposal), message.proposal)
+    if message.revision != card.proposal.revision:
+        return "REVISION", (
+            f"the card changed (revision {card.proposal.revision}, pressed {message.revision}); press it again"
+        )
+    return None
+
+
+def _of_closed(proposal: Proposal | None, name: str) -> tuple[str, str]:
+    if proposal is None or proposal.decided_at is None:
+        return "UNKNOWN_PROPOSAL", f"there is no proposal {name} any more"
+    code, words = _DONE[proposal.status]
+    at = f"{proposal.decided_at:%H:%M:%S} UTC"
+    return code, words.format(by=proposal.decided_by, at=at, why=proposal.decided_why or "no reason given")
+
+
+def _approve(desk: Memory, message: Press, card: Card) -> None:
+    no = _not_now(desk, message, card.proposal)
+    if no or message.quote is None:
+        _refuse(desk, message, *(no or ("STALE", "there is no price for this symbol")))
+        return
+    price = executable(message.quote, card.proposal.side)
+    limit = desk.plan.drift_limit(card.proposal.price, card.proposal.stop)
+    drift = abs(price / card.proposal.price - 1)
+    if drift > limit:
+        words = f"the price moved {drift:.2%} to {price:g} (limit {limit:.2%}); the card was re-quoted, press once more"
+        _requote(desk, message, card, price, "drift", ("DRIFT", words))
+    elif _beyond(card, price):
+        words = f"{price:g} is at or beyond the stop or the target; the card was re-quoted, press once more"
+        _requote(desk, message, card, price, "beyond_stop", ("DRIFT", words))
+    else:
+        _grant(desk, message, card, price, limit)
+
+
+def executable(quote: Quote, side: Side) -> float:
+    """What an entry would pay: the ask to buy, the bid to sell."""
+    return quote.ask if side is Side.LONG else quote.bid
+
+
+def _not_now(desk: Memory, message: Press, proposal: Proposal) -> tuple[str, str] | None:
+    """Why nothing may be approved at this moment."""
+    if desk.level is not State.ACTIVE:
+        return "HELD", sentence_of("HELD", {}, holds.why_held(desk))
+    if desk.stopping:
+        return "STOPPING", sentence_of("STOPPING", {})
+    if is_unknown(desk, proposal.symbol):
+        return "UNKNOWN_ORDER", sentence_of("UNKNOWN_ORDER", {})
+    if message.quote is None:
+        return "STALE", f"there is no price for {proposal.symbol}; nothing was ordered"
+    age = message.at - message.quote.at
+    if age > desk.plan.quote_age:
+        seconds = age.total_seconds()
+        return "STALE", f"the last price of {proposal.symbol} is {seconds:.0f} s old; nothing was ordered"
+    return None
+
+
+def _beyond(card: Card, price: float) -> bool:
+    """Whether the price is at or beyond an absolute stop or target: distances re-anchor, absolute ones do not."""
+    sign = 1.0 if card.proposal.side is Side.LONG else -1.0
+    stop, target = card.signal.stop, card.signal.target
+    return (stop is not None and (price - stop) * sign <= 0) or (target is not None and (target - price) * sign <= 0)
+
+
+def _requote(desk: Memory, message: Press, card: Card, price: float, why: str, no: tuple[str, str]) -> None:
+    for event in desk.book.requote(card.intent, micros(message.at), price):
+        if event.kind == EventKind.INTENT:
+            change_card(desk, card, event, message.at, why)
+            _refuse(desk, message, *no)
+        elif event.kind == EventKind.REFUSED:
+            _refused_by_risk(desk, message, card, event)
+
+
+def _refused_by_risk(desk: Memory, message: Press, card: Card, event: Event) -> None:
+    no = refusal(event.code, message.at, event.strategy, event.symbol, event.numbers)
+    close_card(desk, card, ProposalStatus.REFUSED, message.by, message.at, no.sentence)
+    desk.refuse(no)
+
+
+def _grant(desk: Memory, message: Press, card: Card, price: float, limit: float) -> None:
+    proposal = card.proposal
+    quantity = proposal.quantity * (0.5 if message.action == "half" else 1.0)
+    worst = proposal.price * (1 + limit if proposal.side is Side.LONG else 1 - limit)
+    granted = False
+    for event in desk.book.grant(card.intent, micros(message.at), price, quantity, worst):
+        if event.kind == EventKind.GRANTED:
+            granted = True
+            _granted(desk, message, card, event.quantity or quantity, quantity, worst)
+        elif event.kind == EventKind.REFUSED:
+            _refused_by_risk(desk, message, card, event)
+        elif granted:
+            apply(desk, [event])
+
+
+def _granted(desk: Memory, message: Press, card: Card, quantity: float, most: float, worst: float) -> None:
+    why = "half size" if message.action == "half" else None
+    closed = close_card(desk, card, ProposalStatus.APPROVED, message.by, message.at, why, quantity)
+    desk.trades_made += 1
+    story = Story(f"T{desk.trades_made}", closed, card.intent, card.signal)
+    desk.stories[(closed.strategy, closed.symbol)] = story
+    consent = Consent(
+        proposal=closed.id,
+        revision=closed.revision,
+        symbol=closed.symbol,
+        side=closed.side,
+        max_quantity=most,
+        worst_price=worst,
+        expires=closed.expires,
+        by=message.by,
+    )
+    intend_entry(desk, story, message.at, min(quantity, most), consent)
+    consent_given(desk, replace(closed), True, f"approved by {message.by}")
