@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +25,7 @@ class BarsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FileBars:
-    """One symbol of one file: `time` is int64 microseconds UTC of the bars' open; the rest float64, all of one length."""
+    """One symbol of one file: `time` is int64 microseconds UTC of the open; the rest float64, all of one length."""
 
     name: str  # as the file writes it
     path: Path
@@ -53,7 +55,7 @@ def _rows_by_symbol(symbols: pa.ChunkedArray) -> dict[str, slice | NDArray[np.in
     codes, names = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
     starts = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]))
     if len(starts) - 1 == len(names):
-        return {names[codes[a]]: slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True)}
+        return {names[codes[a]]: slice(int(a), int(b)) for a, b in itertools.pairwise(starts)}
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
     return {name: order[ends[code] : ends[code + 1]] for code, name in enumerate(names)}
@@ -160,6 +162,6 @@ def said(us: np.int64 | int) -> str:
     return str(np.datetime64(int(us), "us").astype("datetime64[s]")) + "Z"
 
 
-def _n(bad: NDArray[np.bool_]) -> str:
+def _n(bad: Any) -> str:
     count = int(bad.sum())
     return f"{count} such row{'s' if count > 1 else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -72,7 +73,7 @@ def _join(symbol: Symbol, pieces: list[FileBars]) -> Series:
     ordered = sorted((piece for piece in pieces if len(piece.time)), key=lambda piece: int(piece.time[0]))
     if not ordered:
         raise BarsError(f"the files hold no bars of {symbol}")
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in itertools.pairwise(ordered):
         if after.time[0] <= before.time[-1]:
             raise BarsError(
                 f"{symbol} is in {before.path} (as {before.name}, until {said(before.time[-1])}) and in {after.path} "

@@ -62,3 +62,15 @@ def rsi(close: Column, length: int, carry: Column, out: Column) -> None:
         out[i] = np.nan if seen <= length else 100.0 * gain / moved if moved > 0.0 else 0.0
         before = close[i]
     carry[0], carry[1], carry[2], carry[3] = seen, before, gain, loss
+
+
+@feature(inputs=("close", "volume"), carry_size=2, warm_up=lambda length: 1)
+@compiled
+def turnover(close: Column, volume: Column, length: int, carry: Column, out: Column) -> None:
+    """Money traded per bar: the mean so far, from (`length` + 1) / 2 bars on the exponential average of that span."""
+    seen, value = carry[0], carry[1]
+    for i in range(close.size):
+        seen = min(seen + 1.0, (length + 1.0) / 2.0)
+        value += (close[i] * volume[i] - value) / seen
+        out[i] = value
+    carry[0], carry[1] = seen, value

@@ -1,4 +1,4 @@
-"""What a feature is: a compiled recursion that carries its state, so years in one call and one live bar agree bit for bit."""
+"""What a feature is: a compiled recursion that carries its state, so years at once and bar by bar agree bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Playbooks: one YAML file says what to trade and how; `load` turns it into a frozen `Playbook` or says what is wrong."""
+"""Playbooks: one YAML file says what to trade and how; `load` makes a frozen `Playbook` of it or says what is wrong."""
 
 from engine.playbook.errors import PlaybookError
 from engine.playbook.loading import load, names, parse

@@ -23,7 +23,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 def describe(error: ValidationError, source: str, model: type[BaseModel]) -> str:
     """Every problem of `error` as sentences that a newcomer understands."""
-    problems = [dict(problem) for problem in error.errors(include_url=False)]
+    problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors(include_url=False)]
     deeper = {problem["loc"][:1] for problem in problems if len(problem["loc"]) > 1}
     told = [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in deeper]
     lines = [_sentence(problem, model) for problem in told]

@@ -1,4 +1,4 @@
-"""Crossovers of two exponential averages: enter when the fast one rises above the slow one, leave when it falls below."""
+"""Crossovers of two exponential averages: in when the fast one rises above the slow one, out when it falls below."""
 
 from __future__ import annotations
 

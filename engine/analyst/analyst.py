@@ -1,0 +1,126 @@
+"""Each closed minute in; signals, and the reasons for or against them, out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from engine.analyst import gates
+from engine.analyst.rolling import RollingBar, Row
+from engine.domain import GateStep, Signal, Symbol, micros
+from engine.evaluation import FeatureKey, advance, bars_to_know, evaluate, features_of, fresh_carries
+from engine.messages import Analysis, Minute
+from engine.playbook.model import Playbook
+from engine.ports import BarColumns
+from engine.strategies.columns import Column, Columns
+
+_MINUTE = timedelta(minutes=1)
+_FIELDS = 5
+
+
+@dataclass(slots=True)
+class _Track:
+    """What is kept of one symbol: feature carries, the bar being built, and the last rows that strategies look at."""
+
+    carries: dict[FeatureKey, Column]
+    rolling: RollingBar
+    seen: int = 0
+    prices: Column = field(default_factory=lambda: np.empty((_FIELDS, 0)))
+    features: dict[FeatureKey, Column] = field(default_factory=dict)
+
+
+class Analyst:
+    """Keeps every symbol's indicators and asks the playbook's strategies at each closed bar. Pure and synchronous."""
+
+    def __init__(self, playbook: Playbook, symbols: Sequence[Symbol] = ()) -> None:
+        self._playbook = playbook
+        self._step = playbook.step or _MINUTE
+        self._keys = features_of(playbook)
+        self._lookback = max(program.lookback for program in playbook.programs)
+        self._needed = bars_to_know(playbook)
+        self._tracks = {symbol: self._track() for symbol in symbols}
+
+    @property
+    def warm_minutes(self) -> int:
+        """One-minute bars of history after which every strategy may speak."""
+        return self._needed * int(self._step / _MINUTE)
+
+    def warm(self, symbol: Symbol, bars: BarColumns) -> None:
+        """Advance the indicators over history: bars of one minute, or of the playbook's own interval."""
+        track = self._tracks.setdefault(symbol, self._track())
+        columns = np.vstack((bars.open, bars.high, bars.low, bars.close, bars.volume)).astype(np.float64)
+        if bars.interval == self._step:
+            self._extend(track, columns)
+        elif bars.interval == _MINUTE:
+            for at, row in zip(bars.time.tolist(), columns.T.tolist(), strict=True):
+                self._feed(track, at, (row[0], row[1], row[2], row[3], row[4]))
+        else:
+            raise ValueError(f"warm-up bars of {symbol} are {bars.interval} long; give one-minute bars")
+
+    def on(self, minute: Minute) -> Analysis:
+        """The answer to one minute, stamped with its time. A caught-up minute only warms."""
+        at = micros(minute.at)
+        signals: list[Signal] = []
+        steps: dict[Symbol, tuple[GateStep, ...]] = {}
+        columns = (minute.open, minute.high, minute.low, minute.close, minute.volume)
+        for symbol, quality, *row in zip(minute.symbols, minute.quality, *columns, strict=True):
+            track = self._tracks.setdefault(symbol, self._track())
+            closed = self._feed(track, at, (row[0], row[1], row[2], row[3], row[4]))
+            if closed:
+                steps[symbol] = self._ask(symbol, track, minute.at, quality, signals)
+            else:
+                steps[symbol] = (gates.still_open(track.seen, self._step),)
+        for symbol in minute.missing:
+            steps[symbol] = self._without_bar(symbol, minute.at, signals)
+        if minute.caught_up:
+            return Analysis(minute.at, minute.at, ())
+        return Analysis(minute.at, minute.at, tuple(signals), steps)
+
+    def _track(self) -> _Track:
+        return _Track(fresh_carries(self._keys), RollingBar(self._step // timedelta(microseconds=1)))
+
+    def _feed(self, track: _Track, at: int, row: Row) -> bool:
+        """Take one minute; True when it closed a bar of the playbook's interval."""
+        bars = [row] if self._step == _MINUTE else track.rolling.add(at, row)
+        for bar in bars:
+            self._extend(track, np.array(bar).reshape(_FIELDS, 1))
+        return bool(bars)
+
+    def _extend(self, track: _Track, prices: Column) -> None:
+        """Advance the features over new bars and keep the last rows that strategies look at."""
+        if prices.shape[1] == 0:
+            return
+        fresh = advance(Columns(*np.ascontiguousarray(prices)), track.carries)
+        track.seen += prices.shape[1]
+        track.prices = np.concatenate((track.prices, prices), axis=1)[:, -self._lookback :]
+        track.features = {
+            key: np.concatenate((track.features.get(key, column[:0]), column))[-self._lookback :]
+            for key, column in fresh.items()
+        }
+
+    def _without_bar(self, symbol: Symbol, at: datetime, signals: list[Signal]) -> tuple[GateStep, ...]:
+        """A missing minute: a longer bar whose end has come closes without it."""
+        track = self._tracks.setdefault(symbol, self._track())
+        bars = track.rolling.flush(micros(at))
+        for bar in bars:
+            self._extend(track, np.array(bar).reshape(_FIELDS, 1))
+        asked = self._ask(symbol, track, at, "missing its last minute", signals) if bars else ()
+        return (gates.no_bar(at), *asked[1:])
+
+    def _ask(
+        self, symbol: Symbol, track: _Track, at: datetime, quality: str, signals: list[Signal]
+    ) -> tuple[GateStep, ...]:
+        """Ask the strategies about the last bar; add their signals and say how each gate was passed."""
+        bars = Columns(*track.prices)
+        steps = [gates.bars_known(track.seen, self._needed, quality), gates.NO_MODEL]
+        for use, program in zip(self._playbook.strategies, self._playbook.programs, strict=True):
+            evaluated = evaluate(use, program, bars, track.features, track.seen - len(bars))
+            numbers = gates.numbers_of(use, evaluated, track.features)
+            signal = gates.signal_of(use, evaluated, symbol, at, float(bars.close[-1]), numbers)
+            if signal is not None:
+                signals.append(signal)
+            steps += gates.judgement(use, evaluated, signal, numbers)
+        return tuple(steps)
