@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -12,22 +10,21 @@ from engine.domain import Symbol
 from engine.market.bars import MINUTE_US
 from engine.ports import BarColumns
 
-BarRow = tuple[int, float, float, float, float, float]
+
+def possible(table: np.ndarray) -> np.ndarray:
+    """Which rows of (open, high, low, close, volume) can be bars; bool, one per row.
+
+    Finite, prices above 0, high the highest, low the lowest, volume not negative.
+    """
+    prices = table[:, :4]
+    sane = np.isfinite(table).all(axis=1) & (prices > 0).all(axis=1) & (table[:, 4] >= 0)
+    return np.asarray(sane & (table[:, 1] >= prices.max(axis=1)) & (table[:, 2] <= prices.min(axis=1)))
 
 
-def possible_bar(opened: float, high: float, low: float, close: float, volume: float) -> bool:
-    """Whether five numbers can be a bar: finite, above 0, high the highest, low the lowest, volume not negative."""
-    prices = (opened, high, low, close)
-    if not all(math.isfinite(number) for number in (*prices, volume)):
-        return False
-    return 0 < low == min(prices) and high == max(prices) and volume >= 0
-
-
-def columns_of(symbol: Symbol, rows: Sequence[BarRow]) -> BarColumns:
-    """Columns from (open time in µs, open, high, low, close, volume) rows, oldest first."""
-    table = np.array([row[1:] for row in rows], float).reshape(len(rows), 5)
-    time = np.array([row[0] + MINUTE_US for row in rows], np.int64)
-    return BarColumns(symbol, timedelta(minutes=1), time, *(np.ascontiguousarray(table[:, k]) for k in range(5)))
+def columns_of(symbol: Symbol, opened: np.ndarray, table: np.ndarray) -> BarColumns:
+    """Columns from open times (µs) and rows of (open, high, low, close, volume), oldest first."""
+    parts = (np.ascontiguousarray(table[:, k], dtype=np.float64) for k in range(5))
+    return BarColumns(symbol, timedelta(minutes=1), opened.astype(np.int64) + MINUTE_US, *parts)
 
 
 def newest(columns: BarColumns, count: int, until_us: int | None = None) -> BarColumns:

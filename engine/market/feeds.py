@@ -62,8 +62,8 @@ def feed_named(
             raise FeedNameError(
                 f"--speed {speed:g} is for simulated and replayed markets; a live market runs at its own"
             )
-        urls = {"ws_url": ws_url or WS_URL, "rest_url": rest_url or REST_URL}
-        return KrakenFeed(clock or SystemClock(), **urls, book_depth=book_depth)
+        live = clock or SystemClock()
+        return KrakenFeed(live, ws_url=ws_url or WS_URL, rest_url=rest_url or REST_URL, book_depth=book_depth)
     pace = speed or SPEEDS[kind]
     if kind == "simulated":
         start = begin or SystemClock().now()

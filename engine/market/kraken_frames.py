@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.domain import Instrument, Print, Quote, Symbol, require_utc
 from engine.market.intake import Intake
@@ -18,8 +18,10 @@ from engine.market.quality import Reason
 
 log = logging.getLogger(__name__)
 
+Believable: TypeAlias = list[Print | Quote]
+
 _SILENT = ("heartbeat", "pong", "unsubscribe")
-_WRONG_SHAPE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
+_WRONG_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 def channels(book_depth: int | None) -> tuple[Channel, ...]:
@@ -45,7 +47,8 @@ class KrakenFrames:
         self.system = "unknown"
         self.requests: list[Request] = []
         self._depth = book_depth
-        self._channels: dict[str, Callable[[Mapping[str, Any]], None]] = {
+        self._went_live: list[Symbol] = []
+        self._channels: dict[str, Callable[[Mapping[str, Any]], Believable]] = {
             "trade": self._trades,
             "ticker": self._quotes,
             "instrument": self._instruments,
@@ -59,69 +62,77 @@ class KrakenFrames:
         try:
             text = text if isinstance(text, str) else text.decode()
             exact = self._depth and '"book"' in text
-            self._dispatch(json.loads(text, parse_float=Decimal if exact else None))
+            items = self._read(json.loads(text, parse_float=Decimal if exact else None))
         except (*_WRONG_SHAPE, RecursionError) as error:
             self._malformed(None, f"{type(error).__name__} {error} in {text[:120]!r}")
+            return
+        self._deliver(items)
+
+    def _deliver(self, items: Believable) -> None:
+        """Outside the net for malformed frames: what goes wrong from here on is ours, and must be heard."""
+        for symbol in self._went_live:
+            self.intake.builder.alive(symbol, self.intake.clock.now())
+            self.intake.up("connected")
+        self._went_live.clear()
+        for item in items:
+            self.intake.offer(item)
 
     def take_requests(self) -> list[Request]:
         """What must be sent now; the list is emptied."""
         taken, self.requests = self.requests, []
         return taken
 
-    def _dispatch(self, frame: Mapping[str, Any]) -> None:
+    def _read(self, frame: Mapping[str, Any]) -> Believable:
         channel, method = frame.get("channel"), frame.get("method")
         if channel in self._channels:
-            self._channels[channel](frame)
-        elif method == "subscribe" or (method is None and ("error" in frame or "Error" in frame)):
-            self._answer(frame)
+            return self._channels[channel](frame)
+        if method == "subscribe" or (method is None and ("error" in frame or "Error" in frame)):
+            live = self.subscriptions.answer(frame, self.intake.clock.now())
+            self._went_live += [symbol for name, symbol in live if name == "trade"]
         elif channel not in _SILENT and method not in _SILENT:
             self.intake.reject(Reason.UNKNOWN_CHANNEL, None, str(frame)[:160])
+        return []
 
-    def _answer(self, frame: Mapping[str, Any]) -> None:
-        now = self.intake.clock.now()
-        for channel, symbol in self.subscriptions.answer(frame, now):
-            if channel == "trade":
-                self.intake.builder.alive(symbol, now)
-                self.intake.up("connected")
-
-    def _entries(self, entries: Iterable[Any], take: Callable[[Any], None]) -> None:
+    def _entries(self, entries: Iterable[Any], read: Callable[[Any], Print | Quote | None]) -> Believable:
         """Every entry on its own: a bad one does not cost its neighbours."""
+        items = []
         for entry in entries:
             try:
-                take(entry)
+                item = read(entry)
             except _WRONG_SHAPE as error:
                 symbol = entry.get("symbol") if isinstance(entry, Mapping) else None
                 self._malformed(str(symbol) if symbol else None, f"{type(error).__name__} {error} in {entry!r}")
+            else:
+                items += [item] if item else []
+        return items
 
-    def _trades(self, frame: Mapping[str, Any]) -> None:
-        self._entries(frame["data"], self._trade)
+    def _trades(self, frame: Mapping[str, Any]) -> Believable:
+        return self._entries(frame["data"], self._trade)
 
-    def _trade(self, entry: Mapping[str, Any]) -> None:
+    def _trade(self, entry: Mapping[str, Any]) -> Print:
         trade_id = entry.get("trade_id")
-        self.intake.offer(
-            Print(
-                symbol=canonical(entry["symbol"]),
-                at=as_time(entry["timestamp"]),
-                price=_number(entry["price"]),
-                quantity=_number(entry["qty"]),
-                received=self.intake.clock.now(),
-                trade_id=None if trade_id is None else int(trade_id),
-                side=entry.get("side"),
-            )
+        return Print(
+            symbol=canonical(entry["symbol"]),
+            at=as_time(entry["timestamp"]),
+            price=_number(entry["price"]),
+            quantity=_number(entry["qty"]),
+            received=self.intake.clock.now(),
+            trade_id=None if trade_id is None else int(trade_id),
+            side=entry.get("side"),
         )
 
-    def _quotes(self, frame: Mapping[str, Any]) -> None:
+    def _quotes(self, frame: Mapping[str, Any]) -> Believable:
         snapshot = frame.get("type") == "snapshot"
-        self._entries(frame["data"], lambda entry: self._quote(entry, snapshot, entry["bid"], entry["ask"]))
+        return self._entries(frame["data"], lambda entry: self._quote(entry, snapshot, entry["bid"], entry["ask"]))
 
-    def _quote(self, entry: Mapping[str, Any], snapshot: bool, bid: object, ask: object) -> None:
+    def _quote(self, entry: Mapping[str, Any], snapshot: bool, bid: object, ask: object) -> Quote:
         """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
         stamp = None if snapshot else entry.get("timestamp")
         at = as_time(stamp) if stamp is not None else self.intake.clock.now()
-        self.intake.offer(Quote(canonical(entry["symbol"]), at, _number(bid), _number(ask)))
+        return Quote(canonical(entry["symbol"]), at, _number(bid), _number(ask))
 
-    def _instruments(self, frame: Mapping[str, Any]) -> None:
-        self._entries(frame["data"]["pairs"], self._instrument)
+    def _instruments(self, frame: Mapping[str, Any]) -> Believable:
+        return self._entries(frame["data"]["pairs"], self._instrument)
 
     def _instrument(self, pair: Mapping[str, Any]) -> None:
         symbol = canonical(pair["symbol"])
@@ -137,21 +148,21 @@ class KrakenFrames:
             min_notional=_number(pair.get("cost_min", 0)),
         )
 
-    def _status(self, frame: Mapping[str, Any]) -> None:
+    def _status(self, frame: Mapping[str, Any]) -> Believable:
         self.system = str(frame["data"][0]["system"])
         if self.system != "online":
             log.warning("Kraken says its system is %s", self.system)
+        return []
 
-    def _book(self, frame: Mapping[str, Any]) -> None:
-        if self._depth:
-            snapshot = frame["type"] == "snapshot"
-            self._entries(frame["data"], lambda entry: self._levels(entry, snapshot))
+    def _book(self, frame: Mapping[str, Any]) -> Believable:
+        snapshot = frame.get("type") == "snapshot"
+        return self._entries(frame["data"] if self._depth else (), lambda entry: self._levels(entry, snapshot))
 
-    def _levels(self, entry: Mapping[str, Any], snapshot: bool) -> None:
+    def _levels(self, entry: Mapping[str, Any], snapshot: bool) -> Quote | None:
         symbol = canonical(entry["symbol"])
         book = OrderBook(self._depth or 0) if snapshot else self.books.get(symbol)
         if book is None:  # dropped after a mismatch: nothing counts before the next snapshot
-            return
+            return None
         self.books[symbol] = book
         try:
             agrees = book.apply(entry, snapshot=snapshot)
@@ -159,11 +170,10 @@ class KrakenFrames:
             agrees = False  # half applied: not a book any more
         if not agrees:
             self._mismatch(symbol, entry)
-            return
+            return None
         self.checksums_good += 1
         best = book.best()
-        if best:
-            self._quote(entry, snapshot, *best)
+        return self._quote(entry, snapshot, *best) if best else None
 
     def _mismatch(self, symbol: Symbol, entry: Mapping[str, Any]) -> None:
         self.checksums_bad += 1

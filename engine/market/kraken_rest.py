@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
+import numpy as np
 
 from engine.clock import Clock
 from engine.domain import Instrument, Quote, Symbol, micros
 from engine.market.bars import MINUTE_US
-from engine.market.columns import BarRow, columns_of, possible_bar
+from engine.market.columns import columns_of, possible
 from engine.market.errors import FeedUnreachable, MarketError
 from engine.market.names import canonical
 from engine.ports import BarColumns
@@ -133,17 +134,18 @@ def ohlc_columns(symbol: Symbol, result: Mapping[str, Any], now_us: int) -> BarC
     """An OHLC result as columns. Rows after `last` (the running candle), unclosed or impossible ones are left out."""
     rows = next((value for key, value in result.items() if key != "last" and isinstance(value, list)), [])
     last = int(result.get("last") or 0)
-    good = [bar for bar in map(_ohlc_row, rows) if bar and bar[0] <= last * 1_000_000 and bar[0] + MINUTE_US <= now_us]
-    if len(good) < len(rows) - 1:
-        log.warning("%s: %d of %d history rows were not usable", symbol, len(rows) - 1 - len(good), len(rows))
-    return columns_of(symbol, good)
+    numbers = [row for row in map(_numbers, rows) if row]
+    table = np.array(numbers, float).reshape(len(numbers), 6)
+    time = table[:, 0].astype(np.int64) * 1_000_000
+    good = (time <= last * 1_000_000) & (time + MINUTE_US <= now_us) & possible(table[:, 1:])
+    if good.sum() < len(rows) - 1:
+        log.warning("%s: %d of %d history rows were not usable", symbol, len(rows) - 1 - good.sum(), len(rows))
+    return columns_of(symbol, time[good], table[good, 1:])
 
 
-def _ohlc_row(row: Sequence[Any]) -> BarRow | None:
+def _numbers(row: Sequence[Any]) -> tuple[float, ...] | None:
+    """(time in seconds, open, high, low, close, volume), or None when the row is no such thing."""
     try:
-        at = int(row[0]) * 1_000_000
-        opened, high, low, close, volume = (float(row[column]) for column in (1, 2, 3, 4, 6))
-    except (TypeError, ValueError, IndexError):
+        return tuple(float(row[column]) for column in (0, 1, 2, 3, 4, 6))
+    except (TypeError, ValueError, IndexError, KeyError):
         return None
-    possible = possible_bar(opened, high, low, close, volume)
-    return (at, opened, high, low, close, volume) if possible else None

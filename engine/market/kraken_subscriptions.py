@@ -12,6 +12,7 @@ from engine.domain import Symbol
 
 log = logging.getLogger(__name__)
 
+ALL = ""  # stands for the symbols of a channel that has none of its own
 BATCH = 50  # symbols in one request
 ACK_WITHIN = timedelta(seconds=10)
 RATE_PAUSE = timedelta(seconds=5)
@@ -50,7 +51,7 @@ class Subscriptions:
     def ask(self, channel: str, symbols: Sequence[Symbol], now: datetime) -> list[Request]:
         """Subscribe `symbols`, in batches."""
         if not self.channels[channel].by_symbol:
-            return [self._request("subscribe", channel, ())]
+            symbols = (ALL,)
         self.waiting.update({(channel, symbol): now for symbol in symbols})
         self.acked.difference_update((channel, symbol) for symbol in symbols)
         return [self._request("subscribe", channel, symbols[at : at + BATCH]) for at in range(0, len(symbols), BATCH)]
@@ -75,21 +76,21 @@ class Subscriptions:
         error = frame.get("error") or frame.get("Error")
         if error is None and frame.get("success") is True:
             result = frame["result"]
-            return self._live([(str(result["channel"]), str(result.get("symbol")))])
+            return self._live([(str(result["channel"]), str(result.get("symbol", ALL)))])
         return self._refuse(frame, str(error or "refused without a reason"), now)
 
     def _request(self, method: str, channel: str, symbols: Sequence[Symbol]) -> Request:
         self._request_id += 1
         self._requests[self._request_id] = (channel, tuple(symbols))
         params = {"channel": channel, **self.channels[channel].params}
-        if symbols:
+        if self.channels[channel].by_symbol:
             params["symbol"] = list(symbols)
         if method == "unsubscribe":
             params.pop("snapshot", None)
         return {"method": method, "params": params, "req_id": self._request_id}
 
     def _live(self, keys: Iterable[Key]) -> tuple[Key, ...]:
-        live = tuple((channel, symbol) for channel, symbol in keys if symbol in self._symbols)
+        live = tuple((channel, symbol) for channel, symbol in keys if (channel, symbol) in self.waiting)
         self.acked.update(live)
         for key in live:
             self.waiting.pop(key, None)
@@ -105,7 +106,7 @@ class Subscriptions:
             return self._live(keys)
         for channel, symbol in keys:
             self.waiting.pop((channel, symbol), None)
-            if self.channels[channel].essential:
+            if self.channels[channel].essential and symbol != ALL:
                 self.refused[symbol] = f"{channel}: {error}"
             log.warning("Kraken refused %s of %s: %s", channel, symbol, error)
         if not keys:

@@ -13,10 +13,11 @@ import numpy as np
 
 from engine.domain import Symbol
 from engine.market.bars import MINUTE_US
-from engine.market.columns import BarRow, possible_bar
+from engine.market.columns import columns_of, possible
 from engine.market.errors import RecordError
 from engine.market.kraken_frames import as_time
 from engine.market.names import split_joined
+from engine.ports import BarColumns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +28,9 @@ _STAMPS = ("timestamp", "time_out", "time_in")
 
 @dataclass(frozen=True, slots=True)
 class RecordedBars:
-    """One-minute bars by symbol: rows of (open time in µs, open, high, low, close, volume), oldest first."""
+    """One-minute bars by symbol."""
 
-    rows: Mapping[Symbol, list[BarRow]]
+    bars: Mapping[Symbol, BarColumns]
     impossible: int  # rows left out because no bar can be like that
 
 
@@ -39,15 +40,15 @@ def read_bars(path: Path, symbols: Iterable[Symbol] = ()) -> RecordedBars:
     absent = [column for column in COLUMNS if column not in table.columns]
     if absent:
         raise RecordError(f"{path} has no column {', '.join(absent)}; bars need {', '.join(COLUMNS)}")
-    rows: dict[Symbol, list[BarRow]] = {}
+    bars: dict[Symbol, BarColumns] = {}
     impossible = 0
-    for name, part in _chosen(path, table, symbols):
+    for symbol, part in _chosen(path, table, symbols):
         time, values = _numbers(path, part)
-        good = [row for row in zip(time.tolist(), *values.T.tolist(), strict=True) if possible_bar(*row[1:])]
-        impossible += time.size - len(good)
-        rows[name] = good
-        _require_minutes(path, name, np.array([row[0] for row in good], np.int64))
-    return RecordedBars(rows, impossible)
+        good = possible(values)
+        impossible += int((~good).sum())
+        _require_minutes(path, symbol, time[good])
+        bars[symbol] = columns_of(symbol, time[good], values[good])
+    return RecordedBars(bars, impossible)
 
 
 def _table(path: Path) -> pd.DataFrame:

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from engine.clock import Clock, real_seconds
 from engine.domain import BarQuality, Instrument, MarketKind, Print, Quote, Symbol, instant, micros
-from engine.market.bars import MINUTE_US, as_minute
-from engine.market.columns import BarRow, columns_of, newest
+from engine.market.bars import MINUTE_US, Row, as_minute
+from engine.market.columns import newest
 from engine.market.quality import QualityGate, Quarantine, Quarantined, Reason
 from engine.market.record import read_bars
 from engine.messages import FeedChanged
@@ -40,10 +42,9 @@ class ReplayedBars:
         self.label = self.name
         self.clock: Clock | None = None
         record = read_bars(path, symbols)
-        self.symbols = tuple(record.rows)
-        self._history = {symbol: columns_of(symbol, rows) for symbol, rows in record.rows.items()}
-        self._rows = {symbol: {row[0] + MINUTE_US: row for row in rows} for symbol, rows in record.rows.items()}
-        closes = [columns.time for columns in self._history.values()]
+        self.symbols = tuple(record.bars)
+        self._bars = record.bars
+        closes = [columns.time for columns in self._bars.values()]
         self._first = int(min(time[0] for time in closes))
         self._end = int(max(time[-1] for time in closes))
         self._begin = micros(begin) // MINUTE_US * MINUTE_US if begin else self._after_history()
@@ -65,11 +66,11 @@ class ReplayedBars:
 
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """Files say nothing of steps and minimums: nothing is rounded. Symbols the record lacks are absent."""
-        return {symbol: Instrument(symbol) for symbol in (symbols or self.symbols) if symbol in self._rows}
+        return {symbol: Instrument(symbol) for symbol in (symbols or self.symbols) if symbol in self._bars}
 
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
         """The record's bars before the start."""
-        found = {symbol: newest(self._history[symbol], minutes, self._begin) for symbol in symbols}
+        found = {symbol: newest(self._bars[symbol], minutes, self._begin) for symbol in symbols}
         return {symbol: columns for symbol, columns in found.items() if columns.time.size}
 
     async def run(self, sink: MarketSink) -> None:
@@ -85,7 +86,7 @@ class ReplayedBars:
         sink.on_feed(FeedChanged(self.clock.now(), self.name, False, self._state))
 
     def _believe_history(self) -> None:
-        for symbol, columns in self._history.items():
+        for symbol, columns in self._bars.items():
             before = newest(columns, 1, self._begin)
             if before.time.size:
                 self._quotes[symbol] = float(before.close[0])
@@ -110,20 +111,31 @@ class ReplayedBars:
         at = instant(close)
         rows, missing = [], []
         for symbol in self.symbols:
-            row = self._rows[symbol].get(close)
-            if row is None or not self._believed(symbol, row, at):
+            row = self._row(symbol, close)
+            if row is None or not self._believed(row, at):
                 missing.append(symbol)
-                continue
-            quality = BarQuality.GOOD if row[5] > 0 else BarQuality.QUIET
-            rows.append((symbol, *row[1:], quality.value))
-            self._quotes[symbol] = row[4]
+            else:
+                rows.append(row)
+                self._quotes[symbol] = row[4]
         self._last = clock.now()
         sink.on_minute(as_minute(at, rows, missing))
         self._stamp(sink, self._last)
 
-    def _believed(self, symbol: Symbol, row: BarRow, at: datetime) -> bool:
+    def _row(self, symbol: Symbol, close: int) -> Row | None:
+        """The bar that closed at `close`; None when the file has none."""
+        bars = self._bars[symbol]
+        k = int(np.searchsorted(bars.time, close))
+        if k == bars.time.size or bars.time[k] != close:
+            return None
+        opened, high, low, last, volume = (
+            float(column[k]) for column in (bars.open, bars.high, bars.low, bars.close, bars.volume)
+        )
+        quality = BarQuality.GOOD if volume > 0 else BarQuality.QUIET
+        return (symbol, opened, high, low, last, volume, quality.value)
+
+    def _believed(self, row: Row, at: datetime) -> bool:
         """A close more than half away from the last is doubtful until the next bar confirms it."""
-        return bool(self._gate.admit(Print(symbol, at, row[4], row[5], at), at))
+        return bool(self._gate.admit(Print(row[0], at, row[4], row[5], at), at))
 
     def status(self) -> FeedStatus:
         return FeedStatus(

@@ -81,15 +81,15 @@ class SimulatedFeed:
         time = np.concatenate([hour.time for hour in hours])
         price = np.concatenate([hour.price for hour in hours])
         quantity = np.concatenate([hour.quantity for hour in hours])
-        rows = []
+        rows = np.empty((minutes, 5))
         edges = np.searchsorted(time, np.arange(first, self._start + 1, MINUTE_US))
         last = float(price[max(0, edges[0] - 1)])
         for minute, (left, right) in enumerate(pairwise(edges)):
             part = price[left:right] if right > left else np.array([last])
             last = float(part[-1])
             volume = float(quantity[left:right].sum())
-            rows.append((first + minute * MINUTE_US, float(part[0]), part.max(), part.min(), last, volume))
-        return columns_of(symbol, rows)
+            rows[minute] = part[0], part.max(), part.min(), last, volume
+        return columns_of(symbol, np.arange(first, self._start, MINUTE_US), rows)
 
     async def run(self, sink: MarketSink) -> None:
         """Deliver until cancelled, from the start of the running minute on, so that it is whole."""
