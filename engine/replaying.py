@@ -66,7 +66,7 @@ class _Chain:
         except zlib.error as error:
             return f"row {row.seq} was changed: its body cannot be unpacked ({error})"
         if link(self.head, row.seq, row.at, row.kind, text) != row.hash:
-            return f"row {row.seq} ({row.kind}, {row.at}) was edited or moved: its hash does not follow from row {self.rows}"
+            return f"row {row.seq} ({row.kind}, {row.at}) was edited or moved: its hash does not follow"
         self.rows, self.head = row.seq, row.hash
         if self._anchor and row.seq == self._anchor.seq and not row.hash.startswith(self._anchor.hash):
             return (
@@ -78,12 +78,12 @@ class _Chain:
     def short(self) -> str | None:
         """What is missing at the end, as far as an anchor can tell."""
         if self._anchor and self.rows < self._anchor.seq:
-            return f"row {self.rows + 1} is missing: the ledger ends at row {self.rows}, before the anchor {self._anchor.seq}"
+            return f"row {self.rows + 1} is missing: the ledger ends before row {self._anchor.seq} of the anchor"
         return None
 
 
 def verify(path: Path, anchor: Anchor | None = None, progress: Progress = _silent) -> Verified:
-    """Check every row of the ledger at `path`; safe beside a running desk. Raises `LedgerError` when it cannot be read."""
+    """Check every row of the ledger at `path`; safe beside a running desk. Raises `LedgerError`."""
     total = count_rows(path)
     chain = _Chain(anchor)
     for row in read_rows(path):

@@ -23,7 +23,7 @@ def add(subparsers: Any) -> None:
         "1 at the first difference, which it prints.",
     )
     command.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="the desk's data folder (default: the running desk's)"
+        "--data-dir", type=Path, metavar="DIR", help="data folder (default: the running desk's)"
     )
     command.set_defaults(func=run)
 
@@ -43,11 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if found.difference is None:
         print(f"{found.records} records replayed, {found.outcomes} outcomes, all equal")
         return 0
-    print(
-        f"first difference in row {found.difference.seq} ({found.difference.message}), outcome {found.difference.position}"
-    )
-    print(f"  recorded: {_words(found.difference.expected)}")
-    print(f"  replayed: {_words(found.difference.seen)}")
+    first = found.difference
+    print(f"first difference in row {first.seq} ({first.message}), outcome {first.position}")
+    print(f"  recorded: {_words(first.expected)}")
+    print(f"  replayed: {_words(first.seen)}")
     return 1
 
 

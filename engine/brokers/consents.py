@@ -16,7 +16,7 @@ class Consents:
         self._used: dict[tuple[str, int], dict[str, Order]] = {}
 
     def fault(self, order: Order) -> str:
-        """Why this order may not leave, or an empty text. An exit needs a purpose, an entry a consent that covers it."""
+        """Why this order may not leave, or an empty text. Entries need consent that covers them."""
         if not is_client_id(order.client_id):
             return f"CLIENT_ID: {order.client_id!r} is no derived client id"
         if order.purpose in _EXITS:

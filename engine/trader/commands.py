@@ -98,7 +98,7 @@ def on_pause(desk: Memory, message: Pause) -> None:
     """Stop new entries until a person resumes."""
     if not _allowed(desk, "pause", Role.TRADER, message.by, message.role, message.at):
         return
-    if not holds.place(desk, holds.PAUSE, State.REDUCING, message.by, message.at, note=message.reason):
+    if not holds.impose(desk, holds.PAUSE, State.REDUCING, message.by, message.at, note=message.reason):
         standing = desk.holds[holds.PAUSE]
         _no(desk, "DUPLICATE", message.at, f"already paused by {standing.by} at {standing.since:%H:%M:%S} UTC")
         return
@@ -110,7 +110,7 @@ def on_panic(desk: Memory, message: Panic) -> None:
     """Cancel all, flatten all, HALTED."""
     if not _allowed(desk, "panic", Role.RISK, message.by, message.role, message.at):
         return
-    holds.place(desk, holds.PANIC, State.HALTED, message.by, message.at, note=message.reason)
+    holds.impose(desk, holds.PANIC, State.HALTED, message.by, message.at, note=message.reason)
     withdraw_all(desk, f"panic by {message.by}", message.at)
     relevel(desk, micros(message.at))
     for position in desk.book.positions():
@@ -140,7 +140,7 @@ def on_resume(desk: Memory, message: Resume) -> None:
 def on_guarded(desk: Memory, message: Guarded) -> None:
     """The desk's own machinery holds entries, or lets go."""
     if message.active:
-        holds.place(desk, message.code, message.level, "desk", message.at, note=message.note)
+        holds.impose(desk, message.code, message.level, "desk", message.at, note=message.note)
     else:
         holds.lift(desk, message.code, "desk")
     relevel(desk, micros(message.at))

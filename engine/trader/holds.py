@@ -15,7 +15,7 @@ PAUSE, PANIC, DAILY_LOSS, DRAWDOWN, LOSSES = "PAUSE", "PANIC", "DAILY_LOSS", "DR
 _PERSONS = (PAUSE, PANIC)
 
 
-def place(
+def impose(
     desk: Memory,
     code: str,
     level: State,
@@ -67,7 +67,7 @@ def on_breaker(desk: Memory, event: Event) -> None:
     pause = desk.plan.rules.limits.losses_pause_us
     if event.code == LOSSES and pause is not None:
         until = at + timedelta(microseconds=pause)
-    place(desk, event.code, State.REDUCING, f"rule:{event.code.lower()}", at, until=until, numbers=event.numbers)
+    impose(desk, event.code, State.REDUCING, f"rule:{event.code.lower()}", at, until=until, numbers=event.numbers)
 
 
 def next_midnight(desk: Memory, at: datetime) -> datetime:

@@ -70,7 +70,7 @@ class Plan:
 
 
 def plan_of(started: Started) -> Plan:
-    """Read the plan. `settings` may carry `timezone` and `speed`; raises `PlaybookError` when the text is no playbook."""
+    """Read the plan. `settings` may carry `timezone` and `speed`; raises `PlaybookError` for a bad one."""
     playbook = parse(started.playbook_yaml, source="the recorded playbook")
     known = {instrument.symbol: instrument for instrument in started.instruments}
     missing = [symbol for symbol in started.symbols if symbol not in known]
