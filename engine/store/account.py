@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -90,15 +90,21 @@ def own(path: Path, account: Account) -> None:
 def spawn(command: Sequence[str], place: Place, output: IO[bytes]) -> subprocess.Popen[bytes]:
     """Run one of the server's programs as the account, in a session of its own (Ctrl-C is not meant for it)."""
     account = place.account
-    switched: Mapping[str, object] = (
-        {"user": account.uid, "group": account.gid, "extra_groups": []} if account.switch else {}
-    )
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            cwd="/", env=environment, umask=0o077, **switched,  # type: ignore[call-overload]
-        )  # fmt: skip
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env=environment,
+            umask=0o077,
+            user=account.uid if account.switch else None,
+            group=account.gid if account.switch else None,
+            extra_groups=[] if account.switch else None,
+        )
     except OSError as error:
         if account.switch:
             raise EmbeddedError(_NO_SWITCH.format(name=account.name, error=error.strerror)) from None
@@ -134,10 +140,12 @@ def _reachable(folder: Path, account: Account) -> bool:
 def _socket_folder(data_dir: Path, account: Account) -> Path:
     """A short private folder for the socket, by a hash of the data folder's path (socket paths must be short)."""
     name = f"nightdesk-pg-{os.geteuid()}-{short_hash(str(data_dir.resolve()))}"
-    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - its owner is checked
+    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # its owner is checked
         path = parent.resolve() / name
         short = len(os.fsencode(path / ".s.PGSQL.5432")) < _SOCKET_LIMIT
         if short and (not account.switch or _reachable(parent.resolve(), account)):
             own(path, account)
             return path
-    raise EmbeddedError("no temp folder with a short path that PostgreSQL's user can enter; set TMPDIR, or DATABASE_URL")
+    raise EmbeddedError(
+        "no temp folder with a short path that PostgreSQL's user can enter; set TMPDIR, or DATABASE_URL"
+    )

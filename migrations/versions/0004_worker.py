@@ -15,7 +15,6 @@ CREATE TABLE projection_cursor (
     seq bigint NOT NULL,
     epoch bigint NOT NULL,
     minute timestamptz,
-    day_start timestamptz,
     updated_at timestamptz,
     PRIMARY KEY (desk_id)
 );

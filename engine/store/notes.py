@@ -1,0 +1,74 @@
+"""Measurements that are not in the ledger: health metrics, gaps and late prints, on their way to the database."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from datetime import datetime
+
+from engine.domain import Print, Symbol
+from engine.store.database import Connection
+from engine.store.rows import Row
+from engine.store.upserts import write_rows
+
+_ROOM = 20_000
+_AT_ONCE = 2_000
+
+
+class Notes:
+    """A bounded, thread-safe queue. When the database stays away the oldest notes go, and are counted."""
+
+    def __init__(self, room: int = _ROOM) -> None:
+        self._queue: deque[Row] = deque()
+        self._room = room
+        self._lock = threading.Lock()
+        self.dropped = 0
+        self.last_error: str | None = None
+
+    def put_metric(self, at: datetime, name: str, value: float, status: str = "ok", alert_sent: bool = False) -> None:
+        """One reading. The same name at the same instant is one row."""
+        values = {"time": at, "metric_name": name, "status": status, "value": value, "alert_sent": alert_sent}
+        self._put(Row("health_metrics", values))
+
+    def put_gap(
+        self, feed: str, symbol: Symbol, start: datetime, end: datetime | None, cause: str, healed: bool = False
+    ) -> None:
+        """One stretch without data; say it again with `end` or `healed` when they are known."""
+        place = {"feed": feed, "symbol": symbol, "gap_start": start}
+        self._put(Row("gaps", place | {"gap_end": end, "cause": cause, "healed": healed}))
+
+    def put_late_print(self, item: Print) -> None:
+        """A print that came after its minute had been closed."""
+        place = {"symbol": item.symbol, "time": item.at, "received": item.received}
+        self._put(Row("late_prints", place | {"price": item.price, "volume": item.quantity}))
+
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def write(self, connection: Connection, desk_id: str) -> int:
+        """Write the oldest notes in the running transaction; how many, to `forget` once it is committed."""
+        with self._lock:
+            rows = [self._queue[index] for index in range(min(_AT_ONCE, len(self._queue)))]
+        write_rows(connection, desk_id, rows)
+        return len(rows)
+
+    def forget(self, count: int) -> None:
+        with self._lock:
+            for _ in range(min(count, len(self._queue))):
+                self._queue.popleft()
+
+    def drop(self, why: str) -> None:
+        """Give up on the notes that cannot be written, and count them."""
+        with self._lock:
+            count = min(_AT_ONCE, len(self._queue))
+            for _ in range(count):
+                self._queue.popleft()
+            self.dropped += count
+            self.last_error = why
+
+    def _put(self, row: Row) -> None:
+        with self._lock:
+            if len(self._queue) >= self._room:
+                self._queue.popleft()
+                self.dropped += 1
+            self._queue.append(row)

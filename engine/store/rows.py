@@ -1,0 +1,206 @@
+"""A ledger record as the rows it leaves in the database: pure, and the same however often it is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from engine import messages as m
+from engine.domain import Alarm, Hold, MarketKind, Position, Proposal, Refusal
+
+Values: TypeAlias = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """Some columns of one row. Its key decides which; columns that are not named keep what they have."""
+
+    table: str
+    values: Values
+
+
+class Origin(NamedTuple):
+    """Where in the ledger a row comes from."""
+
+    seq: int
+    item: int
+    at: datetime
+
+
+def market_of(born: m.Born) -> str:
+    """The world a desk's bars belong to: see `tables`."""
+    return "live" if born.kind is MarketKind.LIVE else f"{born.kind.value}:{born.desk_id}"
+
+
+def rows_of(record: m.Record) -> Iterator[Row]:
+    """The rows of one record, in order, without `desk_id`. Bars: see `bars`."""
+    if isinstance(record.message, m.Born):
+        yield _desk(record.message)
+    if isinstance(record.message, m.Attempted):
+        tried = record.message
+        what = m.Audited(tried.by, tried.what, tried.allowed, tried.detail)
+        if what not in record.outcomes:
+            yield from _audited(what, Origin(record.seq, len(record.outcomes), record.at))
+    for item, outcome in enumerate(record.outcomes):
+        writer = _WRITERS.get(type(outcome))
+        if writer is not None:
+            yield from writer(outcome, Origin(record.seq, item, record.at))
+    for post in record.posts:
+        yield _post(post, record)
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON in a database can hold: no NaN, no infinity, no text that is not text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return clean_text(value) if isinstance(value, str) else value
+
+
+def clean_text(text: str) -> str:
+    """PostgreSQL refuses NUL and lone surrogates, which people and programs can send."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
+def _desk(born: m.Born) -> Row:
+    values = {"kind": born.kind.value, "playbook": born.playbook, "label": born.label, "born": born.at}
+    return Row("desks", values | {"market": market_of(born)})
+
+
+def _post(post: m.Post, record: m.Record) -> Row:
+    values = {
+        name: getattr(post, name) for name in ("key", "channel", "op", "subject", "template", "thread", "priority")
+    }
+    return Row("outbox", values | {"seq": record.seq, "time": record.at, "content": plain(post.data)})
+
+
+def _audited(done: m.Audited, origin: Origin) -> Iterator[Row]:
+    values = {"actor": done.by, "what": done.what, "allowed": done.allowed, "detail": done.detail}
+    yield Row("audit", {"seq": origin.seq, "item": origin.item, "time": origin.at} | values)
+
+
+def _proposal(outcome: m.ProposalOpened | m.ProposalChanged | m.ProposalClosed, _: Origin) -> Iterator[Row]:
+    it: Proposal = outcome.proposal
+    same = ("revision", "strategy", "symbol", "quantity", "price", "notional", "stop", "target", "confidence")
+    more = ("worst_loss", "fees", "slippage", "exposure_before", "exposure_after", "opened", "expires", "decided_at")
+    values = {name: getattr(it, name) for name in (*same, *more, "decided_by", "decided_why")}
+    words = {"side": it.side.value, "status": it.status.value, "trailing_stop": it.trailing}
+    yield Row("proposals", {"proposal_id": it.id} | values | words | {"reasons": plain(it.reasons)})
+
+
+def _signal(outcome: m.SignalSeen, origin: Origin) -> Iterator[Row]:
+    it, refusal = outcome.signal, outcome.refusal
+    values = {name: getattr(it, name) for name in ("strategy", "symbol", "action", "price", "confidence")}
+    told = {"fate": outcome.fate, "code": refusal.code if refusal else None}
+    sentence = refusal.sentence if refusal else it.reason
+    numbers = dict(it.numbers) | (dict(refusal.numbers) if refusal else {})
+    place = {"seq": origin.seq, "item": origin.item, "time": it.at, "side": it.side.value}
+    yield Row("signals", place | values | told | {"sentence": sentence, "numbers": plain(numbers)})
+
+
+def _refused(outcome: m.Refused, origin: Origin) -> Iterator[Row]:
+    it: Refusal = outcome.refusal
+    values = {"time": it.at, "strategy": it.strategy, "symbol": it.symbol, "fate": "refused", "code": it.code}
+    told = {"sentence": it.sentence, "numbers": plain(it.numbers)}
+    yield Row("signals", {"seq": origin.seq, "item": origin.item} | values | told)
+
+
+def _intended(outcome: m.OrderIntended, _: Origin) -> Iterator[Row]:
+    it = outcome.order
+    values = {name: getattr(it, name) for name in ("client_id", "trade_id", "strategy", "symbol", "action", "kind")}
+    size = {"purpose": it.purpose, "quantity": it.quantity, "limit_price": it.limit, "intended_at": it.at}
+    consent = {"proposal_id": it.consent.proposal, "consent_by": it.consent.by} if it.consent else {}
+    yield Row("orders", values | size | {"proposal_id": None, "consent_by": None} | consent | {"status": "intended"})
+
+
+def _acked(outcome: m.OrderAcked, origin: Origin) -> Iterator[Row]:
+    status = "accepted" if outcome.ok else "refused"
+    values = {"client_id": outcome.client_id, "symbol": outcome.symbol, "status": status, "reason": outcome.reason}
+    yield Row("orders", values | {"validated": outcome.validated, "acked_at": origin.at})
+
+
+def _cancelled(outcome: m.OrderCancelled, origin: Origin) -> Iterator[Row]:
+    values = {"client_id": outcome.client_id, "symbol": outcome.symbol, "status": "cancelled", "reason": outcome.why}
+    yield Row("orders", values | {"ended_at": origin.at})
+
+
+def _filled(outcome: m.Filled, origin: Origin) -> Iterator[Row]:
+    it = outcome.fill
+    same = ("client_id", "trade_id", "strategy", "symbol", "action", "purpose", "price", "quantity", "fee", "slippage")
+    values = {name: getattr(it, name) for name in same}
+    yield Row("fills", {"seq": origin.seq, "item": origin.item, "time": it.at} | values)
+    yield Row("orders", {"client_id": it.client_id, "symbol": it.symbol, "status": "filled", "ended_at": it.at})
+
+
+def _position(outcome: m.PositionOpened | m.PositionChanged, _: Origin) -> Iterator[Row]:
+    it: Position = outcome.position
+    same = ("trade_id", "strategy", "symbol", "entry_time", "entry_price", "quantity", "fees", "stop", "target")
+    values = {name: getattr(it, name) for name in same}
+    values |= {"side": it.side.value, "notional": it.quantity * it.entry_price, "ml_confidence": it.confidence}
+    opened = {"proposal_id": outcome.proposal} if isinstance(outcome, m.PositionOpened) else {}
+    yield Row("paper_trades", values | opened | {"approved_by": it.approved_by})
+
+
+def _trade(outcome: m.PositionClosed, _: Origin) -> Iterator[Row]:
+    it = outcome.trade
+    same = ("trade_id", "strategy", "symbol", "entry_time", "entry_price", "exit_time", "exit_price", "quantity")
+    more = ("notional", "fees", "pnl", "pnl_pct", "costs", "approved_by", "kraken_validated")
+    values = {name: getattr(it, name) for name in (*same, *more)}
+    words = {"side": it.side.value, "exit_reason": it.exit_reason.value, "ml_confidence": it.confidence}
+    yield Row("paper_trades", values | words | {"proposal_id": outcome.proposal})
+
+
+def _hold(it: Hold) -> Values:
+    values = {"code": it.code, "since": it.since, "level": it.level.value, "placed_by": it.by, "note": it.note}
+    return values | {"until": it.until, "numbers": plain(it.numbers)}
+
+
+def _placed(outcome: m.HoldPlaced, _: Origin) -> Iterator[Row]:
+    yield Row("holds", _hold(outcome.hold) | {"lifted_at": None, "lifted_by": None})
+
+
+def _lifted(outcome: m.HoldLifted, origin: Origin) -> Iterator[Row]:
+    yield Row("holds", _hold(outcome.hold) | {"lifted_at": origin.at, "lifted_by": outcome.by})
+
+
+def _alarm(outcome: m.AlarmRaised | m.AlarmRepeated | m.AlarmCleared, origin: Origin) -> Iterator[Row]:
+    it: Alarm = outcome.alarm
+    values = {"alarm": it.key, "since": it.since, "level": it.level, "sentence": it.sentence, "count": it.count}
+    cleared = isinstance(outcome, m.AlarmCleared)
+    yield Row("alarms", values | {"seen_at": origin.at, "cleared_at": origin.at if cleared else None})
+    health = {"time": origin.at, "metric_name": it.key, "status": "recovered" if cleared else it.level}
+    yield Row("health_metrics", health | {"value": float(it.count), "alert_sent": True})
+
+
+def _day(outcome: m.DayClosed, origin: Origin) -> Iterator[Row]:
+    values = {"date": date.fromisoformat(outcome.date), "equity": outcome.equity, "closed_at": origin.at}
+    yield Row("daily_performance", values)
+
+
+_WRITERS: Mapping[type, Callable[[Any, Origin], Iterator[Row]]] = {
+    m.ProposalOpened: _proposal,
+    m.ProposalChanged: _proposal,
+    m.ProposalClosed: _proposal,
+    m.SignalSeen: _signal,
+    m.Refused: _refused,
+    m.OrderIntended: _intended,
+    m.OrderAcked: _acked,
+    m.OrderCancelled: _cancelled,
+    m.Filled: _filled,
+    m.PositionOpened: _position,
+    m.PositionChanged: _position,
+    m.PositionClosed: _trade,
+    m.HoldPlaced: _placed,
+    m.HoldLifted: _lifted,
+    m.AlarmRaised: _alarm,
+    m.AlarmRepeated: _alarm,
+    m.AlarmCleared: _alarm,
+    m.Audited: _audited,
+    m.DayClosed: _day,
+}

@@ -1,0 +1,80 @@
+"""One real embedded PostgreSQL for these tests, and a database of its own for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from engine.store.account import Place
+from engine.store.database import Database
+from engine.store.embedded import EmbeddedPostgres
+from engine.store.errors import EmbeddedError
+from engine.store.migrating import migrate
+from engine.store.wheel import wheel_package
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    try:
+        return wheel_package()
+    except EmbeddedError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def base(programs: Path) -> Iterator[Path | None]:
+    """For root: a folder that `nobody` can reach, instead of the machine's own."""
+    if os.geteuid():
+        yield None
+        return
+    path = Path(tempfile.mkdtemp(prefix="nightdesk-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def shared_server(base: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("data"), base)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(base: Path | None, tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of this test's own, to be killed and stopped at will."""
+    server = EmbeddedPostgres(tmp_path / "data", base)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def empty(shared_server: EmbeddedPostgres) -> Database:
+    """An empty database."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(shared_server.conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return Database(psycopg.conninfo.make_conninfo(shared_server.conninfo, dbname=name), name)
+
+
+@pytest.fixture
+def database(empty: Database) -> Database:
+    """A database with its tables."""
+    migrate(empty)
+    return empty
+
+
+def place_of(server: EmbeddedPostgres) -> Place:
+    assert server._place is not None
+    return server._place
