@@ -63,12 +63,16 @@ def alt_text(points: Sequence[EquityPoint], benchmark: Sequence[EquityPoint], la
         return "An empty equity chart: no minute has closed yet."
     made = curve.change(points) or 0.0
     fall = curve.drawdown(points)
-    parts = [f"Equity from {points[0].equity:,.2f} to {points[-1].equity:,.2f} dollars ({made:+.2%})"]
+    parts = [f"Equity from {points[0].equity:,.2f} to {points[-1].equity:,.2f} dollars ({_signed(made)})"]
     if (held := curve.change(benchmark)) is not None:
-        parts.append(f"buy and hold {held:+.2%}")
+        parts.append(f"buy and hold {_signed(held)}")
     if fall is not None:
-        parts.append(f"largest drawdown {fall.depth:.2%}")
+        parts.append(f"largest drawdown {fall.depth * 100:.2f} %")
     return ", ".join(parts) + (f"; {label} market." if label else ".")
+
+
+def _signed(fraction: float) -> str:
+    return f"{fraction * 100:+.2f} %".replace("-", "−")
 
 
 async def render(drawing: Drawing) -> bytes:

@@ -53,10 +53,10 @@ class Operations:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One line of the list: `value` against `limit`, `above` says on which side it must be. None: not known."""
+    """One line of the list: `value` against `limit`, `above` says on which side it must be (a count may equal it)."""
 
     name: str
-    value: float | None
+    value: float | None  # None: not known
     limit: float
     above: bool
     unit: str  # "fraction", "ratio" or "count"
@@ -65,6 +65,8 @@ class Criterion:
     def met(self) -> bool | None:
         if self.value is None:
             return None
+        if self.unit == "count":
+            return self.value >= self.limit
         return self.value > self.limit if self.above else self.value < self.limit
 
 
@@ -112,7 +114,7 @@ def _is_poor(accuracy: Accuracy) -> bool:
 def _deciding(total: Tally, accuracy: Accuracy | None) -> tuple[Criterion, ...]:
     interval = total.mean_return_interval
     net = Criterion("net return per trade, lower bound", interval.low if interval else None, 0.0, True, "fraction")
-    count = Criterion("closed trades", float(total.trades), TRADES_NEEDED - 1, True, "count")
+    count = Criterion("closed trades", float(total.trades), TRADES_NEEDED, True, "count")
     if accuracy is None:
         return count, net
     low = accuracy.interval.low if accuracy.interval else None
@@ -145,7 +147,8 @@ def _sentence(phase: Phase, total: Tally, accuracy: Accuracy | None) -> str:
     interval = total.mean_return_interval
     if interval is None or total.mean_return is None:
         return f"{sample}: one result says nothing about the next."
-    net = f"{total.mean_return:+.2%} a trade after costs, 95 % between {interval.low:+.2%} and {interval.high:+.2%}"
+    between = f"95 % between {_percent(interval.low)} and {_percent(interval.high)}"
+    net = f"{_percent(total.mean_return)} a trade after costs, {between}"
     return f"{sample}, {net}: {_meaning(phase, total, accuracy)}"
 
 
@@ -160,3 +163,7 @@ def _meaning(phase: Phase, total: Tally, accuracy: Accuracy | None) -> str:
     if total.trades < TRADES_NEEDED:
         return f"too few to judge, {TRADES_NEEDED} are needed."
     return "more than chance, but the forecasts are not." if low > 0 else "it cannot be told from chance."
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction * 100:+.2f} %".replace("-", "−")
