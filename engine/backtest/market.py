@@ -68,6 +68,23 @@ def interval_of(series: Sequence[Series]) -> int:
     return found.pop()
 
 
+def resample(series: Series, step: int) -> Series:
+    """Bars of `step` microseconds from shorter ones; each begins at a whole multiple of `step`."""
+    bucket = series.time // step
+    first = np.concatenate(([0], np.flatnonzero(np.diff(bucket)) + 1))
+    last = np.concatenate((first[1:], [len(bucket)])) - 1
+    return Series(
+        series.symbol,
+        step,
+        bucket[first] * step,
+        series.open[first],
+        np.maximum.reduceat(series.high, first),
+        np.minimum.reduceat(series.low, first),
+        series.close[last],
+        np.add.reduceat(series.volume, first),
+    )
+
+
 def _join(symbol: Symbol, pieces: list[FileBars]) -> Series:
     """One series from the pieces of several files, which must not overlap."""
     ordered = sorted((piece for piece in pieces if len(piece.time)), key=lambda piece: int(piece.time[0]))

@@ -1,0 +1,170 @@
+"""A playbook over bars: signals in batch, the compiled core over them, and what came of it in the desk's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backtest.curves import buy_and_hold, days_of, points, together
+from engine.backtest.frames import BarsError
+from engine.backtest.market import Series, interval_of
+from engine.backtest.wishes import merge, wishes_of
+from engine.core.events import REASONS
+from engine.core.run import TRADE, Result, run
+from engine.domain import EquityPoint, ExitReason, Instrument, Side, TradeRecord, instant
+from engine.playbook.model import Playbook
+
+Progress = Callable[[float], None]
+_MOST_CELLS = 400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What came of a playbook over bars. `trades` by entry time, then symbol; `capital` is what the run began with."""
+
+    playbook: Playbook
+    symbols: tuple[str, ...]
+    interval: int  # microseconds
+    bars: int
+    start: datetime
+    end: datetime
+    capital: float
+    trades: tuple[TradeRecord, ...]
+    curve: tuple[EquityPoint, ...]
+    benchmark: tuple[EquityPoint, ...]
+    refusals: dict[str, int]
+    slippage: float  # part of the trades' fees
+
+
+def backtest(
+    playbook: Playbook, market: Sequence[Series], timezone: str = "UTC", progress: Progress | None = None
+) -> Backtest:
+    """Trade `market` under `playbook`; the desk's day (for daily limits) is that of `timezone`. Raises `BarsError`."""
+    interval = interval_of(market)
+    groups = [[series] for series in market] if playbook.coins == "alone" else [list(market)]
+    results: list[Result] = []
+    for number, group in enumerate(groups):
+        share = _part_of(progress, number, len(groups))
+        results.append(_run(playbook, group, interval, timezone, share))
+    capital = playbook.capital * len(groups)
+    curve = together(results, capital)
+    records = [
+        _record(playbook, group, row)
+        for group, result in zip(groups, results, strict=True)
+        for row in result.trades.tolist()
+    ]
+    return Backtest(
+        playbook=playbook,
+        symbols=tuple(series.symbol for series in market),
+        interval=interval,
+        bars=sum(len(series) for series in market),
+        start=instant(min(int(series.time[0]) for series in market)),
+        end=instant(max(int(series.time[-1]) for series in market) + interval),
+        capital=capital,
+        trades=tuple(sorted(records, key=lambda trade: (trade.entry_time, trade.symbol))),
+        curve=points(*curve),
+        benchmark=points(curve[0], buy_and_hold(market, curve[0], capital)),
+        refusals=_sum(results),
+        slippage=float(sum(result.trades["slippage"].sum() for result in results)),
+    )
+
+
+def _run(
+    playbook: Playbook, group: Sequence[Series], interval: int, timezone: str, progress: Progress | None
+) -> Result:
+    """One account over one group of coins, on one time axis."""
+    times = _axis(playbook, group, interval)
+    if len(times) * len(group) * 5 > _MOST_CELLS:
+        raise BarsError(
+            f"{len(group)} coins over {len(times):,} bars need more memory than a backtest takes; "
+            "choose fewer with --symbols, or a shorter time with --from and --to"
+        )
+    rules = playbook.rules([Instrument(series.symbol) for series in group])
+    bars, wishes = _arrays(playbook, group, times)
+    limits = playbook.limits
+    daily = limits.daily_loss is not None or limits.daily_loss_amount is not None
+    return run(
+        rules,
+        times,
+        bars,
+        wishes,
+        interval_us=interval,
+        days=days_of(times + interval, ZoneInfo(timezone)) if daily else None,
+        progress=progress,
+    )
+
+
+def _axis(playbook: Playbook, group: Sequence[Series], interval: int) -> NDArray[np.int64]:
+    """The open times of the run's rows: the listed bars, or every interval from the first bar to the last."""
+    if playbook.interval == "listed" and len(group) == 1:
+        return group[0].time
+    if playbook.interval == "listed":
+        return np.unique(np.concatenate([series.time for series in group]))
+    first, last = min(int(s.time[0]) for s in group), max(int(s.time[-1]) for s in group)
+    times = np.arange(first, last + 1, interval, dtype=np.int64)
+    for series in group:
+        if ((series.time - first) % interval).any():
+            raise BarsError(
+                f"{series.symbol}: some bars do not begin on the {interval // 1_000_000} s grid of the others; "
+                "backtest it alone, or under a playbook with `interval: listed`"
+            )
+    return times
+
+
+def _arrays(
+    playbook: Playbook, group: Sequence[Series], times: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], np.ndarray]:
+    """Bars time-major with NaN where one is missing, and the wishes of all coins."""
+    whole = len(group) == 1 and len(group[0]) == len(times)
+    bars = np.empty((len(times), 5, len(group)))
+    if not whole:
+        bars.fill(np.nan)
+    wishes = []
+    for number, series in enumerate(group):
+        rows = None if whole else np.searchsorted(times, series.time)
+        where = slice(None) if rows is None else rows
+        for field, column in enumerate((series.open, series.high, series.low, series.close, series.volume)):
+            bars[where, field, number] = column
+        wishes.append(wishes_of(playbook, series, number, rows))
+    return bars, wishes[0] if len(wishes) == 1 else merge(wishes)
+
+
+def _record(playbook: Playbook, group: Sequence[Series], row: tuple[float, ...]) -> TradeRecord:
+    """One TRADE row in the desk's words."""
+    value = dict(zip(TRADE.names or (), row, strict=True))
+    return TradeRecord(
+        trade_id=f"T{value['trade']}",
+        strategy=playbook.strategies[int(value["strategy"])].name,
+        symbol=group[int(value["symbol"])].symbol,
+        side=Side.LONG if value["side"] > 0 else Side.SHORT,
+        entry_time=instant(int(value["entry_time"])),
+        entry_price=value["entry_price"],
+        exit_time=instant(int(value["exit_time"])),
+        exit_price=value["exit_price"],
+        quantity=value["quantity"],
+        notional=value["notional"],
+        fees=value["fees"],
+        pnl=value["pnl"],
+        pnl_pct=value["pnl_pct"],
+        exit_reason=REASONS[int(value["reason"])] or ExitReason.END,
+    )
+
+
+def _sum(results: Sequence[Result]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for result in results:
+        for code, count in result.refusals.items():
+            total[code] = total.get(code, 0) + count
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _part_of(progress: Progress | None, number: int, count: int) -> Progress | None:
+    """Progress of one group as progress of all."""
+    if progress is None:
+        return None
+    return lambda fraction: progress((number + fraction) / count)
