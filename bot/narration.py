@@ -1,0 +1,99 @@
+"""One console line per decision: what the desk did and the numbers behind it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from bot.render import amount, money, percent, price
+from engine.messages import (
+    AlarmCleared,
+    AlarmRaised,
+    Filled,
+    HoldLifted,
+    HoldPlaced,
+    PositionClosed,
+    PositionOpened,
+    ProposalClosed,
+    ProposalOpened,
+    Record,
+    Refused,
+    ReportDue,
+    SignalSeen,
+)
+
+log = logging.getLogger("desk")
+
+
+def narrate(record: Record) -> None:
+    """Log what a record decided."""
+    for line in lines(record):
+        log.info(line)
+
+
+def lines(record: Record) -> Iterator[str]:
+    """`BUY 0.0123 BTC/USD @ 67,450.00 (EMA20 67,200, EMA50 67,000)` and the like, one per decision."""
+    for outcome in record.outcomes:
+        tell = _TELLERS.get(type(outcome))
+        if tell is not None:
+            yield tell(outcome)
+
+
+def _numbers(numbers: Mapping[str, float]) -> str:
+    return f" ({', '.join(f'{name} {price(value)}' for name, value in numbers.items())})" if numbers else ""
+
+
+def _proposed(outcome: ProposalOpened) -> str:
+    offer = outcome.proposal
+    said = f"{offer.side} {amount(offer.quantity)} {offer.symbol} @ {price(offer.price)}"
+    return f"PROPOSED {said}, stop {price(offer.stop)}: {'; '.join(offer.reasons[:2])}"
+
+
+def _answered(outcome: ProposalClosed) -> str:
+    offer = outcome.proposal
+    by = f" by {offer.decided_by}" if offer.decided_by else ""
+    return f"{offer.status.upper()} {offer.symbol} {offer.id}{by}"
+
+
+def _filled(outcome: Filled) -> str:
+    fill = outcome.fill
+    why = "" if fill.purpose == "entry" else f", {fill.purpose}"
+    return (
+        f"{fill.action.upper()} {amount(fill.quantity)} {fill.symbol} @ {price(fill.price)} fee {money(fill.fee)}{why}"
+    )
+
+
+def _opened(outcome: PositionOpened) -> str:
+    held = outcome.position
+    return f"OPEN {held.symbol} at {price(held.entry_price)}, stop {price(held.stop)}{_numbers(outcome.numbers)}"
+
+
+def _closed(outcome: PositionClosed) -> str:
+    made = outcome.trade
+    result = f"{money(made.pnl, signed=True)} ({percent(made.pnl_pct, signed=True)})"
+    return f"CLOSED {made.symbol} {result}, {made.exit_reason}"
+
+
+def _signal(outcome: SignalSeen) -> str:
+    wish = outcome.signal
+    why = f" {outcome.refusal.code}: {outcome.refusal.sentence}" if outcome.refusal else ""
+    return f"SIGNAL {wish.action} {wish.symbol} @ {price(wish.price)} {outcome.fate}{why}{_numbers(wish.numbers)}"
+
+
+_TELLERS: dict[type, Callable[[Any], str]] = {
+    ProposalOpened: _proposed,
+    ProposalClosed: _answered,
+    Filled: _filled,
+    PositionOpened: _opened,
+    PositionClosed: _closed,
+    SignalSeen: _signal,
+    Refused: lambda outcome: (
+        f"REFUSED {outcome.refusal.symbol or 'desk'} {outcome.refusal.code}: {outcome.refusal.sentence}"
+    ),
+    HoldPlaced: lambda outcome: f"HOLD {outcome.hold.code} {outcome.hold.level} by {outcome.hold.by}",
+    HoldLifted: lambda outcome: f"LIFTED {outcome.hold.code} by {outcome.by}",
+    AlarmRaised: lambda outcome: f"ALARM {outcome.alarm.level}: {outcome.alarm.sentence}",
+    AlarmCleared: lambda outcome: f"RECOVERED {outcome.alarm.key}",
+    ReportDue: lambda outcome: f"REPORT {outcome.slot}{' (late)' if outcome.late else ''}",
+}
