@@ -1,0 +1,163 @@
+"""/desk …: the operator's umbrella."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from bot.blocks import Rendered, section
+from bot.cards import labelled
+from bot.commands.asking import count_of, lines
+from bot.front import Ask, Front, Handler, outcomes
+from engine.domain import Role
+from engine.messages import (
+    Attempted,
+    ClosePosition,
+    Message,
+    Panic,
+    Pause,
+    Press,
+    Record,
+    Refused,
+    Resume,
+    RoleClaimed,
+    RoleGranted,
+    Started,
+    Stopped,
+    TierChanged,
+)
+
+LATER = {
+    "autonomy": "Changing autonomy tiers from Slack",
+    "models": "The model registry",
+    "train": "Training models",
+    "backfill": "Downloading history from Slack",
+    "backtest": "Backtesting from Slack",
+}
+AUDITED = (Press, ClosePosition, Pause, Resume, Panic, RoleClaimed, TierChanged, Attempted, Started, Stopped)
+LOOK_BACK = 20_000  # rows of the ledger that one /desk audit reads
+
+
+async def desk(front: Front, ask: Ask) -> Rendered:
+    """Hand on to the word that follows; say what there is when it is none of them."""
+    word = ask.words[0].lower() if ask.words else "help"
+    if word in LATER:
+        return front.sentence("later", what=LATER[word], word=word)
+    handler = _WORDS.get(word)
+    if handler is None:
+        known = ", ".join([*_WORDS, *LATER])
+        return front.sentence("usage", command="/desk", usage=f"one of {known}", given=ask.text)
+    return await handler(front, ask)
+
+
+def need(text: str) -> Role:
+    """A stranger may claim; everything else under /desk is read by viewers."""
+    return Role.NONE if text.split()[:1] == ["claim"] else Role.VIEWER
+
+
+async def _help(front: Front, ask: Ask) -> Rendered:
+    return front.say("help", role=str(ask.role), rank=ask.role.rank, claimed=front.access.has_admin())
+
+
+async def _claim(front: Front, ask: Ask) -> Rendered:
+    """The first admin, by the code that the first start printed."""
+    if front.access.has_admin() or front.claim is None:
+        return front.sentence("claim_taken", user=ask.user)
+    if front.claim.locked:
+        return front.sentence("claim_locked")
+    if len(ask.words) != 2 or not front.claim.verify(ask.words[1]):
+        front.audit(ask.user, "/desk claim", False, "wrong code")
+        return front.sentence("claim_wrong", locked=front.claim.locked)
+    record = await front.submit(RoleClaimed(front.desk.clock.now(), ask.user, Role.ADMIN))
+    if record is None:
+        return front.sentence("slow")
+    refused = [item.refusal for item in outcomes(record, Refused)]
+    if refused or not outcomes(record, RoleGranted):
+        return front.sentence("refusals", refusals=refused) if refused else front.sentence("claim_taken", user=ask.user)
+    return front.sentence("claimed", user=ask.user)
+
+
+async def _playbook(front: Front, ask: Ask) -> Rendered:
+    snapshot = front.snapshot()
+    return front.say("playbook", snapshot=snapshot, yaml=front.desk.playbook.text[:2_600])
+
+
+async def _universe(front: Front, ask: Ask) -> Rendered:
+    snapshot = front.snapshot()
+    status = front.desk.feed_status()
+    heading = front.words.line("universe", "heading", snapshot=snapshot, feed=status)
+    rows = [
+        front.words.line("universe", "line", symbol=item, close=snapshot.closes.get(item)) for item in snapshot.symbols
+    ]
+    gone = [front.words.line("universe", "gone", symbol=item, why=why) for item, why in status.refused_symbols.items()]
+    return _listed(front, [heading, *rows, *gone])
+
+
+async def _config(front: Front, ask: Ask) -> Rendered:
+    heading = front.words.line("config", "heading")
+    settings = {**front.config, **{f"{name} (overrides)": item for name, item in front.snapshot().settings.items()}}
+    rows = [front.words.line("config", "line", name=name, value=item) for name, item in settings.items()]
+    return _listed(front, [heading, *rows])
+
+
+async def _version(front: Front, ask: Ask) -> Rendered:
+    return front.sentence("version", snapshot=front.snapshot())
+
+
+async def _audit(front: Front, ask: Ask) -> Rendered:
+    """Who did what, newest first, from the ledger."""
+    n = count_of(" ".join(ask.words[1:]), 15, 50)
+    if n is None:
+        return front.sentence("usage", command="/desk audit", usage="[number of lines, 1 to 50]", given=ask.text)
+    start = max(0, front.snapshot().seq - LOOK_BACK)
+    records = await asyncio.to_thread(_audited, front, start, n)
+    rows = [_audit_line(front, record) for record in reversed(records)]
+    return _listed(front, [front.words.line("audit", "heading", n=len(rows)), *rows])
+
+
+def _audited(front: Front, start: int, n: int) -> deque[Record]:
+    return deque((record for record in front.desk.records(start) if isinstance(record.message, AUDITED)), maxlen=n)
+
+
+def _audit_line(front: Front, record: Record) -> str:
+    message = record.message
+    refusals = [item.refusal.code for item in outcomes(record, Refused)]
+    allowed = getattr(message, "allowed", True) and not refusals
+    data = {"at": record.at, "seq": record.seq, "by": getattr(message, "by", "desk"), "what": _what(message)}
+    return front.words.line("audit", "line", **data, allowed=allowed, refusals=refusals)
+
+
+def _what(message: Message) -> str:
+    match message:
+        case Press():
+            return f"{message.action} proposal {message.proposal}"
+        case ClosePosition():
+            return f"close {message.symbol}" + ("" if message.fraction == 1 else f" ({message.fraction:.0%})")
+        case Attempted():
+            return f"{message.what} {message.detail}".strip()
+        case Resume():
+            return f"resume {message.code or ''}".strip()
+        case Pause() | Panic():
+            return f"{type(message).__name__.lower()} {message.reason}".strip()
+        case RoleClaimed():
+            return f"claimed the {message.role} role"
+        case TierChanged():
+            return f"tier of {message.strategy or 'the desk'} to {message.tier}"
+        case _:
+            return type(message).__name__.lower()
+
+
+def _listed(front: Front, rows: list[str]) -> Rendered:
+    texts = lines(rows)
+    return labelled(Rendered("\n".join(rows), [section(text) for text in texts]), front.snapshot().label)
+
+
+_WORDS: dict[str, Handler] = {
+    "help": _help,
+    "claim": _claim,
+    "playbook": _playbook,
+    "universe": _universe,
+    "config": _config,
+    "audit": _audit,
+    "version": _version,
+}

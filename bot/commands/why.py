@@ -1,0 +1,37 @@
+"""/why SYMBOL: the gate chain of the last decision, as clear about a no as about a yes."""
+
+from __future__ import annotations
+
+from bot.blocks import Rendered, assemble, section, stacked
+from bot.cards import labelled
+from bot.commands.asking import lines, symbol_of
+from bot.front import Ask, Front
+from engine.domain import Symbol
+
+
+async def why(front: Front, ask: Ask) -> Rendered:
+    symbols = front.snapshot().symbols
+    if not ask.text:
+        return front.sentence("usage", command="/why", usage="SYMBOL, for example /why BTC", given="")
+    symbol = symbol_of(ask.text, symbols)
+    if symbol is None:
+        return front.sentence("unknown_symbol", text=ask.text, symbols=list(symbols))
+    return explain(front, symbol)
+
+
+def explain(front: Front, symbol: Symbol) -> Rendered:
+    """What the desk last decided about a symbol, gate by gate."""
+    snapshot = front.snapshot()
+    decision = snapshot.decisions.get(symbol)
+    if decision is None:
+        return front.sentence("no_decision", symbol=symbol)
+    held = any(position.symbol == symbol for position in snapshot.positions)
+    close = snapshot.closes.get(symbol)
+    head = assemble(front.words.parts("why", {"decision": decision, "held": held, "close": close}))
+    rows = [front.words.line("why", "step", step=step, numbers=_few(step.numbers)) for step in decision.steps]
+    chain = Rendered("\n".join(rows), [section(text) for text in lines(rows)])
+    return labelled(stacked(head, chain), snapshot.label)
+
+
+def _few(numbers: object) -> list[tuple[str, float]]:
+    return list(dict(numbers).items())[:8] if numbers else []  # type: ignore[call-overload]

@@ -1,0 +1,243 @@
+"""One post to Slack: words, a message or an edit, a picture; and finding out what became of a lost one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.access import reason
+from bot.blocks import Rendered
+from bot.cards import render_post
+from bot.charts import ChartError, Drawing, render
+from bot.connection import NETWORK
+from bot.files import Picture, upload
+from bot.front import Reports
+from bot.outbox_store import OutboxStore, Standing, Waiting
+from bot.render import Words
+from bot.slack_limits import fit
+from bot.wire import load
+
+log = logging.getLogger(__name__)
+
+EVENT = "nightdesk_post"
+LOOK_BACK = 120.0  # seconds before the first attempt that history is searched from
+TEXT_ONLY = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"}
+UNKNOWN_END = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
+
+
+class TryLater(Exception):
+    """Slack asks to wait `seconds` (None: it did not say); nothing was posted."""
+
+    def __init__(self, why: str, seconds: float | None = None) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class Unsure(Exception):
+    """Nobody knows whether Slack has it."""
+
+
+class Refused(Exception):
+    """Slack said no to this post."""
+
+
+class Courier:
+    """Delivers one post at a time. Raises `TryLater`, `Unsure` or `Refused`; returns when the post is out."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        store: OutboxStore,
+        words: Words,
+        channels: Mapping[str, str],
+        now: Callable[[], float],
+        reports: Reports | None = None,
+    ) -> None:
+        """`channels`: role → channel id; `now`: real seconds since the epoch."""
+        self._client = client
+        self._store = store
+        self._words = words
+        self._channels = channels
+        self._reports = reports
+        self.now = now
+
+    async def deliver(self, post: Waiting) -> None:
+        """Post or edit, whichever the subject needs by now."""
+        upto = await asyncio.to_thread(self._store.last_seq, post.subject)  # before the data: those are at least as new
+        standing = await asyncio.to_thread(self._store.standing, post.subject)
+        if standing is None:
+            raise Refused(f"subject {post.subject} has no data")
+        edits = standing.ts is not None and post.op == "update"
+        if post.template == "report_chart":
+            await self._picture(post, standing, upto)
+        elif edits:
+            await self._edit(post, standing, upto)
+        else:
+            await self._post(post, standing, upto)
+
+    # -------------------------------------------------------- messages
+
+    async def _post(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
+        channel, root = self._channels[post.channel], await self._root(post)
+        if post.sent_at is not None and (found := await self._find(post.key, channel, root, post.sent_at)):
+            await self._done(post, channel, found, root, (post.seq, post.place))  # newer words follow as an edit
+            return
+        message = await self._message(standing, post.mention)
+        await asyncio.to_thread(self._store.begin, post.key, self.now())
+        metadata = {"event_type": EVENT, "event_payload": {"id": post.key}}
+        about = {
+            "channel": channel,
+            "thread_ts": root,
+            "metadata": metadata,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        answer = await self._said(post, self._client.chat_postMessage, message, about)
+        await self._done(post, channel, str(answer["ts"]), root, upto)
+
+    async def _edit(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
+        message = await self._message(standing, mention=False)
+        about = {"channel": standing.channel, "ts": standing.ts}
+        try:
+            await self._said(post, self._client.chat_update, message, about)
+        except Refused as no:
+            if str(no) not in GONE:
+                raise
+            log.warning("the message of %s is gone from Slack (%s); its update has nowhere to go", post.subject, no)
+        await asyncio.to_thread(
+            self._store.delivered, post, str(standing.channel), str(standing.ts), str(standing.root), upto
+        )
+
+    async def _said(self, post: Waiting, call: Callable[..., Any], message: Rendered, about: Mapping[str, Any]) -> Any:
+        """Call Slack; once more with text only when it will not have the blocks."""
+        try:
+            try:
+                return await call(**about, text=message.text, blocks=message.blocks)
+            except SlackApiError as error:
+                if reason(error) not in TEXT_ONLY:
+                    raise
+                log.error("Slack refused the blocks of %s (%s); sending the text", post.key, reason(error))
+                return await call(**about, text=message.text, blocks=[])
+        except SlackApiError as error:
+            await self._explain(post, error)
+        except NETWORK as error:
+            await asyncio.to_thread(self._store.unsure, post.key, reason(error))
+            raise Unsure(reason(error)) from error
+
+    async def _explain(self, post: Waiting, error: SlackApiError) -> None:
+        """What Slack's error means for the post; always raises."""
+        code = reason(error)
+        if code in UNKNOWN_END or code.startswith("HTTP 5"):
+            await asyncio.to_thread(self._store.unsure, post.key, code)
+            raise Unsure(code) from error
+        await asyncio.to_thread(self._store.not_sent, post.key, code)
+        if code == "ratelimited":
+            headers = getattr(error.response, "headers", {})
+            raise TryLater(code, float(headers.get("Retry-After", 30))) from error
+        if code in (
+            "not_in_channel",
+            "channel_not_found",
+            "is_archived",
+            "invalid_auth",
+            "token_revoked",
+            "not_authed",
+        ):
+            log.error("Slack does not take posts for %s: %s", post.channel, code)
+            raise TryLater(code) from error
+        raise Refused(code) from error
+
+    async def _message(self, standing: Standing, mention: bool) -> Rendered:
+        message = await self._words_of(standing)
+        if mention:
+            blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "<!channel>"}}, *message.blocks]
+            message = Rendered(f"<!channel> {message.text}", blocks)
+        return fit(message)
+
+    async def _words_of(self, standing: Standing) -> Rendered:
+        if standing.template == "report":
+            if self._reports is None:
+                raise Refused("this desk makes no reports")
+            made = await asyncio.to_thread(self._reports.due, load(standing.data))
+            return made.words
+        return render_post(self._words, standing.template, standing.data)
+
+    async def _root(self, post: Waiting) -> str | None:
+        """The ts of the thread's head; replies to a reply go under the same head."""
+        if post.thread is None:
+            return None
+        head = await asyncio.to_thread(self._store.standing, post.thread)
+        return (head.root or head.ts) if head is not None else None
+
+    async def _done(self, post: Waiting, channel: str, ts: str, root: str | None, upto: tuple[int, int]) -> None:
+        await asyncio.to_thread(self._store.delivered, post, channel, ts, root or ts, upto)
+
+    # -------------------------------------------------------- pictures
+
+    async def _picture(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
+        """A report's chart, under the report. Its file name is its id: that is how a lost upload is found."""
+        channel, root = self._channels[post.channel], await self._root(post)
+        name = f"{post.subject.replace(':', '-')}.png"
+        if self._reports is None or root is None:
+            await asyncio.to_thread(self._store.give_up, post.key, "dropped", "no report to hang it under")
+            return
+        if post.sent_at is not None and (found := await self._find(name, channel, root, post.sent_at)):
+            await self._done(post, channel, found, root, upto)
+            return
+        made = await asyncio.to_thread(self._reports.due, load(standing.data))
+        if not made.drawing.equity:
+            await asyncio.to_thread(self._store.give_up, post.key, "dropped", "no curve to draw yet")
+            return
+        picture = Picture(await self._drawn(made.drawing), name, made.drawing.title, made.alt)
+        await asyncio.to_thread(self._store.begin, post.key, self.now())
+        try:
+            await upload(self._client, picture, channel, root)
+        except SlackApiError as error:
+            await self._explain(post, error)
+        except NETWORK as error:
+            raise Unsure(reason(error)) from error
+        await self._done(post, channel, root, root, upto)
+
+    async def _drawn(self, drawing: Drawing) -> bytes:
+        try:
+            return await render(drawing)
+        except ChartError as error:
+            raise Refused(str(error)) from error
+
+    # -------------------------------------------------------- what became of a lost post
+
+    async def _find(self, key: str, channel: str, root: str | None, since: float) -> str | None:
+        """The ts of the message that carries this id (or this file), None when Slack has none. Raises `TryLater`."""
+        cursor = ""
+        while True:
+            page = await self._page(channel, root, since, cursor)
+            for message in page.get("messages") or ():
+                if _carries(message, key):
+                    return str(message["ts"])
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return None
+
+    async def _page(self, channel: str, root: str | None, since: float, cursor: str) -> Any:
+        about = {"channel": channel, "oldest": f"{since - LOOK_BACK:.6f}", "limit": 200, "include_all_metadata": True}
+        try:
+            if root is not None:
+                return await self._client.conversations_replies(ts=root, cursor=cursor, **about)
+            return await self._client.conversations_history(cursor=cursor, **about)
+        except SlackApiError as error:
+            headers = getattr(error.response, "headers", {})
+            seconds = float(headers["Retry-After"]) if "Retry-After" in headers else None
+            raise TryLater(f"history could not be read: {reason(error)}", seconds) from error
+        except NETWORK as error:
+            raise TryLater(f"history could not be read: {reason(error)}") from error
+
+
+def _carries(message: Mapping[str, Any], key: str) -> bool:
+    metadata = message.get("metadata") or {}
+    files = message.get("files") or ()
+    return (metadata.get("event_payload") or {}).get("id") == key or any(one.get("name") == key for one in files)

@@ -1,0 +1,55 @@
+"""Every id that travels through Slack and back, by name."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class ActionId(StrEnum):
+    """What a button asks for."""
+
+    PROPOSAL_APPROVE = "proposal_approve"
+    PROPOSAL_REJECT = "proposal_reject"
+    PROPOSAL_HALF = "proposal_half"
+    PROPOSAL_WHY = "proposal_why"
+    POSITION_CLOSE = "position_close"
+    POSITION_HALF = "position_half"
+    POSITION_WHY = "position_why"
+    HOLD_RESUME = "hold_resume"
+    RESUME_CONFIRM = "resume_confirm"
+    PANIC_CONFIRM = "panic_confirm"
+    CONFIRM_CANCEL = "confirm_cancel"
+    HOME_PAUSE = "home_pause"
+    HOME_RESUME = "home_resume"
+    HOME_PANIC = "home_panic"
+    HOME_REFRESH = "home_refresh"
+
+
+class ViewId(StrEnum):
+    """What a modal is called when it is submitted."""
+
+    PAUSE = "pause_view"
+    PANIC = "panic_view"
+
+
+class Pressed(NamedTuple):
+    """The value of a button: an opaque id and, for proposals, the revision that was on the card."""
+
+    id: str
+    rev: int = 0
+
+
+def value(id: str, rev: int = 0) -> str:
+    """A button's value; prices and sizes never travel through Slack."""
+    return json.dumps({"id": id, "rev": rev}, separators=(",", ":"))
+
+
+def pressed(raw: Any) -> Pressed | None:
+    """The value of a button as it came back; None when it is none of ours."""
+    try:
+        body = json.loads(raw)
+        return Pressed(str(body["id"]), int(body.get("rev", 0)))
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return None
