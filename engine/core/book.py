@@ -153,6 +153,15 @@ class Book:
 
     def judged_until(self, symbol: Symbol) -> int: ...
 
+    def skip(self, symbol: Symbol, until: int) -> None:
+        """Raise `judged_until` to `until` without judging anything (asked by TRADER: replay of unrecorded prints)."""
+        ...
+
+    def under(self, rules: Rules) -> Book:
+        """A new Book under changed `rules` (other limits, sizing, symbols) that carries positions, orders and money on
+        (asked by TRADER: a restart with other settings). Raises `SnapshotError` when a held symbol or strategy is gone."""
+        ...
+
     def dump(self) -> bytes: ...
 
     def load(self, raw: bytes) -> None:

@@ -57,9 +57,9 @@ def _plan(cells: int) -> np.dtype:
 
 def _position(cells: int) -> np.dtype:
     return np.dtype(
-        _columns(I, cells, "side entry_time entry_seen trade due_reason due_since trail_moved")
+        _columns(I, cells, "side entry_time entry_seen trade due_reason due_since")
         + _columns(F, cells, "quantity entry fees slippage stop target best trail due_quantity")
-        + _columns(F, cells, "bought notional sold exit_price")
+        + _columns(F, cells, "bought notional sold proceeds exit_price")
     )
 
 
@@ -67,7 +67,7 @@ def _order(cells: int) -> np.dtype:
     return np.dtype(
         _columns(I, cells, "stage side intent since until n_legs")
         + _columns(F, cells, "amount quantity price worst")
-        + [("leg_price", F, (cells * LEGS,)), ("leg_amount", F, (cells * LEGS,)), ("leg_quantity", F, (cells * LEGS,))]
+        + [("leg_price", F, (cells * LEGS,)), ("leg_quantity", F, (cells * LEGS,))]
     )
 
 

@@ -70,8 +70,9 @@ class Limits:
 
     `max_exposure` is money; `max_heat` is sum(quantity * (entry - stop)) / equity; `max_leverage` bounds gross notional
     with costs to that multiple of equity (1.0: nothing is borrowed, None: cash is not looked at). `daily_loss_*`
-    measure realised + unrealised against equity at the desk's midnight and end at the next one. `max_drawdown` (from the peak) lasts until lifted.
-    `consecutive_losses` lasts `losses_pause_us` (None: until lifted). After a close its symbol rests `cool_down_us`.
+    measure realised + unrealised against equity at the desk's midnight and end at the next one. `max_drawdown` (from
+    the peak) lasts until lifted, `consecutive_losses` for `losses_pause_us` (None: until lifted). After a close its
+    symbol rests `cool_down_us`.
     """
 
     max_positions: int | None = None

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.core.layout import TRADE, WISH, blank_wishes
+from engine.core.build import callable_box, new_record
+from engine.core.events import CODES
+from engine.core.layout import STRATEGIES, TRADE, WISH, blank_wishes
+from engine.core.loop import finish, run_rows
 from engine.core.rules import Rules
+from engine.core.state import Plain
 
 __all__ = ["TRADE", "WISH", "Result", "blank_wishes", "run"]
 
@@ -45,4 +49,45 @@ def run(
     points). `close_at_end`: what is open at the end closes at its last close, reason end.
     `progress` gets the fraction done. Raises ValueError for arrays that do not fit the rules.
     """
-    ...
+    _check(rules, times, bars, wishes)
+    array = new_record(rules, verbose=False)
+    box, st = callable_box(array), Plain(array[0])
+    days = (times + interval_us) // 86_400_000_000 if days is None else days
+    stride = equity_every or max(1, len(times) // 2_000)
+    curve, place = np.zeros(len(times) // stride), np.zeros(4, np.int64)
+    trades = np.zeros(4_096 + 2 * st.rule.n_cells, TRADE)
+    while place[0] < len(times):
+        last = min(len(times), int(place[0]) + CHUNK)
+        run_rows(box, times, bars, days, wishes, trades, curve, place, last, interval_us, stride)
+        if len(trades) - place[2] <= 4 * st.rule.n_cells:
+            trades = np.concatenate([trades, np.zeros(len(trades), TRADE)])
+        if progress is not None:
+            progress(int(place[0]) / len(times))
+    if close_at_end:
+        finish(box, trades, place)
+    trades = trades[: place[2]]
+    order = np.lexsort((trades["trade"], trades["symbol"], trades["entry_time"]))
+    refusals = {CODES[i]: int(n) for i, n in enumerate(st.refused) if n}
+    ends = times[stride - 1 :: stride][: len(curve)] + interval_us
+    return Result(trades[order], ends, curve, refusals, st.acct.cash)
+
+
+CHUNK = 16_384
+"""Rows between two calls of `progress`."""
+
+
+def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray) -> None:
+    """The compiled loop trusts its input, so what does not fit is refused here."""
+    symbols = len(rules.instruments)
+    if bars.shape != (len(times), 5, symbols) or bars.dtype != np.float64 or not bars.flags.c_contiguous:
+        raise ValueError(
+            f"bars were {bars.dtype} of shape {bars.shape}; needed are C-contiguous float64 ({len(times)}, 5, {symbols})"
+        )
+    if times.dtype != np.int64 or np.any(np.diff(times) <= 0):
+        raise ValueError("times must be int64 microseconds, strictly ascending")
+    if wishes.dtype != WISH or np.any(np.diff(wishes["row"]) < 0):
+        raise ValueError("wishes must be WISH rows, ascending by row")
+    bounds = (("symbol", symbols), ("strategy", min(len(rules.strategies), STRATEGIES)), ("row", len(times)))
+    for name, room in bounds:
+        if len(wishes) and (wishes[name].min() < 0 or wishes[name].max() >= room):
+            raise ValueError(f"a wish names {name} {wishes[name].max()}; there are {room}, counted from 0")

@@ -1,0 +1,121 @@
+"""What a desk calls: each takes the one-element array that holds the record (cheap for numba's dispatcher)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from engine.core.breakers import check_breakers, lift
+from engine.core.decide import decide_minute
+from engine.core.emit import note, refuse
+from engine.core.events import CODE
+from engine.core.exits import STOP_LATE, decide_exit
+from engine.core.fills import safe_stop
+from engine.core.intents import grant_cell, requote_cell
+from engine.core.jit import compiled
+from engine.core.orders import drop_all, drop_order
+from engine.core.rounding import floor_step
+from engine.core.settle import settle_slice
+from engine.core.state import State
+from engine.core.triggers import WAITING, retrigger
+from engine.core.usage import stop_level
+
+GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, TIGHTEN, MISSED = range(8)
+HELD, WITHDRAWN, BEYOND_STOP = CODE["HELD"], CODE["WITHDRAWN"], CODE["BEYOND_STOP"]
+
+
+@compiled
+def settle(
+    box: Sequence[State],
+    symbol: int,
+    start: int,
+    end: int,
+    o: float,
+    h: float,
+    l: float,
+    volume: float,
+) -> None:
+    """`settle_slice` on the record in `box`."""
+    settle_slice(box[0], symbol, start, end, o, h, l, volume)
+
+
+@compiled
+def decide(box: Sequence[State], at: int, day: int) -> None:
+    """`decide_minute` on the record in `box`."""
+    decide_minute(box[0], at, day)
+
+
+@compiled
+def _level(st: State, at: int, level: int) -> None:
+    st.acct.level = level
+    if level > 0:
+        note(st, level, 0.0, 0.0)
+        drop_all(st, at, HELD)
+    for symbol in range(st.rule.n_symbols):
+        retrigger(st, symbol)
+
+
+@compiled
+def _leave(st: State, cell: int, at: int, fraction: float, reason: int) -> None:
+    quantity = st.pos.quantity[cell]
+    if fraction < 1.0:
+        quantity = floor_step(quantity * fraction, st.rule.quantity_step[cell % st.rule.n_symbols])
+    if quantity > 0.0:
+        decide_exit(st, cell, at, quantity, reason)
+
+
+@compiled
+def _tighten(st: State, cell: int, at: int, stop: float) -> None:
+    side, symbol = st.pos.side[cell], cell % st.rule.n_symbols
+    stop, now = safe_stop(st, cell, stop), stop_level(st, cell)
+    if side * (stop - now) <= 0.0 or side * (st.sym.close[symbol] - stop) <= 0.0:
+        note(st, st.sym.close[symbol], now, math.nan)
+        refuse(st, BEYOND_STOP, cell, at, side, 0)
+        return
+    st.pos.stop[cell] = stop
+    st.plan.stop_fixed[cell] = stop
+    retrigger(st, symbol)
+
+
+@compiled
+def _missed(st: State, symbol: int, end: int, low: float, high: float) -> None:
+    if end <= st.sym.judged[symbol]:
+        return
+    st.sym.judged[symbol] = end
+    for strategy in range(st.rule.n_strategies):
+        cell = strategy * st.rule.n_symbols + symbol
+        side = st.pos.side[cell]
+        if side != 0 and st.pos.due_reason[cell] != STOP_LATE:
+            if side * ((low if side > 0 else high) - stop_level(st, cell)) <= 0.0:
+                decide_exit(st, cell, end, st.pos.quantity[cell], STOP_LATE)
+
+
+@compiled
+def _order_command(st: State, command: int, cell: int, at: int, price: float, most: float, worst: float) -> None:
+    waiting = st.ord.stage[cell] == WAITING
+    if command == WITHDRAW:
+        drop_order(st, cell, at, WITHDRAWN)
+    elif command == GRANT and waiting:
+        check_breakers(st, at)
+        if st.ord.stage[cell] == WAITING:
+            grant_cell(st, cell, at, price, most, worst)
+    elif command == REQUOTE and waiting:
+        requote_cell(st, cell, at, price)
+
+
+@compiled
+def command(box: Sequence[State], order: int, place: int, at: int, a: float, b: float, c: float) -> None:
+    """One of the commands above on cell, symbol, level or code `place`, with up to three numbers."""
+    st = box[0]
+    if order <= WITHDRAW:
+        _order_command(st, order, place, at, a, b, c)
+    elif order == LEAVE:
+        _leave(st, place, at, a, int(b))
+    elif order == LEVEL:
+        _level(st, at, place)
+    elif order == LIFT:
+        lift(st, place, at)
+    elif order == TIGHTEN:
+        _tighten(st, place, at, a)
+    elif order == MISSED:
+        _missed(st, place, at, a, b)

@@ -1,0 +1,180 @@
+"""The compiled backtest: the desk's own `settle_slice` and `decide_minute` over rows of bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from engine.core.decide import decide_minute
+from engine.core.events import REASONS
+from engine.core.fills import fill_exit
+from engine.core.intents import grant_all
+from engine.core.jit import compiled
+from engine.core.layout import LEGS, NUMBERS
+from engine.core.settle import settle_slice
+from engine.core.state import State
+from engine.core.usage import equity
+from engine.domain import ExitReason
+
+END = REASONS.index(ExitReason.END)
+OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+
+
+@compiled
+def load_wishes(st: State, wishes: Any, first: int, row: int) -> int:
+    """Copy the wishes of `row` into the record; the index after them."""
+    count = 0
+    while first + count < len(wishes) and wishes[first + count].row == row:
+        wish = wishes[first + count]
+        st.wish.cell[count] = wish.strategy * st.rule.n_symbols + wish.symbol
+        st.wish.action[count] = wish.action
+        st.wish.side[count] = wish.side
+        st.wish.max_hold[count] = wish.max_hold
+        st.wish.n_legs[count] = wish.n_legs
+        st.wish.confidence[count] = wish.confidence
+        st.wish.value[count] = wish.value
+        st.wish.stop_distance[count] = wish.stop_distance
+        st.wish.target_distance[count] = wish.target_distance
+        st.wish.stop[count] = wish.stop
+        st.wish.target[count] = wish.target
+        st.wish.trailing[count] = wish.trailing
+        st.wish.weight[count] = wish.weight
+        st.wish.atr[count] = wish.atr
+        st.wish.turnover[count] = wish.turnover
+        for leg in range(wish.n_legs):
+            st.wish.legs[count * LEGS + leg] = wish.legs[leg]
+        count += 1
+    st.acct.n_wishes = count
+    return first + count
+
+
+@compiled
+def drain(st: State, trades: Any, count: int) -> int:
+    """Move closed trades from the events to `trades`; how many there are now."""
+    for row in range(st.out.count):
+        cell, base, trade = st.out.cell[row], row * NUMBERS, trades[count]
+        trade.strategy = cell // st.rule.n_symbols
+        trade.symbol = cell % st.rule.n_symbols
+        trade.side = st.out.side[row]
+        trade.exit_time = st.out.at[row]
+        trade.reason = st.out.reason[row]
+        trade.trade = st.out.trade[row]
+        trade.slippage = st.out.slippage[row]
+        trade.entry_price = st.out.numbers[base]
+        trade.exit_price = st.out.numbers[base + 1]
+        trade.entry_time = int(st.out.numbers[base + 2])
+        trade.quantity = st.out.numbers[base + 3]
+        trade.notional = st.out.numbers[base + 4]
+        trade.fees = st.out.numbers[base + 5]
+        trade.pnl = st.out.numbers[base + 6]
+        trade.pnl_pct = st.out.numbers[base + 7]
+        count += 1
+    st.out.count = 0
+    return count
+
+
+@compiled
+def settle_row(st: State, row: Any, start: int, end: int) -> None:
+    """Every symbol's bar; one that stays between its triggers touches nothing."""
+    for s in range(st.rule.n_symbols):
+        close = row[CLOSE, s]
+        if math.isnan(close):
+            st.sym.present[s] = 0
+            continue
+        if row[LOW, s] > st.sym.low_trigger[s] and row[HIGH, s] < st.sym.high_trigger[s]:
+            st.sym.judged[s] = end
+        else:
+            settle_slice(st, s, start, end, row[OPEN, s], row[HIGH, s], row[LOW, s], row[VOLUME, s])
+        st.sym.present[s] = 1
+        st.sym.close[s] = close
+
+
+@compiled
+def quiet_rows(st: State, bars: Any, days: Any, times: Any, first: int, last: int) -> int:
+    """How many rows from `first` on change nothing for a lone symbol: no touch, day edge, missing bar or deadline."""
+    low, high = st.sym.low_trigger[0], st.sym.high_trigger[0]
+    if st.acct.losses_tripped != 0 or (st.rule.watches_equity == 1 and st.acct.n_open > 0):
+        return 0
+    for cell in range(st.rule.n_cells):
+        if st.pos.side[cell] != 0 or st.ord.stage[cell] != 0:
+            last = min(last, first + _rows_until_due(st, cell, times, first))
+    day, row = st.acct.day, first
+    while row < last and bars[row, LOW, 0] > low and bars[row, HIGH, 0] < high and days[row] == day:
+        row += 1
+    return row - first
+
+
+@compiled
+def _rows_until_due(st: State, cell: int, times: Any, first: int) -> int:
+    """Rows that surely pass before the cell's time exit or expiry; 0 when a clock is running."""
+    if st.plan.max_hold[cell] > 0 or (st.ord.stage[cell] != 0 and st.ord.until[cell] > 0):
+        return 0
+    if st.plan.max_bars[cell] > 0 and st.pos.side[cell] != 0:
+        return max(0, st.pos.entry_seen[cell] + st.plan.max_bars[cell] - 1 - st.sym.seen[0])
+    return len(times)
+
+
+@compiled
+def skip_rows(st: State, bars: Any, first: int, rows: int, end: int) -> None:
+    """Account for quiet rows as one."""
+    st.sym.seen[0] += rows
+    st.sym.good[0] += rows
+    st.sym.present[0] = 1
+    st.sym.judged[0] = end
+    st.sym.close[0] = bars[first + rows - 1, CLOSE, 0]
+
+
+@compiled
+def run_rows(
+    box: Sequence[State],
+    times: Any,
+    bars: Any,
+    days: Any,
+    wishes: Any,
+    trades: Any,
+    curve: Any,
+    place: Any,
+    last: int,
+    interval: int,
+    stride: int,
+) -> None:
+    """Rows from `place[0]` until `last`; `place` is (row, next wish, trades, points) and moves on.
+
+    Stops early when `trades` is nearly full: a row can close every cell twice.
+    """
+    st = box[0]
+    row, wish, count, point = place[0], place[1], place[2], place[3]
+    room = len(trades) - st.rule.n_cells * 2
+    while row < last and count < room:
+        if st.rule.n_symbols == 1:
+            stop = min(last, (point + 1) * stride - 1)
+            stop = min(stop, wishes[wish].row) if wish < len(wishes) else stop
+            rows = quiet_rows(st, bars, days, times, row, stop)
+            if rows > 0:
+                skip_rows(st, bars, row, rows, times[row + rows - 1] + interval)
+                row += rows
+                continue
+        end = times[row] + interval
+        settle_row(st, bars[row], times[row], end)
+        wish = load_wishes(st, wishes, wish, row)
+        decide_minute(st, end, days[row])
+        grant_all(st, end)
+        if st.out.count > 0:
+            count = drain(st, trades, count)
+        if row == (point + 1) * stride - 1:
+            curve[point] = equity(st)
+            point += 1
+        row += 1
+    place[0], place[1], place[2], place[3] = row, wish, count, point
+
+
+@compiled
+def finish(box: Sequence[State], trades: Any, place: Any) -> None:
+    """Close what is open at each symbol's last close."""
+    st = box[0]
+    for cell in range(st.rule.n_cells):
+        if st.pos.side[cell] != 0:
+            symbol = cell % st.rule.n_symbols
+            fill_exit(st, cell, st.sym.judged[symbol], st.sym.close[symbol], st.pos.quantity[cell], END)
+    place[2] = drain(st, trades, place[2])
