@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def slack_client(token: str, url: str) -> AsyncWebClient:
-    """A client that waits when Slack says so and never sends twice by itself: a lost answer is reconciled, not retried."""
+    """A client that waits when Slack says so and never sends twice: a lost answer is looked up."""
     return AsyncWebClient(
         token=token, base_url=url, retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=3)]
     )

@@ -159,7 +159,7 @@ class HomeTabs:
                 log.warning("the home tab of %s could not be published: %s", user, reason(error))
 
     async def _send(self, user: str, view: dict[str, Any], known: str | None) -> str | None:
-        """Publish over the version that we know; when another publish was faster, ours is the newer and goes over it."""
+        """Publish over the version that we know; when another publish was faster, ours is newer and wins."""
         client = self._front.client
         try:
             answer = await client.views_publish(user_id=user, view=view, **({"hash": known} if known else {}))

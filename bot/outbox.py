@@ -1,8 +1,8 @@
 """Delivery: what the ledger says is to be said reaches Slack once, in order, at Slack's pace.
 
-The outbox follows the ledger by sequence. Before an attempt the post is marked; when its end is unknown (a crash, a lost
-answer) the channel's history is asked for the post's id before anything is sent again. Updates of one subject merge: only
-the newest words go out. The engine never waits for any of it.
+The outbox follows the ledger by sequence. Before an attempt the post is marked; when its end is unknown (a crash, a
+lost answer) the channel's history is asked for the post's id before anything is sent again. Updates of one subject
+merge: only the newest words go out. The engine never waits for any of it.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class OutboxStore:
         return Waiting(*row[:8], bool(row[8]), *row[9:]) if row else None
 
     def last_seq(self, subject: str) -> tuple[int, int]:
-        """Where the newest queued post of a subject stands: what is rendered now says everything up to here."""
+        """The place of the newest post of a subject: what is rendered now says everything up to here."""
         row = self._one(
             "SELECT seq, place FROM posts WHERE subject=? ORDER BY seq DESC, place DESC LIMIT 1", (subject,)
         )

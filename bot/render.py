@@ -183,10 +183,11 @@ class Words:
         return Raw(f"<!date^{stamp}^{{time}}|{self.clock(at)}> ({self.clock(at)})")
 
     def parts(self, template: str, data: Mapping[str, Any]) -> dict[str, str]:
-        """Every part of a template as text, without empty ones."""
+        """Every part of a template as text, without empty ones and without rows (`row_…`), which `line` renders."""
         loaded = self._env.get_template(f"{template}.j2")
         context = loaded.new_context(dict(data))
-        texts = {name: _tidy("".join(block(context))) for name, block in loaded.blocks.items()}
+        named = {name: block for name, block in loaded.blocks.items() if not name.startswith("row_")}
+        texts = {name: _tidy("".join(block(context))) for name, block in named.items()}
         return {name: text for name, text in texts.items() if text}
 
     def line(self, template: str, part: str, **data: Any) -> str:

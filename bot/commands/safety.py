@@ -86,7 +86,7 @@ async def risk(front: Front, ask: Ask) -> Rendered:
     """Every limit with its use and headroom, and every hold with its formula and inputs."""
     snapshot = front.snapshot()
     head = assemble(front.words.parts("risk", {"snapshot": snapshot, "count": len(snapshot.limits)}))
-    rows = [front.words.line("risk", "limit", **limit_words(limit)) for limit in snapshot.limits]
+    rows = [front.words.line("risk", "row_limit", **limit_words(limit)) for limit in snapshot.limits]
     limits = Rendered("\n".join(rows), [section(text) for text in lines(rows)])
     return labelled(stacked(head, limits, *(hold_card(front, hold) for hold in snapshot.holds)), snapshot.label)
 

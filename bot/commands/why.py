@@ -28,7 +28,7 @@ def explain(front: Front, symbol: Symbol) -> Rendered:
     held = any(position.symbol == symbol for position in snapshot.positions)
     close = snapshot.closes.get(symbol)
     head = assemble(front.words.parts("why", {"decision": decision, "held": held, "close": close}))
-    rows = [front.words.line("why", "step", step=step, numbers=_few(step.numbers)) for step in decision.steps]
+    rows = [front.words.line("why", "row_step", step=step, numbers=_few(step.numbers)) for step in decision.steps]
     chain = Rendered("\n".join(rows), [section(text) for text in lines(rows)])
     return labelled(stacked(head, chain), snapshot.label)
 

@@ -1,0 +1,246 @@
+"""Every command through a real socket: answered, ephemeral, within Slack's limits, and refused where it must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.access import ClaimCode
+from bot.commands import COMMANDS
+from bot.slack_limits import check_message
+from engine.domain import Refusal, Role, State
+from engine.messages import (
+    Attempted,
+    HoldLifted,
+    HoldPlaced,
+    Message,
+    Outcome,
+    Panic,
+    Pause,
+    Refused,
+    Resume,
+    RoleClaimed,
+    RoleGranted,
+)
+from tests.days.desk import NOW, snapshot
+from tests.slack.conftest import Room
+from tests.slack.desk import hold
+
+
+async def ask(room: Room, command: str, text: str = "", user: str = "U_ADMIN") -> dict[str, Any]:
+    answer = await room.drive.command(command, text, user)
+    assert answer["ok"], answer
+    assert answer["replies"], f"{command} {text} said nothing: {answer}"
+    reply = answer["replies"][0]
+    assert reply["ephemeral"], reply
+    assert check_message(reply) == []
+    return reply
+
+
+def everything(reply: dict[str, Any]) -> str:
+    return reply["text"] + " " + str(reply["blocks"])
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+async def test_every_command_answers_an_admin_at_once(room: Room, command: str) -> None:
+    reply = await ask(room, command, "BTC" if command == "/why" else "")
+
+    assert "Error id" not in everything(reply)
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+async def test_every_command_answers_on_an_empty_desk(room: Room, command: str) -> None:
+    room.desk.shot = snapshot(label="simulated")
+
+    reply = await ask(room, command, "BTC" if command == "/why" else "")
+
+    assert "Error id" not in everything(reply)
+    assert "simulated" in reply["text"] or command == "/report"
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+async def test_a_stranger_is_told_the_line_that_would_let_them_in(room: Room, command: str) -> None:
+    reply = await ask(room, command, user="U_STRANGER")
+
+    assert "DESK_" in reply["text"]
+    assert "=U_STRANGER" in reply["text"]
+    refused = [item for item in room.desk.submitted if isinstance(item, Attempted)]
+    assert [(item.by, item.what, item.allowed) for item in refused] == [("U_STRANGER", command, False)]
+
+
+@pytest.mark.parametrize(
+    ("command", "user", "allowed"),
+    [
+        ("/pause", "U_VIEWER", False),
+        ("/pause", "U_TRADER", True),
+        ("/resume", "U_TRADER", False),
+        ("/resume", "U_RISK", True),
+        ("/panic", "U_TRADER", False),
+        ("/panic", "U_RISK", True),
+        ("/positions", "U_VIEWER", True),
+    ],
+)
+async def test_roles_decide_who_may_do_what(room: Room, command: str, user: str, allowed: bool) -> None:
+    reply = await ask(room, command, user=user)
+
+    assert ("You may not do that" not in reply["text"]) is allowed
+
+
+async def test_positions_show_entry_mark_result_stop_target_and_time_left(room: Room) -> None:
+    reply = await ask(room, "/positions")
+
+    text = everything(reply)
+    for label in ("BTC/USD", "Entry", "Mark", "P&amp;L", "Stop", "Target", "Time left", "67,450.00", "+$4.31", "none"):
+        assert label in text
+    buttons = [item["action_id"] for block in reply["blocks"] for item in block.get("elements", []) if "action_id" in item]
+    assert buttons == ["position_close", "position_half", "position_why"]
+
+
+@pytest.mark.parametrize("text", ["BTC", "btc/usd", "BTC-USD", "btcusd"])
+async def test_why_understands_every_way_to_write_a_symbol(room: Room, text: str) -> None:
+    reply = await ask(room, "/why", text)
+
+    assert "no trade: no cross" in reply["text"]
+    assert "EMA 20 is below EMA 50" in everything(reply)
+
+
+async def test_why_names_what_it_trades_when_it_does_not_know_a_symbol(room: Room) -> None:
+    reply = await ask(room, "/why", "<!channel>")
+
+    assert "BTC/USD" in reply["text"]
+    assert "<!channel>" not in reply["text"]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [("/trades", "many"), ("/trades", "0"), ("/signals", "51"), ("/performance", "yesterday"), ("/report", "hourly"), ("/desk", "dance")],
+)
+async def test_a_wrong_argument_is_answered_with_the_usage(room: Room, command: str, text: str) -> None:
+    reply = await ask(room, command, text)
+
+    assert "Use: `" + command in reply["text"]
+
+
+async def test_a_pause_reaches_the_engine_with_who_and_why(room: Room) -> None:
+    def placed(message: Message) -> tuple[Outcome, ...]:
+        return (HoldPlaced(hold(note="news")),) if isinstance(message, Pause) else ()
+
+    room.desk.answers = placed
+    reply = await ask(room, "/pause", "the &amp; <@U_RISK|rosa> news", "U_TRADER")
+
+    assert reply["text"].startswith("Paused.")
+    [pause] = [item for item in room.desk.submitted if isinstance(item, Pause)]
+    assert (pause.by, pause.role, pause.reason) == ("U_TRADER", Role.TRADER, "the & @rosa news")
+
+
+async def test_a_refusal_of_the_engine_is_passed_on_with_its_code(room: Room) -> None:
+    room.desk.shot = replace(room.desk.shot, holds=(hold("DRAWDOWN"),), state=State.REDUCING)
+    no = Refused(Refusal("COOL_DOWN", NOW, "the breaker rests for 20 more minutes"))
+    room.desk.answers = lambda message: (no,) if isinstance(message, Resume) else ()
+
+    reply = await ask(room, "/resume", user="U_RISK")
+
+    assert "the breaker rests for 20 more minutes" in reply["text"]
+    assert "COOL_DOWN" in reply["text"]
+
+
+async def test_panic_takes_two_steps(room: Room) -> None:
+    halted = HoldPlaced(hold("PANIC", State.HALTED, "U_RISK"))
+    room.desk.answers = lambda message: (halted,) if isinstance(message, Panic) else ()
+
+    question = await ask(room, "/panic", user="U_RISK")
+
+    assert not any(isinstance(item, Panic) for item in room.desk.submitted)
+    assert "BTC/USD" in question["text"]
+    answer = await room.drive.press(question, "panic_confirm", "U_RISK")
+    assert answer["replies"][0]["text"].startswith("Halted.")
+    assert [item.by for item in room.desk.submitted if isinstance(item, Panic)] == ["U_RISK"]
+
+
+async def test_resuming_a_panic_asks_once_more(room: Room) -> None:
+    room.desk.shot = replace(room.desk.shot, holds=(hold("PANIC", State.HALTED),), state=State.HALTED)
+    room.desk.answers = lambda message: (HoldLifted(hold("PANIC"), "U_RISK"),) if isinstance(message, Resume) else ()
+
+    question = await ask(room, "/resume", user="U_RISK")
+
+    assert not any(isinstance(item, Resume) for item in room.desk.submitted)
+    await room.drive.press(question, "resume_confirm", "U_RISK")
+    assert [item.code for item in room.desk.submitted if isinstance(item, Resume)] == ["PANIC"]
+
+
+@pytest.mark.parametrize("word", ["autonomy", "models", "train", "backfill", "backtest"])
+async def test_what_comes_later_says_so(room: Room, word: str) -> None:
+    reply = await ask(room, "/desk", word)
+
+    assert "comes in a later version" in reply["text"] or "come in a later version" in reply["text"]
+
+
+@pytest.mark.parametrize("word", ["help", "playbook", "universe", "config", "audit", "version"])
+async def test_the_desk_tells_about_itself(room: Room, word: str) -> None:
+    reply = await ask(room, "/desk", word, "U_VIEWER")
+
+    assert "Error id" not in reply["text"]
+
+
+async def test_an_audit_names_who_did_what(room: Room) -> None:
+    await ask(room, "/pause", "lunch", "U_TRADER")
+
+    reply = await ask(room, "/desk", "audit")
+
+    assert "<@U_TRADER> pause lunch" in reply["text"]
+
+
+async def test_a_broken_handler_gives_a_sentence_and_an_id_and_no_secret(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("xoxb-very-secret")
+
+    room.desk.health = broken  # type: ignore[method-assign,assignment]
+    reply = await ask(room, "/health")
+
+    assert "Error id" in reply["text"]
+    assert "xoxb" not in everything(reply)
+    name = reply["text"].split("Error id `")[1].split("`")[0]
+    assert any(name in record.getMessage() for record in caplog.records)
+
+
+async def test_a_silent_engine_is_admitted(room: Room) -> None:
+    room.desk.silent = True
+
+    reply = await ask(room, "/pause", user="U_TRADER")
+
+    assert "not lost" in reply["text"]
+
+
+class TestClaim:
+    @pytest.fixture
+    def claim(self) -> ClaimCode:
+        return ClaimCode("AAAA-BBBB-CCCC")
+
+    @pytest.fixture
+    def settings(self, settings: Any) -> Any:
+        return settings.model_copy(update={"desk_admins": ()})
+
+    async def test_the_code_makes_the_first_admin(self, room: Room) -> None:
+        room.desk.answers = lambda message: (
+            (RoleGranted(message.by, message.role),) if isinstance(message, RoleClaimed) else ()
+        )
+
+        reply = await ask(room, "/desk", "claim aaaa-bbbb-cccc", "U_STRANGER")
+
+        assert "first admin" in reply["text"]
+        [claimed] = [item for item in room.desk.submitted if isinstance(item, RoleClaimed)]
+        assert (claimed.by, claimed.role) == ("U_STRANGER", Role.ADMIN)
+        assert not any("AAAA" in str(item).upper() for item in room.desk.submitted if isinstance(item, Attempted))
+
+    async def test_a_wrong_code_claims_nothing(self, room: Room) -> None:
+        reply = await ask(room, "/desk", "claim DDDD", "U_STRANGER")
+
+        assert "not the code" in reply["text"]
+        assert not any(isinstance(item, RoleClaimed) for item in room.desk.submitted)
+
+    async def test_a_stranger_hears_of_the_code(self, room: Room) -> None:
+        assert "/desk claim CODE" in (await ask(room, "/positions", user="U_STRANGER"))["text"]
