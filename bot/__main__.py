@@ -40,7 +40,11 @@ def parser() -> argparse.ArgumentParser:
 def with_default(argv: Sequence[str]) -> list[str]:
     """`run` is what is meant when no command is named."""
     first = next(iter(argv), "")
-    return list(argv) if first and (not first.startswith("-") or first in {"-h", "--help", "--version"}) else ["run", *argv]
+    return (
+        list(argv)
+        if first and (not first.startswith("-") or first in {"-h", "--help", "--version"})
+        else ["run", *argv]
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

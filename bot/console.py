@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.render import money, percent
 from engine import Desk
-from engine.domain import Refusal, Role, State
+from engine.domain import Hold, Position, Refusal, Role
 from engine.messages import ClosePosition, HoldLifted, HoldPlaced, Message, Panic, Pause, Record, Refused, Resume
 from engine.snapshot import Snapshot
 
@@ -23,20 +23,29 @@ MAX_LINE = 64_000
 def status_lines(snapshot: Snapshot, feed: str) -> list[str]:
     """The desk in a few lines of text."""
     label = f" [{snapshot.label}]" if snapshot.label else ""
-    lines = [
-        f"{snapshot.playbook} on a {snapshot.kind} market{label}: {snapshot.state}, as of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC",
+    return [
+        f"{snapshot.playbook} on a {snapshot.kind} market{label}: {snapshot.state}",
+        f"as of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC, up since {snapshot.started:%Y-%m-%d %H:%M} UTC",
         f"equity {money(snapshot.equity)} (today {money(snapshot.day_pnl, signed=True)}), cash {money(snapshot.cash)}, "
         f"drawdown {percent(snapshot.drawdown)}",
-        f"{len(snapshot.positions)} open, {len(snapshot.proposals)} waiting for approval, {len(snapshot.trades)} closed",
+        f"{len(snapshot.positions)} open, {len(snapshot.proposals)} pending, {len(snapshot.trades)} closed",
         f"feed: {feed}",
         f"ledger: {snapshot.seq} rows, head {snapshot.head[:12]}",
+        *(_hold_line(hold) for hold in snapshot.holds),
+        *(_position_line(position) for position in snapshot.positions),
     ]
-    lines += [f"hold {hold.code} ({hold.level}) by {hold.by} since {hold.since:%Y-%m-%d %H:%M} UTC: {hold.note}" for hold in snapshot.holds]
-    lines += [
-        f"{p.symbol} {p.side} {p.quantity:g} from {p.entry_price:g}, mark {p.mark:g}, {money(p.pnl, signed=True)} ({percent(p.pnl_pct, signed=True)})"
-        for p in snapshot.positions
-    ]
-    return lines
+
+
+def _hold_line(hold: Hold) -> str:
+    return f"hold {hold.code} ({hold.level}) by {hold.by} since {hold.since:%Y-%m-%d %H:%M} UTC: {hold.note}"
+
+
+def _position_line(position: Position) -> str:
+    result = f"{money(position.pnl, signed=True)} ({percent(position.pnl_pct, signed=True)})"
+    return (
+        f"{position.symbol} {position.side} {position.quantity:g} from {position.entry_price:g}, "
+        f"mark {position.mark:g}, {result}"
+    )
 
 
 def answer_lines(record: Record) -> list[str]:
@@ -59,7 +68,7 @@ class Console:
         self._commands: dict[str, Callable[[Mapping[str, Any]], Awaitable[list[str]]]] = {
             "status": self._status,
             "pause": lambda q: self._ask(Pause(self._now(), ACTOR, Role.ADMIN, str(q.get("reason", "")))),
-            "resume": lambda q: self._resume(q),
+            "resume": self._resume,
             "panic": lambda q: self._ask(Panic(self._now(), ACTOR, Role.ADMIN, str(q.get("reason", "")))),
             "close": self._close,
         }
@@ -107,8 +116,7 @@ class Console:
         if not query.get("code") and "PANIC" in held:
             codes.append("PANIC")
         answers = [await self._ask(Resume(self._now(), ACTOR, Role.ADMIN, code)) for code in codes]
-        left = self.desk.snapshot().state
-        return [*(line for lines in answers for line in lines), f"state is {left}" if left else str(State.ACTIVE)]
+        return [*(line for lines in answers for line in lines), f"state is {self.desk.snapshot().state}"]
 
     async def _close(self, query: Mapping[str, Any]) -> list[str]:
         symbol = _symbol(str(query.get("symbol", "")), self.desk.snapshot())

@@ -6,51 +6,72 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.birth import born_as as born_as
-    from engine.birth import last_state as last_state
-    from engine.clock import Clock as Clock
-    from engine.clock import SystemClock as SystemClock
-    from engine.clock import SystemClock as SystemClock
-    from engine.market import FeedNameError as FeedNameError
-    from engine.market import MarketError as MarketError
-    from engine.market import feed_named as feed_named
-    from engine.playbook import Playbook as Playbook
-    from engine.playbook import PlaybookError as PlaybookError
-    from engine.playbook import load as load_playbook  # noqa: F401
-    from engine.runtime import Desk as Desk
-    from engine.runtime import Terms as Terms
-    from engine.runtime import prepared as prepared
-    from engine.store.errors import StoreError as StoreError
-    from engine.store.folder import lock_folder as lock_folder
-    from engine.store.folder import lock_token as lock_token
-    from engine.store.ledger import LedgerError as LedgerError
+    from engine.birth import birth, born_as, last_state
+    from engine.clock import Clock, SystemClock
+    from engine.codec import encode
+    from engine.core import compile as compile_core
+    from engine.market import FeedNameError, MarketError, feed_named
+    from engine.playbook import Playbook, PlaybookError
+    from engine.playbook import load as load_playbook
+    from engine.ports import Feed
+    from engine.replaying import Anchor, replay_file, verify
+    from engine.runtime import Desk, Terms, prepared
+    from engine.storage import look_at_database
+    from engine.store.errors import StoreError
+    from engine.store.folder import lock_folder, lock_token
+    from engine.store.ledger import LedgerError
+    from engine.store.migrating import migrate_folder
+
+__all__ = [
+    "Anchor",
+    "Clock",
+    "Desk",
+    "Feed",
+    "FeedNameError",
+    "LedgerError",
+    "MarketError",
+    "Playbook",
+    "PlaybookError",
+    "StoreError",
+    "SystemClock",
+    "Terms",
+    "birth",
+    "born_as",
+    "compile_core",
+    "encode",
+    "feed_named",
+    "last_state",
+    "load_playbook",
+    "lock_folder",
+    "lock_token",
+    "look_at_database",
+    "migrate_folder",
+    "prepared",
+    "replay_file",
+    "verify",
+]
 
 _ROOMS = {
-    "born_as": "engine.birth",
-    "last_state": "engine.birth",
-    "Clock": "engine.clock",
-    "SystemClock": "engine.clock",
-    "SystemClock": "engine.clock",
-    "FeedNameError": "engine.market",
-    "MarketError": "engine.market",
-    "feed_named": "engine.market",
-    "Playbook": "engine.playbook",
-    "PlaybookError": "engine.playbook",
-    "Desk": "engine.runtime",
-    "Terms": "engine.runtime",
-    "prepared": "engine.runtime",
-    "StoreError": "engine.store.errors",
-    "lock_folder": "engine.store.folder",
-    "lock_token": "engine.store.folder",
-    "LedgerError": "engine.store.ledger",
+    "engine.birth": ("birth", "born_as", "last_state"),
+    "engine.clock": ("Clock", "SystemClock"),
+    "engine.codec": ("encode",),
+    "engine.core": ("compile:compile_core",),
+    "engine.market": ("FeedNameError", "MarketError", "feed_named"),
+    "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
+    "engine.ports": ("Feed",),
+    "engine.replaying": ("Anchor", "replay_file", "verify"),
+    "engine.runtime": ("Desk", "Terms", "prepared"),
+    "engine.storage": ("look_at_database",),
+    "engine.store.errors": ("StoreError",),
+    "engine.store.folder": ("lock_folder", "lock_token"),
+    "engine.store.ledger": ("LedgerError",),
+    "engine.store.migrating": ("migrate_folder",),
 }
-_RENAMED = {"load_playbook": ("engine.playbook", "load")}
+_DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _RENAMED:
-        room, inside = _RENAMED[name]
-        return getattr(importlib.import_module(room), inside)
-    if name in _ROOMS:
-        return getattr(importlib.import_module(_ROOMS[name]), name)
-    raise AttributeError(f"the engine has no {name!r}")
+    if name not in _DOORS:
+        raise AttributeError(f"the engine has no {name!r}")
+    room, inside = _DOORS[name]
+    return getattr(importlib.import_module(room), inside)

@@ -30,8 +30,12 @@ def add(subparsers: Any) -> None:
 
 
 def _command(subparsers: Any, name: str, words: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = subparsers.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
-    command.add_argument("--data-dir", type=Path, metavar="DIR", help="the desk's data folder (default: the running desk's)")
+    command: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=words, description=words[0].upper() + words[1:] + "."
+    )
+    command.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="the desk's data folder (default: the running desk's)"
+    )
     command.set_defaults(func=run)
     return command
 

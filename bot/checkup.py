@@ -1,0 +1,137 @@
+"""The health check: measures every few seconds, judges, tells the desk what changed, and writes the health file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Protocol
+
+from bot.annals import Annals
+from bot.schedule import Schedule
+from bot.second_path import SecondPath
+from engine import Desk, vitals
+from engine.health import Facts, judge
+from engine.messages import HealthSeen
+from engine.watch import Watch
+
+log = logging.getLogger(__name__)
+
+
+class SlackState(Protocol):
+    """The Slack side, as far as health looks at it."""
+
+    @property
+    def up(self) -> bool: ...
+
+    def status(self) -> str: ...
+
+    def backlog(self) -> tuple[int, float]:
+        """Undelivered posts, and the real age in seconds of the oldest."""
+        ...
+
+
+class Checkup:
+    """Collects `Facts`, keeps the watch on alarms, and publishes both."""
+
+    def __init__(self, desk: Desk, slack: SlackState, lag: vitals.LoopLag, annals: Annals, second: SecondPath) -> None:
+        self._desk = desk
+        self._slack = slack
+        self._second = second
+        self._lag = lag
+        self._annals = annals
+        self._watch = Watch.resumed(desk.snapshot().alarms, desk.clock.speed)
+        self.schedule: Schedule | None = None
+
+    async def look(self) -> None:
+        """One check. The blocking parts run beside the loop."""
+        facts = await asyncio.to_thread(self._facts)
+        readings = judge(facts)
+        self._desk.readings = readings
+        news = self._watch.see(readings, facts.now)
+        if news is not None:
+            self._desk.submit(HealthSeen(facts.now, news))
+            self._second.alarms(news)
+        status = vitals.health_status(self._desk.snapshot(), readings, self._watch.alarms())
+        await asyncio.to_thread(vitals.write_health, self._desk.terms.data, status)
+        self._measure(facts)
+
+    def _facts(self) -> Facts:
+        desk, snapshot = self._desk, self._desk.snapshot()
+        feed = desk.feed_status()
+        latency = desk.latency()
+        waiting, oldest = self._slack.backlog()
+        return self._with_database(
+            self._with_reports(
+                Facts(
+                    now=desk.clock.now(),
+                    speed=desk.clock.speed,
+                    started=snapshot.started,
+                    feed=feed.name,
+                    feed_up=feed.up,
+                    feed_detail=feed.detail,
+                    last_data=feed.last_frame,
+                    gaps=feed.gaps,
+                    quarantined=sum(feed.quarantined.values()),
+                    held={position.symbol: feed.symbols.get(position.symbol) for position in snapshot.positions},
+                    jumps=self._jumps(),
+                    posts_waiting=waiting,
+                    oldest_post=timedelta(seconds=oldest),
+                    slack_up=self._slack.up,
+                    slack_detail=self._slack.status(),
+                    latency_p99_ms=latency.p99 * 1000 if latency else None,
+                    inbox_depth=desk.waiting(),
+                    loop_lag_ms=self._lag.take_ms(),
+                    disk_free=vitals.disk_free(desk.terms.data),
+                    memory=vitals.resident_bytes(),
+                    second_path=self._second.trouble,
+                )
+            )
+        )
+
+    def _jumps(self) -> dict[str, float]:
+        """Held symbol → its last quote against its last close, as a fraction."""
+        closes = self._desk.snapshot().closes
+        found = {}
+        for position in self._desk.snapshot().positions:
+            quote = self._desk.quote(position.symbol)
+            if quote is not None and position.symbol in closes:
+                found[position.symbol] = quote.mid / closes[position.symbol][1] - 1
+        return found
+
+    def _with_database(self, facts: Facts) -> Facts:
+        status = self._desk.storage.status()
+        if status is None:
+            return replace(facts, database_up=False, database_detail=self._desk.storage.problem)
+        return replace(
+            facts,
+            database_up=status.connected and not status.stuck,
+            database_detail=status.last_error or "",
+            database_behind=timedelta(seconds=status.lag_seconds),
+        )
+
+    def _with_reports(self, facts: Facts) -> Facts:
+        schedule = self.schedule
+        if schedule is None or schedule.last_slot is None:
+            return facts
+        slot = schedule.last_slot
+        return replace(
+            facts,
+            misfires=schedule.misfires,
+            report_due=slot.due,
+            report_key=slot.key,
+            report_done=self._is_reported(slot.key),
+        )
+
+    def _is_reported(self, key: str) -> bool:
+        self._annals.read(self._desk)
+        return any(due.slot == key for due in self._annals.reported)
+
+    def _measure(self, facts: Facts) -> None:
+        projections = self._desk.storage.projections
+        if projections is None:
+            return
+        for reading in self._desk.readings:
+            if reading.value is not None:
+                projections.notes.put_metric(facts.now, reading.name, reading.value, reading.status)

@@ -1,0 +1,69 @@
+"""`nightdesk run` (the default): start the desk and keep it running until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from bot.cli.errors import fail
+from bot.settings import SettingsError, read_settings
+
+
+def add(subparsers: Any) -> None:
+    command = subparsers.add_parser(
+        "run",
+        help="start the desk (this is what `nightdesk` alone does)",
+        description="Start the desk. With Slack tokens in the environment or .env it joins that workspace; without "
+        "them it opens a sandbox workspace on this machine and prints the page's address. Trades are on paper.",
+    )
+    command.add_argument("--playbook", metavar="NAME|FILE", help="what to trade and how (default: PLAYBOOK, else ema)")
+    command.add_argument(
+        "--feed",
+        metavar="FEED",
+        help="kraken (default), simulated, or replay:PATH of a bars file (.parquet, .csv) or recorded frames (.jsonl)",
+    )
+    command.add_argument(
+        "--symbols", metavar="A,B", help="trade these instead of the playbook's universe: BTC/USD,ETH/USD"
+    )
+    command.add_argument("--speed", type=float, metavar="N", help="how fast time runs: simulated (60), replay (1)")
+    command.add_argument(
+        "--capital", type=float, metavar="N", help="paper balance in dollars (default: the playbook's)"
+    )
+    command.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="the data folder itself (default: one per playbook)"
+    )
+    command.add_argument(
+        "--port", type=int, metavar="N", help="port of the sandbox page (default: the first free from 8484)"
+    )
+    command.add_argument("--debug", action="store_true", help="show everything the desk logs")
+    command.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from bot.connection import SlackRefused
+    from bot.session import Wishes, serve
+    from engine import FeedNameError, LedgerError, MarketError, PlaybookError, StoreError
+
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        fail(str(error), code=2)
+    if args.speed is not None and args.speed <= 0:
+        fail(f"--speed was {args.speed:g}; use a number above 0", code=2)
+    wishes = Wishes(
+        playbook=args.playbook or settings.playbook or "ema",
+        feed=args.feed,
+        symbols=tuple(part.strip().upper() for part in (args.symbols or "").split(",") if part.strip()),
+        speed=args.speed,
+        capital=args.capital,
+        data_dir=args.data_dir.expanduser() if args.data_dir else None,
+        port=args.port,
+        debug=args.debug,
+    )
+    try:
+        return asyncio.run(serve(wishes, settings, sys.stdout))
+    except (StoreError, LedgerError, MarketError, PlaybookError, FeedNameError, SlackRefused) as error:
+        fail(str(error))

@@ -1,0 +1,139 @@
+"""The desk with everything around it: Slack, reports by the clock, health, logs and the console."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import SecretStr
+
+from bot import folders, logs
+from bot.access import ClaimCode
+from bot.annals import Annals
+from bot.app import front_desk, slack_client
+from bot.checkup import Checkup
+from bot.console import Console
+from bot.narration import narrate
+from bot.posts import Announce, announcer
+from bot.posts import Terms as News
+from bot.progress import Progress
+from bot.render import Words
+from bot.reports import Reporter
+from bot.schedule import Schedule
+from bot.second_path import SecondPath
+from bot.settings import Settings
+from bot.slack_side import SlackSide
+from bot.workspace import Workspace
+from engine import Desk, SystemClock, Terms, vitals
+from engine.domain import Instrument, Role, Symbol
+from engine.messages import Record, ReportDue
+from engine.ports import Feed
+
+
+class House:
+    """Builds one running desk; `open` and `close` once each, on the running loop."""
+
+    def __init__(self, feed: Feed, terms: Terms, workspace: Workspace, debug: bool) -> None:
+        settings = workspace.settings
+        self._workspace = workspace
+        self._settings = settings
+        self._data = terms.data
+        secrets = (*settings.secrets(), workspace.bot_token, workspace.app_token)
+        self._handlers = logs.set_up(terms.data / "logs", settings.log_level, settings.zone, secrets, debug=debug)
+        self.desk = Desk(terms, feed, _announcer(terms, settings))
+        self._second = SecondPath(_secret(settings.slack_webhook_url), _secret(settings.dead_man_url))
+        self._console = Console(self.desk, folders.private_folder(terms.data) / "desk.sock")
+        self._lag = vitals.LoopLag()
+        self._measuring: asyncio.Task[None] | None = None
+        self._slack: SlackSide | None = None
+        self._schedule: Schedule | None = None
+
+    async def open(self, instruments: Mapping[Symbol, Instrument] | None, progress: Progress) -> None:
+        """Start the desk, then Slack, then what looks after both. Raises what makes a start impossible."""
+        self._loop = asyncio.get_running_loop()
+        self.desk.on_record(narrate)
+        self.desk.on_record(self._recorded)
+        await self.desk.start(instruments, progress.say)
+        if self.desk.notice:
+            progress.say(self.desk.notice)
+        await self._console.start()
+        self._announce()
+        annals = Annals()
+        self._slack = slack = self._slack_side(annals, progress)
+        await slack.open()
+        checkup = Checkup(self.desk, slack, self._lag, annals, self._second)
+        zone = self._settings.zone
+        self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy)
+        checkup.schedule = self._schedule
+        self._schedule.start()
+        self._measuring = asyncio.create_task(self._lag.watch(), name="loop-lag")
+        await checkup.look()
+
+    async def close(self, why: str) -> list[Symbol]:
+        """Stop in reverse; the symbols of the positions that stay open."""
+        if self._schedule is not None:
+            self._schedule.stop()
+        if self._measuring is not None:
+            self._measuring.cancel()
+        await self._console.stop()
+        await self.desk.stop(why)
+        if self._slack is not None:
+            await self._slack.close()
+        held = self.desk.held()
+        await self._second.close()
+        await self.desk.close()
+        folders.withdraw(self._data)
+        logs.take_down(self._handlers)
+        return held
+
+    def _slack_side(self, annals: Annals, progress: Progress) -> SlackSide:
+        client = slack_client(self._workspace.bot_token, self._workspace.api_url)
+        reporter = Reporter(self.desk, Words(self._settings.zone), annals)
+        front = front_desk(self.desk, self._settings, client, claim=self._claim(progress), reports=reporter)
+        return SlackSide(front, self._workspace, self._data, reporter, _real_now)
+
+    def _claim(self, progress: Progress) -> ClaimCode | None:
+        """A one-time code for the first admin, where nobody is named yet."""
+        if self._settings.desk_admins or Role.ADMIN in self.desk.snapshot().roles.values():
+            return None
+        claim = ClaimCode()
+        progress.say(f"no admin is named yet; in Slack, type  /desk claim {claim.code}  to become the first")
+        return claim
+
+    def _announce(self) -> None:
+        terms = self.desk.terms
+        path = str(self._console.path)
+        folders.announce(self._data, folders.Presence(os.getpid(), path, terms.playbook.name, str(terms.kind)))
+
+    def _recorded(self, record: Record) -> None:
+        self._loop.call_soon_threadsafe(self._tell, record)
+
+    def _tell(self, record: Record) -> None:
+        """What follows a durable record on the loop: delivery, and the second alert path."""
+        if self._slack is not None:
+            self._slack.wake(record)
+        for outcome in record.outcomes:
+            if isinstance(outcome, ReportDue):
+                self._second.report_posted()
+
+    def _tidy(self) -> None:
+        logs.tidy(self._data / "logs", _now())
+
+
+def _announcer(terms: Terms, settings: Settings) -> Announce:
+    notices = terms.playbook.notices
+    return announcer(News(notices.big_win, notices.big_loss, notices.daily_goal, settings.zone))
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None
+
+
+def _now() -> datetime:
+    return SystemClock().now()
+
+
+def _real_now() -> float:
+    return _now().timestamp()

@@ -1,0 +1,169 @@
+"""One run of the desk from the first line to the last: builds everything in order and stops it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import platform
+import signal
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TextIO
+
+from bot import market_choice
+from bot.cli.errors import fail
+from bot.house import House
+from bot.market_choice import Choice
+from bot.progress import Progress
+from bot.settings import Settings
+from bot.workspace import Workspace, require_both_tokens
+from engine import (
+    Playbook,
+    Terms,
+    birth,
+    compile_core,
+    feed_named,
+    last_state,
+    load_playbook,
+    lock_folder,
+    lock_token,
+    prepared,
+)
+from engine.domain import Instrument, Symbol
+from engine.ports import Feed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asked for; None and empty mean not asked."""
+
+    playbook: str
+    feed: str | None = None
+    symbols: tuple[Symbol, ...] = ()
+    speed: float | None = None
+    capital: float | None = None
+    data_dir: Path | None = None
+    port: int | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A feed that was asked what it trades; `instruments` None: it could not be reached yet."""
+
+    choice: Choice
+    feed: Feed
+    symbols: tuple[Symbol, ...]
+    instruments: Mapping[Symbol, Instrument] | None
+
+
+async def serve(wishes: Wishes, settings: Settings, out: TextIO) -> int:
+    """Run the desk until a signal; returns the exit code."""
+    progress = Progress(out)
+    require_both_tokens(settings)
+    playbook = load_playbook(wishes.playbook, _overrides(wishes, settings))
+    choice = market_choice.choose(playbook.name, wishes.feed, wishes.speed, wishes.data_dir, not settings.has_slack)
+    compiling = asyncio.create_task(asyncio.to_thread(compile_core, progress.step))
+    market = await open_market(choice, playbook, wishes, settings, progress)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(lock_folder(market.choice.data))
+        if settings.slack_app_token is not None:
+            stack.enter_context(lock_token(settings.slack_app_token.get_secret_value()))
+        label = market.choice.label
+        workspace = await Workspace.open(settings, market.choice.data, label, wishes.port, out)
+        stack.push_async_callback(workspace.close)
+        await compiling
+        house = House(market.feed, terms(market, playbook, settings), workspace, wishes.debug)
+        return await _live(house, market, progress)
+
+
+async def _live(house: House, market: Market, progress: Progress) -> int:
+    """Open the house, wait for a signal, close it in order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    try:
+        await house.open(market.instruments, progress)
+        progress.say("the desk runs; Ctrl-C stops it")
+        await stop.wait()
+    finally:
+        progress.say("stopping: no new entries; delivering what is left to say")
+        held = await house.close("stopped by a person")
+    left = f"open positions stay as they are: {', '.join(held)}" if held else "no position is open"
+    progress.say(f"stopped; {left}")
+    return 0
+
+
+async def open_market(
+    choice: Choice, playbook: Playbook, wishes: Wishes, settings: Settings, progress: Progress
+) -> Market:
+    """Build the feed and ask what it trades; an unreachable market may become the simulated one."""
+    feed = _feed(choice, wishes, settings)
+    symbols = wishes.symbols or getattr(feed, "symbols", ()) or playbook.symbols
+    if not symbols:
+        fail(f"playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
+    progress.say(f"{playbook.name} on {choice.feed}: asking for {len(symbols)} symbols")
+    found = await prepared(feed, symbols)
+    if found is None and choice.may_fall_back:
+        progress.say(f"{choice.feed} cannot be reached; falling back to the simulated market")
+        fallback = market_choice.fallen_back(playbook.name, wishes.data_dir)
+        return await open_market(fallback, playbook, wishes, settings, progress)
+    if found is None:
+        progress.say(
+            f"{choice.feed} cannot be reached; the desk starts without prices, enters nothing and keeps trying"
+        )
+        return Market(choice, feed, tuple(symbols), None)
+    for symbol in symbols:
+        if symbol not in found:
+            progress.say(
+                f"{choice.feed} does not trade {symbol}: {feed.status().refused_symbols.get(symbol, 'unknown')}"
+            )
+    return Market(choice, feed, tuple(found), found)
+
+
+def _feed(choice: Choice, wishes: Wishes, settings: Settings) -> Feed:
+    last, closes = last_state(choice.data)
+    return feed_named(
+        choice.feed,
+        speed=choice.speed,
+        symbols=wishes.symbols,
+        begin=last,
+        resume=closes,
+        ws_url=settings.kraken_ws_url,
+        rest_url=settings.kraken_rest_url,
+    )
+
+
+def terms(market: Market, playbook: Playbook, settings: Settings) -> Terms:
+    """What this run of the desk is; the desk's id is its ledger's for ever."""
+    choice = market.choice
+    born = birth(choice.data)
+    url = settings.database_url
+    return Terms(
+        data=choice.data,
+        desk_id=born.desk_id if born else uuid.uuid4().hex[:12],
+        kind=choice.kind,
+        label=choice.label,
+        playbook=playbook,
+        symbols=market.symbols,
+        timezone=settings.timezone,
+        version=version("nightdesk"),
+        platform=f"{platform.system()}-{platform.machine()}-py{platform.python_version()}",
+        database_url=url.get_secret_value() if url else None,
+        settings=playbook.settings,
+        environment=settings.environment,
+    )
+
+
+def _overrides(wishes: Wishes, settings: Settings) -> dict[str, str]:
+    overrides = {name: str(value) for name, value in settings.overrides().items()}
+    if wishes.capital is not None:
+        overrides["CAPITAL"] = repr(wishes.capital)
+    return overrides

@@ -1,0 +1,98 @@
+"""Everything that speaks to Slack, as one thing: it joins when Slack can be reached and leaves with nothing unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.app import build_app
+from bot.connection import Connection, Joined, NotReached, check, check_until_reached
+from bot.courier import Courier
+from bot.front import Front, Reports
+from bot.home import HomeTabs
+from bot.outbox import Outbox
+from bot.outbox_store import OutboxStore
+from bot.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+FLUSH_WITHIN = 10.0
+
+
+class SlackSide:
+    """The Bolt app, its socket, the outbox and the home tabs of one desk."""
+
+    def __init__(
+        self, front: Front, workspace: Workspace, data: Path, reports: Reports, now: Callable[[], float]
+    ) -> None:
+        self._front = front
+        self._workspace = workspace
+        self._reports = reports
+        self._now = now
+        self._store = OutboxStore(data / "outbox.sqlite")
+        self._tabs = HomeTabs(front)
+        self._joining: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+        self._outbox: Outbox | None = None
+
+    @property
+    def up(self) -> bool:
+        return self._connection is not None and self._connection.up
+
+    def status(self) -> str:
+        return self._connection.status() if self._connection else "Slack has not been reached yet"
+
+    def backlog(self) -> tuple[int, float]:
+        """Undelivered posts, and the real age in seconds of the oldest."""
+        waiting, oldest, _, _ = self._store.counts()
+        return waiting, max(0.0, self._now() - oldest) if oldest is not None else 0.0
+
+    def wake(self, record: object = None) -> None:
+        """There is something new to say. Any thread."""
+        if self._outbox is not None:
+            self._outbox.wake(record)
+
+    async def open(self) -> None:
+        """Join now, or keep trying in the background while Slack is away. Raises `SlackRefused` on a wrong set-up."""
+        try:
+            joined = await check(self._front.client, self._workspace.app_token, self._channels())
+        except NotReached as error:
+            log.warning("%s; the desk works on and joins when it can", error)
+            self._joining = asyncio.create_task(self._join_later(), name="slack-join")
+            return
+        await self._join(joined)
+
+    async def close(self) -> None:
+        """Deliver what is due, then leave."""
+        for task in (self._joining, self._watching):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if self._outbox is not None:
+            if not await self._outbox.flush(FLUSH_WITHIN):
+                log.warning("%d messages are still to be delivered; the next start does", self.backlog()[0])
+            await self._outbox.stop()
+        if self._connection is not None:
+            await self._connection.close()
+        self._store.close()
+
+    def _channels(self) -> dict[str, str]:
+        settings = self._workspace.settings
+        names = (settings.channel_signals, settings.channel_reports, settings.channel_alerts)
+        return dict(zip(("signals", "reports", "alerts"), names, strict=True))
+
+    async def _join_later(self) -> None:
+        await self._join(await check_until_reached(self._front.client, self._workspace.app_token, self._channels()))
+
+    async def _join(self, joined: Joined) -> None:
+        self._front.access.team = joined.team
+        client, words = self._front.client, self._front.words
+        courier = Courier(client, self._store, words, joined.channels, self._now, self._reports)
+        self._outbox = Outbox(self._store, courier, self._front.desk, tuple(self._channels()))
+        self._connection = Connection(build_app(self._front, self._tabs), self._workspace.app_token)
+        await self._connection.open()
+        await self._outbox.start()
+        self._watching = asyncio.create_task(self._tabs.watch(), name="home-tabs")

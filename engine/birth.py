@@ -1,0 +1,41 @@
+"""What a data folder was born as, and where its ledger ends, read without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from engine.domain import MarketKind, Symbol
+from engine.messages import Born, Minute
+from engine.store.ledger import count_rows, read_records
+
+FILE = "ledger.sqlite"
+_TAIL_ROWS = 500
+
+
+def born_as(data: Path) -> tuple[MarketKind, str] | None:
+    """Kind of market and playbook of the ledger in `data`; None when it has none yet. Raises `LedgerError`."""
+    born = birth(data)
+    return (born.kind, born.playbook) if born else None
+
+
+def birth(data: Path) -> Born | None:
+    """The ledger's first message; None when there is none yet."""
+    if not (data / FILE).exists():
+        return None
+    first = next(read_records(data / FILE), None)
+    return first.message if first and isinstance(first.message, Born) else None
+
+
+def last_state(data: Path) -> tuple[datetime | None, Mapping[Symbol, float]]:
+    """The ledger's last instant and the last closes in it: where a simulated or replayed market goes on."""
+    if not (data / FILE).exists():
+        return None, {}
+    last: datetime | None = None
+    closes: dict[Symbol, float] = {}
+    for record in read_records(data / FILE, after=max(0, count_rows(data / FILE) - _TAIL_ROWS)):
+        last = record.at if last is None else max(last, record.at)
+        if isinstance(record.message, Minute):
+            closes |= dict(zip(record.message.symbols, record.message.close, strict=True))
+    return last, closes

@@ -1,0 +1,72 @@
+"""Where a feed delivers: prints, quotes and minutes into the inbox; and REST prices for held symbols gone silent."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Protocol
+
+from engine.clock import Clock
+from engine.domain import Print, Quote, Side, Symbol
+from engine.inbox import Inbox
+from engine.messages import FeedChanged, Minute
+from engine.ports import Feed
+from engine.snapshot import Snapshot
+
+SILENCE = timedelta(seconds=60)  # desk time at speed 1
+LOOK_EVERY = 5.0  # real seconds
+
+
+class DeskSink:
+    """Implements `MarketSink` over the inbox. Without prints (a replay of bars) quotes only show prices."""
+
+    def __init__(self, inbox: Inbox, has_prints: bool) -> None:
+        self._inbox = inbox
+        self._has_prints = has_prints
+
+    def on_print(self, item: Print) -> None:
+        self._inbox.on_print(item)
+
+    def on_quote(self, item: Quote) -> None:
+        if self._has_prints:
+            self._inbox.on_quote(item)
+        else:
+            self._inbox.quotes.put(item)
+
+    def on_minute(self, minute: Minute) -> None:
+        self._inbox.submit(minute)
+
+    def on_feed(self, change: FeedChanged) -> None:
+        self._inbox.submit(change)
+
+    def on_polled(self, item: Quote, side: Side) -> None:
+        """An executable price asked for by REST: it may settle a held position like a print of unknown size."""
+        price = item.bid if side is Side.LONG else item.ask
+        self._inbox.on_print(Print(item.symbol, item.at, price, 0.0, item.at))
+
+
+class Pollable(Protocol):
+    """What polling needs of a desk."""
+
+    clock: Clock
+    feed: Feed
+
+    def snapshot(self) -> Snapshot: ...
+
+
+async def poll_silent(desk: Pollable, sink: DeskSink) -> None:
+    """Ask the venue by REST for every held symbol without prices for a minute; where a feed cannot, do nothing."""
+    poll = getattr(desk.feed, "poll", None)
+    while poll is not None:
+        await asyncio.sleep(LOOK_EVERY)
+        for symbol, side in _silent(desk).items():
+            quote = await poll(symbol)
+            if quote is not None:
+                sink.on_polled(quote, side)
+
+
+def _silent(desk: Pollable) -> dict[Symbol, Side]:
+    since = desk.clock.now() - SILENCE * max(1.0, desk.clock.speed)
+    heard = desk.feed.status().symbols
+    positions = desk.snapshot().positions
+    return {held.symbol: held.side for held in positions if heard.get(held.symbol, since) <= since}

@@ -1,0 +1,67 @@
+"""The environment becomes one frozen Settings, and says clearly what it cannot use."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.settings import Settings, SettingsError, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_an_empty_environment_gives_the_sandbox_defaults() -> None:
+    settings = read_settings()
+    assert not settings.has_slack
+    assert (settings.timezone, settings.channel_signals, settings.overrides()) == (
+        "America/Los_Angeles",
+        "ml-signals",
+        {},
+    )
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch, tmp_path) -> None:
+    (tmp_path / ".env").write_text("CHANNEL_SIGNALS=#from-file\nDESK_ADMINS=U1, U2\n")
+    monkeypatch.setenv("CHANNEL_SIGNALS", "#from-environment")
+    settings = read_settings()
+    assert settings.channel_signals == "from-environment"
+    assert settings.desk_admins == ("U1", "U2")
+
+
+def test_blank_values_of_the_example_file_mean_not_set(monkeypatch) -> None:
+    for name in ("SLACK_BOT_TOKEN", "DATABASE_URL", "POSITION_SIZE", "MAX_POSITIONS", "PLAYBOOK"):
+        monkeypatch.setenv(name, "")
+    settings = read_settings()
+    assert settings.slack_bot_token is None
+    assert settings.overrides() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_POSITIONS", "many"), ("TIMEZONE", "Mars/Base"), ("ENVIRONMENT", "prod"), ("LOG_LEVEL", "loud")],
+)
+def test_an_unusable_value_is_named_in_one_line(monkeypatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_secrets_never_print(monkeypatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-very-secret")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:very-secret@h/d")
+    settings = read_settings()
+    assert "very-secret" not in repr(settings)
+    assert set(settings.secrets()) == {"xoxb-very-secret", "postgresql://u:very-secret@h/d"}
+
+
+def test_the_polygon_key_is_known_by_both_its_names(monkeypatch) -> None:
+    monkeypatch.setenv("MASSIVE_API_KEY", "key")
+    found = read_settings().polygon_api_key
+    assert found is not None
+    assert found.get_secret_value() == "key"
