@@ -64,7 +64,9 @@ def feed_named(
             )
         live = clock or SystemClock()
         return KrakenFeed(live, ws_url=ws_url or WS_URL, rest_url=rest_url or REST_URL, book_depth=book_depth)
-    pace = speed or SPEEDS[kind]
+    pace = SPEEDS[kind] if speed is None else speed
+    if pace <= 0:
+        raise FeedNameError(f"--speed was {pace:g}; it must be above 0")
     if kind == "simulated":
         start = begin or SystemClock().now()
         return SimulatedFeed(clock or ScaledClock(start, pace), seed=seed, resume=resume)

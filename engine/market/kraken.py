@@ -7,6 +7,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import websockets
@@ -31,7 +32,8 @@ WS_URL = "wss://ws.kraken.com/v2"
 REST_URL = "https://api.kraken.com/0"
 BACK_OFF = (5.0, 10.0, 20.0, 40.0, 60.0)
 SILENCE = 5.0  # real seconds without any frame: the line is dead (heartbeats come every second)
-PING_EVERY = 10.0
+PING_AFTER = 2.0  # before anything is subscribed there are no heartbeats: ask for a sign of life
+TEND_EVERY = 0.25
 SETTLED = 60.0  # a connection that lasted this long starts the back-off afresh
 OPEN_WITHIN = 8.0
 FRAME_LIMIT = 16 * 1024 * 1024  # the instrument snapshot alone is above the library's 1 MiB
@@ -198,24 +200,27 @@ class KrakenFeed:
         subscriptions = Subscriptions(channels(self._depth), tuple(self.instruments))
         self.frames = frames = KrakenFrames(intake, subscriptions, self._depth)
         await _send(socket, subscriptions.open(self.clock.now()))
-        pinged = monotonic()
         async for text in self._heard(socket):
-            frames.handle(text)
-            now = self.clock.now()
-            await _send(socket, [*frames.take_requests(), *subscriptions.overdue(now)])
+            if text is not None:
+                frames.handle(text)
+            await _send(socket, [*frames.take_requests(), *subscriptions.overdue(self.clock.now())])
             self.instruments.update(frames.instruments)
-            if monotonic() - pinged > PING_EVERY:
-                pinged = monotonic()
-                await _send(socket, [{"method": "ping"}])
 
-    async def _heard(self, socket: ClientConnection) -> AsyncIterator[str | bytes]:
-        """Frames until the line closes; raises `TimeoutError` when nothing came for too long."""
+    async def _heard(self, socket: ClientConnection) -> AsyncIterator[str | bytes | None]:
+        """Frames until the line closes, None at times in between; raises `TimeoutError` after too long a silence."""
+        heard = pinged = monotonic()
         while True:
-            try:
-                async with asyncio.timeout(self._silence):
+            text = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(TEND_EVERY, self._silence / 2)):
                     text = await socket.recv()
-            except TimeoutError:
-                raise TimeoutError(f"no frame from {self._ws_url} for {self._silence:g} s") from None
+            now = monotonic()
+            heard = now if text is not None else heard
+            if now - heard >= self._silence:
+                raise TimeoutError(f"no frame from {self._ws_url} for {self._silence:g} s")
+            if now - max(heard, pinged) >= PING_AFTER:
+                pinged = now
+                await _send(socket, [{"method": "ping"}])
             yield text
 
     # ------------------------------------------------------------ its own account

@@ -18,7 +18,8 @@ Level = tuple[Number, Number]
 
 def digits(number: Number, precision: int | None = None) -> str:
     """The checksum's form of one number: no point, no leading zeros; `precision` restores digits that were lost."""
-    text = format(number, "f") if precision is None else f"{number:.{precision}f}"
+    text = str(number) if isinstance(number, int) else format(number, "f")
+    text = text if precision is None else f"{number:.{precision}f}"
     return text.replace(".", "").lstrip("0")
 
 

@@ -46,7 +46,9 @@ def read_bars(path: Path, symbols: Iterable[Symbol] = ()) -> RecordedBars:
         time, values = _numbers(path, part)
         good = possible(values)
         impossible += int((~good).sum())
-        _require_minutes(path, symbol, time[good])
+        if not good.any():
+            raise RecordError(f"{path} has no usable bar of {symbol}")
+        _require_minutes(path, symbol, time)
         bars[symbol] = columns_of(symbol, time[good], values[good])
     return RecordedBars(bars, impossible)
 
@@ -96,8 +98,6 @@ def _numbers(path: Path, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _require_minutes(path: Path, symbol: Symbol, time: np.ndarray) -> None:
-    if time.size == 0:
-        raise RecordError(f"{path} has no usable bar of {symbol}")
     steps = np.diff(time)
     if (steps == 0).any():
         raise RecordError(f"{path} has two bars of {symbol} at one time; remove the double rows")

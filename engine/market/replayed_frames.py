@@ -71,7 +71,9 @@ class ReplayedFrames:
             self.name, self.symbols, self.clock, sink, start=self._begin, quarantine=self._quarantine,
             ordered=True, on_late=self.on_late,
         )  # fmt: skip
-        self.frames = KrakenFrames(intake, Subscriptions(channels(self._depth), self.symbols), self._depth)
+        subscriptions = Subscriptions(channels(self._depth), self.symbols)
+        subscriptions.open(self._begin)  # asked when it was recorded; the answers are in the record
+        self.frames = KrakenFrames(intake, subscriptions, self._depth)
         for frame in self._recorded:
             while (wait := real_seconds(self.clock, frame.at)) > 0:
                 intake.advance()
