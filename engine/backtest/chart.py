@@ -21,7 +21,7 @@ def draw(done: Backtest, measured: Performance, path: Path) -> None:
 
     figure = Figure(figsize=(11, 6.2), dpi=130, facecolor="white")
     FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.08})
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.14})
     _equity(upper, done)
     _drawdown(lower, done)
     for axes in (upper, lower):
@@ -43,10 +43,9 @@ def _equity(axes: Any, done: Backtest) -> None:
     times = [point.at for point in done.curve]
     equity = [point.equity for point in done.curve]
     held = [point.equity for point in done.benchmark]
-    axes.plot(times, held, color=_PALE, linewidth=1.1, label="buy and hold", zorder=2)
-    axes.plot(times, equity, color=_OURS, linewidth=1.7, label=done.playbook.name, zorder=3)
+    axes.plot(times, held, color="#b8c2cc", linewidth=1.0, label="buy and hold", zorder=2)
+    axes.plot(times, equity, color=_OURS, linewidth=2.0, label=done.playbook.name, zorder=3)
     axes.axhline(done.capital, color=_INK, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
-    axes.set_ylabel("equity", color=_PALE)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}")
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=_INK)
 
@@ -58,7 +57,7 @@ def _drawdown(axes: Any, done: Backtest) -> None:
     under = np.where(peak > 0, equity / np.where(peak > 0, peak, 1.0) - 1.0, 0.0)
     axes.fill_between(times, under, 0.0, color=_RED, alpha=0.22, linewidth=0)
     axes.plot(times, under, color=_RED, linewidth=0.9)
-    axes.set_ylabel("drawdown", color=_PALE)
+    axes.set_title("drawdown", loc="left", fontsize=9, color=_PALE, pad=4)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     axes.set_ylim(top=0.0)
 

@@ -19,17 +19,21 @@ _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 
 
-def together(results: Sequence[Result], capital: float) -> tuple[Times, Money]:
-    """The equity of separate accounts added up, at every instant that one of them knows."""
-    if len(results) == 1:
-        return results[0].equity_times, results[0].equity
-    times = np.unique(np.concatenate([result.equity_times for result in results]))
-    each = capital / len(results)
+def together(results: Sequence[Result], ends: Sequence[int], start: int, capital: float) -> tuple[Times, Money]:
+    """The equity of separate accounts added up, from `start` with the `capital` to the last end with all closed."""
+    curves = [_closed(result, end) for result, end in zip(results, ends, strict=True)]
+    times = np.unique(np.concatenate([[start], *(at for at, _ in curves)]))
     total = np.zeros(len(times))
-    for result in results:
-        known = np.concatenate(([each], result.equity))
-        total += known[np.searchsorted(result.equity_times, times, side="right")]
+    for at, equity in curves:
+        known = np.concatenate(([capital / len(results)], equity))
+        total += known[np.searchsorted(at, times, side="right")]
     return times, total
+
+
+def _closed(result: Result, end: int) -> tuple[Times, Money]:
+    """The account's curve with its last value at `end`, when what was open has been closed."""
+    before = result.equity_times < end
+    return np.append(result.equity_times[before], end), np.append(result.equity[before], result.cash)
 
 
 def buy_and_hold(market: Sequence[Series], times: Times, capital: float) -> Money:

@@ -71,12 +71,12 @@ def _table(path: Path, wanted: list[str]) -> pa.Table:
     try:
         if path.suffix.lower() in (".csv", ".gz", ".txt"):
             table = pyarrow.csv.read_csv(path)
+            _require(path, table.column_names)
         else:
             _require(path, pyarrow.parquet.read_schema(path).names)
             table = pyarrow.parquet.read_table(path, columns=wanted)
     except (pa.ArrowException, OSError) as error:
         raise BarsError(f"{path} is neither a Parquet nor a CSV file of bars: {str(error).splitlines()[0]}") from error
-    _require(path, table.column_names)
     symbols = table.column("symbol")
     if not (pa.types.is_string(symbols.type) or pa.types.is_large_string(symbols.type)):
         table = table.set_column(table.column_names.index("symbol"), "symbol", symbols.cast(pa.string()))

@@ -52,7 +52,9 @@ def backtest(
         share = _part_of(progress, number, len(groups))
         results.append(_run(playbook, group, interval, timezone, share))
     capital = playbook.capital * len(groups)
-    curve = together(results, capital)
+    start = min(int(series.time[0]) for series in market)
+    ends = [max(int(series.time[-1]) for series in group) + interval for group in groups]
+    curve = together(results, ends, start, capital)
     records = [
         _record(playbook, group, row)
         for group, result in zip(groups, results, strict=True)
@@ -63,8 +65,8 @@ def backtest(
         symbols=tuple(series.symbol for series in market),
         interval=interval,
         bars=sum(len(series) for series in market),
-        start=instant(min(int(series.time[0]) for series in market)),
-        end=instant(max(int(series.time[-1]) for series in market) + interval),
+        start=instant(start),
+        end=instant(max(ends)),
         capital=capital,
         trades=tuple(sorted(records, key=lambda trade: (trade.entry_time, trade.symbol))),
         curve=points(*curve),

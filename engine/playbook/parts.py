@@ -113,13 +113,16 @@ class Costs(Part):
 
 
 class Limits(Part):
-    """What the desk never exceeds. A limit that is left out does not exist."""
+    """What the desk never exceeds. A limit that is left out does not exist, but for the two that have a value here.
+
+    `max_leverage: none` does not look at the money that is there: for comparing rules, not for trading.
+    """
 
     max_positions: Count | None = None
     max_per_symbol: Count | None = 1
     max_exposure: Positive | None = None
     max_heat: Fraction | None = None
-    max_leverage: Annotated[float, Field(gt=0, le=2)] = 1.0
+    max_leverage: Annotated[float, Field(gt=0, le=2)] | None = 1.0
     daily_loss: Fraction | None = None
     daily_loss_amount: Positive | None = None
     max_drawdown: Fraction | None = None
