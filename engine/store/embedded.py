@@ -76,10 +76,10 @@ class EmbeddedPostgres:
         if os.name == "nt":
             raise EmbeddedError("the embedded PostgreSQL is not available on Windows; set DATABASE_URL")
         with self._starting:
-            self._place = self._place or settle_in(self._data_dir, self._base)
             lock = FileLock(self._data_dir / "pg" / "start.lock", "the embedded PostgreSQL")
             lock.acquire(patience=_START_SECONDS)
             try:
+                self._place = self._place or settle_in(self._data_dir, self._base)
                 self._start(self._place)
             finally:
                 lock.release()

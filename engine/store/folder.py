@@ -47,10 +47,12 @@ class FileLock:
             threading.Event().wait(0.05)
         _write_owner(file)
         self._file = file
+        _held.add(self)
         return self
 
     def release(self) -> None:
         """Let go; harmless when not held."""
+        _held.discard(self)
         if self._file is not None:
             self._file.truncate(0)
             self._file.close()
@@ -61,6 +63,9 @@ class FileLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()
+
+
+_held: set[FileLock] = set()  # a lock is held until released, whoever forgets it
 
 
 def lock_folder(data_dir: Path) -> FileLock:
