@@ -18,7 +18,7 @@ from engine.core.rounding import floor_step
 from engine.core.settle import settle_slice
 from engine.core.state import State
 from engine.core.triggers import WAITING, retrigger
-from engine.core.usage import stop_level
+from engine.core.usage import equity, exposure, heat, slots, stop_level
 
 GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, TIGHTEN, MISSED = range(8)
 HELD, WITHDRAWN, BEYOND_STOP = CODE["HELD"], CODE["WITHDRAWN"], CODE["BEYOND_STOP"]
@@ -119,3 +119,13 @@ def command(box: Sequence[State], order: int, place: int, at: int, a: float, b: 
         _tighten(st, place, at, a)
     elif order == MISSED:
         _missed(st, place, at, a, b)
+
+
+@compiled
+def measure(box: Sequence[State]) -> None:
+    """Write equity, exposure, heat and slots used into `note`."""
+    st = box[0]
+    st.note[0] = equity(st)
+    st.note[1] = exposure(st, -1, -1)
+    st.note[2] = heat(st, -1)
+    st.note[3] = slots(st, -1, -1)

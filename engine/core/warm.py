@@ -1,0 +1,36 @@
+"""Everything compiled before the first message: one small book and one small run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.core import commands
+from engine.core.build import callable_box, new_record
+from engine.core.rules import Rules, StrategyRules
+from engine.domain import Instrument
+
+
+def warm(progress: Callable[[float, str], None]) -> None:
+    """Call what a desk calls, once, on a throw-away record."""
+    rules = Rules((StrategyRules("warm"),), (Instrument("WARM/USD"),), 1.0)
+    box = callable_box(new_record(rules, verbose=True))
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("fills and exits", lambda: commands.settle(box, 0, 0, 1, 1.0, 1.0, 1.0, 1.0)),
+        ("limits and sizing", lambda: commands.decide(box, 1, 0)),
+        ("consent", lambda: commands.command(box, commands.LIFT, 0, 1, 0.0, 0.0, 0.0)),
+        ("measures", lambda: commands.measure(box)),
+    )
+    for done, (what, step) in enumerate(steps):
+        progress(done / len(steps), f"Compiling the trading core: {what}")
+        step()
+    progress(1.0, "The trading core is compiled")
+
+
+def warm_run() -> None:
+    """Compile the backtest's loop too."""
+    from engine.core.run import blank_wishes, run
+
+    rules = Rules((StrategyRules("warm"),), (Instrument("WARM/USD"),), 1.0)
+    run(rules, np.zeros(1, np.int64), np.ones((1, 5, 1)), blank_wishes(0), interval_us=1)
