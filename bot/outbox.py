@@ -47,8 +47,16 @@ class OutboxStatus:
 class Outbox:
     """Runs on the asyncio loop: one follower of the ledger, one courier's round per channel."""
 
-    def __init__(self, store: OutboxStore, courier: Courier, ledger: LedgerReader, channels: Sequence[str]) -> None:
-        """`channels` are the roles (signals, reports, alerts) that have a queue of their own."""
+    def __init__(
+        self,
+        store: OutboxStore,
+        courier: Courier,
+        ledger: LedgerReader,
+        channels: Sequence[str],
+        spacing: float = SPACING,
+    ) -> None:
+        """`channels` are the roles (signals, reports, alerts) that have a queue of their own; `spacing` in seconds."""
+        self._spacing = spacing
         self._store = store
         self._courier = courier
         self._ledger = ledger
@@ -124,7 +132,7 @@ class Outbox:
                 continue
             wait = await self._deliver(post, failures)
             failures = 0 if wait is None else failures + 1
-            await asyncio.sleep(SPACING if wait is None else wait)
+            await asyncio.sleep(self._spacing if wait is None else wait)
 
     def _next(self, channel: str) -> Waiting | None:
         """The first post that may go: its head stands, and nothing older of its subject waits before it."""

@@ -134,7 +134,8 @@ class OutboxStore:
     def first_of(self, subject: str) -> Waiting | None:
         """The oldest undelivered post of a subject."""
         row = self._one(
-            f"SELECT {_COLUMNS} FROM posts WHERE subject=? AND state IN ('queued', 'sending') ORDER BY seq, place LIMIT 1",
+            f"SELECT {_COLUMNS} FROM posts WHERE subject=? AND state IN ('queued', 'sending') "
+            "ORDER BY seq, place LIMIT 1",
             (subject,),
         )
         return Waiting(*row[:8], bool(row[8]), *row[9:]) if row else None
