@@ -87,7 +87,20 @@ class Console(logging.Formatter):
         return self._redact(text)
 
 
-class DailyFile(logging.Handler):
+class Discreet(logging.Handler):
+    """When a line cannot be written, says so without the line: the standard library would print it unredacted."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        kind, error, _ = sys.exc_info()
+        if sys.stderr is not None and kind is not None:
+            sys.stderr.write(f"a log line of {record.name} could not be written: {kind.__name__}: {error}\n")
+
+
+class ConsoleStream(Discreet, logging.StreamHandler[TextIO]):
+    """Standard error, discreetly."""
+
+
+class DailyFile(Discreet):
     """Appends to `STEM_DATE.log` by the date of the record; a new date opens a new file."""
 
     def __init__(self, folder: Path, stem: str, level: int) -> None:
@@ -128,7 +141,7 @@ def set_up(
     """Configure the root logger: console and both files in `folder`. Gives the handlers, for `take_down`."""
     redact = Redactor(secrets)
     wanted = logging.DEBUG if debug else logging.getLevelNamesMapping()[level]
-    console = logging.StreamHandler(sys.stderr)
+    console = ConsoleStream(sys.stderr)
     console.setLevel(wanted)
     console.setFormatter(Console(redact, zone, traces=debug))
     handlers: list[logging.Handler] = [console]

@@ -15,6 +15,8 @@ from engine.curve import Drawdown, Ratios, between, change, drawdown, ratios
 from engine.domain import EquityPoint, TradeRecord
 from engine.inference import Interval, mean_interval, wilson
 
+_CRUMB = 1e-9  # losses below this, in quote currency, are rounding: no ratio to them means anything
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -78,7 +80,7 @@ def tally(name: str, trades: Sequence[TradeRecord]) -> Tally:
         fees=sum(trade.fees for trade in trades),
         win_rate=len(profits) / len(trades) if trades else None,
         win_rate_interval=wilson(len(profits), len(trades)),
-        profit_factor=sum(profits) / -sum(losses) if losses else None,
+        profit_factor=sum(profits) / -sum(losses) if -sum(losses) > _CRUMB else None,
         expectancy=fmean(trade.pnl for trade in trades) if trades else None,
         average_win=fmean(profits) if profits else None,
         average_loss=fmean(losses) if losses else None,

@@ -17,9 +17,15 @@ SECRETS = ("s3cr3t/value+1", 'quo"ted-key', "abc")
 
 
 @pytest.fixture
-def folder(tmp_path, capsys):  # capsys first: the console is the standard error of that moment
-    handlers = logs.set_up(tmp_path / "logs", "INFO", LOS_ANGELES, SECRETS)
-    yield tmp_path / "logs"
+def start(tmp_path):
+    """Sets the logs up; called inside a test because the console is the standard error of that moment."""
+    handlers = []
+
+    def begin():
+        handlers.extend(logs.set_up(tmp_path / "logs", "INFO", LOS_ANGELES, SECRETS))
+        return tmp_path / "logs"
+
+    yield begin
     logs.take_down(handlers)
 
 
@@ -49,7 +55,8 @@ def test_ordinary_words_stay():
     assert logs.Redactor(SECRETS)(text) == text
 
 
-def test_tracebacks_are_redacted_in_the_files_and_on_the_console(folder, capsys):
+def test_tracebacks_are_redacted_in_the_files_and_on_the_console(start, capsys):
+    folder = start()
     try:
         raise ValueError("cannot reach postgresql://desk:hunter2@db/x with s3cr3t/value+1")
     except ValueError:
@@ -60,7 +67,8 @@ def test_tracebacks_are_redacted_in_the_files_and_on_the_console(folder, capsys)
         assert secret not in written
 
 
-def test_errors_have_a_file_of_their_own_and_every_line_is_json(folder):
+def test_errors_have_a_file_of_their_own_and_every_line_is_json(start):
+    folder = start()
     logging.getLogger("desk").info("BUY")
     logging.getLogger("desk").warning("careful")
     trading, errors = sorted(folder.iterdir(), reverse=True)
@@ -69,7 +77,8 @@ def test_errors_have_a_file_of_their_own_and_every_line_is_json(folder):
     assert [json.loads(line)["text"] for line in errors.read_text().splitlines()] == ["careful"]
 
 
-def test_a_new_day_is_a_new_file_and_old_ones_go(folder):
+def test_a_new_day_is_a_new_file_and_old_ones_go(start):
+    folder = start()
     for day in (1, 2):
         with freeze_time(f"2026-11-0{day} 12:00:00"):
             logging.getLogger("desk").info("day %d", day)
@@ -79,7 +88,8 @@ def test_a_new_day_is_a_new_file_and_old_ones_go(folder):
     assert {path.name for path in folder.iterdir()} == {"trading_2026-11-02.log", "trading_notes.log"}
 
 
-def test_the_console_speaks_the_desk_s_time_without_tracebacks(folder, capsys):
+def test_the_console_speaks_the_desk_s_time_without_tracebacks(start, capsys):
+    start()
     with freeze_time("2026-11-20 22:32:15"):
         logging.getLogger("desk").info("BUY 0.0123 BTC/USD")
         try:
@@ -101,3 +111,13 @@ def test_one_line_per_decision():
     assert proposed.startswith("PROPOSED long 0.05 ETH/USD @ 3,000.00, stop 2,900.00: EMA 20 crossed")
     assert closed == "CLOSED BTC/USD +$4.20 (+4.20 %), target"
     assert reported == "REPORT evening:2026-11-20 (late)"
+
+
+def test_a_line_that_cannot_be_written_is_not_shown_unredacted(start, capsys):
+    folder = start()
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("a file where the folder should be")
+    logging.getLogger("desk").warning("key %s", "xoxb-1-2")
+    told = capsys.readouterr().err
+    assert "could not be written: FileExistsError" in told
+    assert "xoxb-1" not in told
