@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,9 @@ def shared_server(base: Path | None, tmp_path_factory: pytest.TempPathFactory) -
     server = EmbeddedPostgres(tmp_path_factory.mktemp("data"), base)
     server.start()
     yield server
+    pid = server.pid()
+    if pid is not None:
+        os.kill(pid, signal.SIGQUIT)  # its data are thrown away: no need to flush them first
     server.stop()
 
 
@@ -62,17 +66,27 @@ def server(base: Path | None, tmp_path: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def empty(shared_server: EmbeddedPostgres) -> Database:
     """An empty database."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(shared_server.conninfo, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return Database(psycopg.conninfo.make_conninfo(shared_server.conninfo, dbname=name), name)
+    return _create(shared_server, "template0")
+
+
+@pytest.fixture(scope="session")
+def migrated(shared_server: EmbeddedPostgres) -> str:
+    database = _create(shared_server, "template0")
+    migrate(database)
+    return database.name
 
 
 @pytest.fixture
-def database(empty: Database) -> Database:
+def database(shared_server: EmbeddedPostgres, migrated: str) -> Database:
     """A database with its tables."""
-    migrate(empty)
-    return empty
+    return _create(shared_server, migrated)
+
+
+def _create(server: EmbeddedPostgres, template: str) -> Database:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    return Database(psycopg.conninfo.make_conninfo(server.conninfo, dbname=name), name)
 
 
 def place_of(server: EmbeddedPostgres) -> Place:
