@@ -10,7 +10,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
 import numpy as np
 
@@ -41,7 +40,7 @@ class Book:
         self._strategy = {name: k for k, name in enumerate(self._strategies)}
         self._symbol = {name: s for s, name in enumerate(self._symbols)}
         self._array = new_record(rules, verbose=True)
-        self._box = cast(Any, callable_box(self._array))
+        self._box = callable_box(self._array)
         self._st = Plain(self._array[0])
 
     def settle(

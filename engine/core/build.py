@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from engine.core.layout import record_type, tier
 from engine.core.rules import Limits, Rules, StrategyRules
 from engine.core.sizing import FIXED, INVERSE_VOLATILITY, RISK
-from engine.core.state import Plain
+from engine.core.state import Plain, State
 from engine.core.triggers import retrigger
 from engine.domain import Side
 
@@ -105,6 +107,6 @@ def new_record(rules: Rules, verbose: bool) -> np.ndarray:
     return array
 
 
-def callable_box(array: np.ndarray) -> object:
+def callable_box(array: np.ndarray) -> Sequence[State]:
     """What compiled functions take as `box`: the array itself, or a list of its plain view without the compiler."""
-    return array if hasattr(retrigger, "py_func") else [Plain(array[0])]
+    return cast(Sequence[State], array if hasattr(retrigger, "py_func") else [Plain(array[0])])

@@ -31,12 +31,12 @@ def settle(
     start: int,
     end: int,
     o: float,
-    h: float,
-    l: float,
+    high: float,
+    low: float,
     volume: float,
 ) -> None:
     """`settle_slice` on the record in `box`."""
-    settle_slice(box[0], symbol, start, end, o, h, l, volume)
+    settle_slice(box[0], symbol, start, end, o, high, low, volume)
 
 
 @compiled
@@ -85,9 +85,10 @@ def _missed(st: State, symbol: int, end: int, low: float, high: float) -> None:
     for strategy in range(st.rule.n_strategies):
         cell = strategy * st.rule.n_symbols + symbol
         side = st.pos.side[cell]
-        if side != 0 and st.pos.due_reason[cell] != STOP_LATE:
-            if side * ((low if side > 0 else high) - stop_level(st, cell)) <= 0.0:
-                decide_exit(st, cell, end, st.pos.quantity[cell], STOP_LATE)
+        worst = low if side > 0 else high
+        crossed = side != 0 and side * (worst - stop_level(st, cell)) <= 0.0
+        if crossed and st.pos.due_reason[cell] != STOP_LATE:
+            decide_exit(st, cell, end, st.pos.quantity[cell], STOP_LATE)
 
 
 @compiled

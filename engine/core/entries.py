@@ -41,13 +41,13 @@ def enter_limits(
     start: int,
     end: int,
     o: float,
-    h: float,
-    l: float,
+    high: float,
+    low: float,
     room: float,
 ) -> tuple[float, bool]:
     """Fill the legs that the slice trades through. Returns the room left, and whether one filled within the slice."""
     side, symbol = st.ord.side[cell], cell % st.rule.n_symbols
-    reach = l if side > 0 else h
+    reach = low if side > 0 else high
     inside, open_legs = False, 0
     for leg in range(cell * LEGS, cell * LEGS + st.ord.n_legs[cell]):
         price, wanted = st.ord.leg_price[leg], st.ord.leg_quantity[leg]

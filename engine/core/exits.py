@@ -64,10 +64,10 @@ def exit_due(st: State, cell: int, start: int, price: float, room: float) -> flo
 
 
 @compiled
-def touch(st: State, cell: int, end: int, o: float, h: float, l: float, room: float, inside: bool) -> float:  # noqa: E741
+def touch(st: State, cell: int, end: int, o: float, high: float, low: float, room: float, inside: bool) -> float:
     """Stop, else target, of one slice. `inside`: an entry filled within it, so its high is not known to come later."""
     side = st.pos.side[cell]
-    worst, best = (l, h) if side > 0 else (h, l)
+    worst, best = (low, high) if side > 0 else (high, low)
     stop, target = stop_level(st, cell), st.pos.target[cell]
     if side * (worst - stop) <= 0.0:
         reason = TRAILING if stop != st.pos.stop[cell] else STOP

@@ -7,11 +7,11 @@ import math
 from engine.core.costs import slip_rate
 from engine.core.emit import GRANTED, INTENT, charge, emit, note, refuse, tag
 from engine.core.events import CODE
-from engine.core.fills import ceil_step, floor_step
 from engine.core.jit import compiled
 from engine.core.layout import LEGS
 from engine.core.limits import OK, desk_state, market_state, money_for, own_state, room_for, sane_stop
 from engine.core.orders import end_order
+from engine.core.rounding import ceil_step, floor_step
 from engine.core.sizing import INVERSE_VOLATILITY, wanted_amount
 from engine.core.state import State
 from engine.core.triggers import WAITING, WORKING, retrigger

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import llvmlite.binding as llvm
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
 import platformdirs
 
@@ -55,7 +55,7 @@ def cache_folder() -> Path:
     return fallback
 
 
-numba.config.CACHE_DIR = str(cache_folder())
+vars(numba.config)["CACHE_DIR"] = str(cache_folder())
 
 _njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 

@@ -112,9 +112,9 @@ def room_for(st: State, cell: int) -> int:
 def least_order(st: State, symbol: int, amount: float, price: float) -> int:
     """The venue's minimum, after rounding to its lot."""
     quantity = floor_step(amount / price, st.rule.quantity_step[symbol])
-    if quantity > 0.0 and quantity >= st.rule.min_quantity[symbol]:
-        if quantity * price >= st.rule.min_notional[symbol]:
-            return OK
+    enough = quantity > 0.0 and quantity >= st.rule.min_quantity[symbol]
+    if enough and quantity * price >= st.rule.min_notional[symbol]:
+        return OK
     note(st, quantity * price, quantity, st.rule.min_notional[symbol])
     st.note[3] = st.rule.min_quantity[symbol]
     return MIN_ORDER

@@ -81,7 +81,7 @@ def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray
     symbols = len(rules.instruments)
     if bars.shape != (len(times), 5, symbols) or bars.dtype != np.float64 or not bars.flags.c_contiguous:
         raise ValueError(
-            f"bars were {bars.dtype} of shape {bars.shape}; needed are C-contiguous float64 ({len(times)}, 5, {symbols})"
+            f"bars were {bars.dtype} of shape {bars.shape}; needed: C-contiguous float64 ({len(times)}, 5, {symbols})"
         )
     if times.dtype != np.int64 or np.any(np.diff(times) <= 0):
         raise ValueError("times must be int64 microseconds, strictly ascending")

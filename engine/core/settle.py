@@ -32,8 +32,8 @@ def settle_cell(
     start: int,
     end: int,
     o: float,
-    h: float,
-    l: float,
+    high: float,
+    low: float,
     room: float,
 ) -> float:
     """Exits decided before, then entries, then stop and target. Returns the room left."""
@@ -46,9 +46,9 @@ def settle_cell(
         elif st.ord.n_legs[cell] == 0:
             room = enter_market(st, cell, start, o, room)
         else:
-            room, inside = enter_limits(st, cell, start, end, o, h, l, room)
+            room, inside = enter_limits(st, cell, start, end, o, high, low, room)
     if st.pos.side[cell] != 0:
-        room = touch(st, cell, end, o, h, l, room, inside)
+        room = touch(st, cell, end, o, high, low, room, inside)
     return room
 
 
@@ -59,8 +59,8 @@ def settle_slice(
     start: int,
     end: int,
     o: float,
-    h: float,
-    l: float,
+    high: float,
+    low: float,
     volume: float,
 ) -> None:
     """Judge a bar (open time to close time) or a print (start == end) that was not judged before."""
@@ -73,5 +73,5 @@ def settle_slice(
     if room < 0.0:
         return
     for strategy in range(st.rule.n_strategies):
-        room = settle_cell(st, strategy * st.rule.n_symbols + symbol, start, end, o, h, l, room)
+        room = settle_cell(st, strategy * st.rule.n_symbols + symbol, start, end, o, high, low, room)
     retrigger(st, symbol)

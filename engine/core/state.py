@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 
-Floats: TypeAlias = Any  # a float64 column; typed arrays would make every element an Any anyway
-Ints: TypeAlias = Any
+
+class Floats(Protocol):
+    """A float64 column."""
+
+    def __getitem__(self, index: int) -> float: ...
+
+    def __setitem__(self, index: int, value: float) -> None: ...
+
+
+class Ints(Protocol):
+    """An int64 column."""
+
+    def __getitem__(self, index: int) -> int: ...
+
+    def __setitem__(self, index: int, value: int) -> None: ...
 
 
 class Parameters(Protocol):

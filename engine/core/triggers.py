@@ -20,7 +20,7 @@ SIGNAL = REASONS.index(ExitReason.SIGNAL)
 @compiled
 def held_back(st: State, reason: int) -> bool:
     """HALTED holds time and signal exits back; they show as due."""
-    return bool(st.acct.level == HALTED and (reason == TIME or reason == SIGNAL))
+    return st.acct.level == HALTED and reason in (TIME, SIGNAL)
 
 
 @compiled

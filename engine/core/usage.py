@@ -50,9 +50,9 @@ def slots(st: State, symbol: int, skip: int) -> int:
     """Cells with a position or an entry under way; of one symbol, or of all when `symbol` is -1."""
     used = 0
     for cell in range(st.rule.n_cells):
-        if cell != skip and (st.pos.side[cell] != 0 or st.ord.stage[cell] != 0):
-            if symbol < 0 or cell % st.rule.n_symbols == symbol:
-                used += 1
+        busy = st.pos.side[cell] != 0 or st.ord.stage[cell] != 0
+        if busy and cell != skip and (symbol < 0 or cell % st.rule.n_symbols == symbol):
+            used += 1
     return used
 
 
@@ -70,7 +70,7 @@ def exposure(st: State, strategy: int, skip: int) -> float:
 
 @compiled
 def free_cash(st: State, skip: int) -> float:
-    """What another entry may spend with its costs: leverage * equity - gross - reserved; inf when cash is not looked at.
+    """What another entry may spend with its costs: leverage * equity - gross - reserved; inf when cash is ignored.
 
     A short blocks its notional as collateral, so both sides count alike.
     """

@@ -20,11 +20,11 @@ def _join(st: State, strategy: int) -> None:
         st.share[cell] = 1.0 if used and st.plan.atr[cell] > 0.0 else NOT_TAKING_PART
     for i in range(st.acct.n_wishes):
         cell = st.wish.cell[i]
-        if cell // st.rule.n_symbols == strategy and st.wish.action[i] == ENTER and st.wish.atr[i] > 0.0:
-            if st.share[cell] == NOT_TAKING_PART:
-                st.share[cell] = 1.0
-                st.plan.atr[cell] = st.wish.atr[i]
-                st.plan.turnover[cell] = st.wish.turnover[i]
+        mine = cell // st.rule.n_symbols == strategy and st.share[cell] == NOT_TAKING_PART
+        if mine and st.wish.action[i] == ENTER and st.wish.atr[i] > 0.0:
+            st.share[cell] = 1.0
+            st.plan.atr[cell] = st.wish.atr[i]
+            st.plan.turnover[cell] = st.wish.turnover[i]
 
 
 @compiled
