@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -72,21 +73,21 @@ class House:
         await checkup.look()
 
     async def close(self, why: str) -> list[Symbol]:
-        """Stop in reverse; the symbols of the positions that stay open."""
-        if self._schedule is not None:
-            self._schedule.stop()
-        if self._measuring is not None:
-            self._measuring.cancel()
-        await self._console.stop()
-        await self.desk.stop(why)
-        if self._slack is not None:
-            await self._slack.close()
-        held = self.desk.held()
-        await self._second.close()
-        await self.desk.close()
-        folders.withdraw(self._data)
-        logs.take_down(self._handlers)
-        return held
+        """Stop in reverse, every part whatever another one does; the symbols of the positions that stay open."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(logs.take_down, self._handlers)
+            stack.callback(folders.withdraw, self._data)
+            stack.push_async_callback(self.desk.close)
+            stack.push_async_callback(self._second.close)
+            if self._slack is not None:
+                stack.push_async_callback(self._slack.close)
+            stack.push_async_callback(self.desk.stop, why)
+            stack.push_async_callback(self._console.stop)
+            if self._measuring is not None:
+                self._measuring.cancel()
+            if self._schedule is not None:
+                self._schedule.stop()
+        return self.desk.held()
 
     def _slack_side(self, annals: Annals, progress: Progress) -> SlackSide:
         client = slack_client(self._workspace.bot_token, self._workspace.api_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -66,18 +67,22 @@ class SlackSide:
         await self._join(joined)
 
     async def close(self) -> None:
-        """Deliver what is due, then leave."""
-        for task in (self._joining, self._watching):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        if self._outbox is not None:
-            if not await self._outbox.flush(FLUSH_WITHIN):
-                log.warning("%d messages are still to be delivered; the next start does", self.backlog()[0])
-            await self._outbox.stop()
-        if self._connection is not None:
-            await self._connection.close()
-        self._store.close()
+        """Deliver what is due, then leave. Every part is closed, whatever another one does."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._store.close)
+            if self._connection is not None:
+                stack.push_async_callback(self._connection.close)
+            if self._outbox is not None:
+                stack.push_async_callback(self._outbox.stop)
+                stack.push_async_callback(self._flush, self._outbox)
+            for task in (self._joining, self._watching):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+
+    async def _flush(self, outbox: Outbox) -> None:
+        if not await outbox.flush(FLUSH_WITHIN):
+            log.warning("%d messages are still to be delivered; the next start does it", self.backlog()[0])
 
     def _channels(self) -> dict[str, str]:
         settings = self._workspace.settings

@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.birth import birth, born_as, last_state
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
     from engine.market import FeedNameError, MarketError, feed_named
+    from engine.origins import birth, born_as, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "engine.birth": ("birth", "born_as", "last_state"),
+    "engine.origins": ("birth", "born_as", "last_state"),
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),

@@ -25,18 +25,18 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def encode(value: object) -> dict[str, Any]:
-    """A message, outcome or post as a JSON-able dict with its `kind`."""
+    """A message, outcome or post as a JSON-able dict that names its own kind under `is`."""
     kind = type(value)
     if _KINDS.get(kind.__name__) is not kind:
         raise UnknownKindError(f"{kind.__name__} is no message of the desk")
     body: dict[str, Any] = _adapter(kind).dump_python(value, mode="json")
-    return {"kind": kind.__name__, **body}
+    return {"is": kind.__name__, **body}
 
 
 def decode(body: dict[str, Any]) -> Any:
     """The value that `encode` wrote. Raises `UnknownKindError` or pydantic's `ValidationError`."""
     rest = dict(body)
-    name = rest.pop("kind", "")
+    name = rest.pop("is", "")
     if name not in _KINDS:
         raise UnknownKindError(f"kind {name!r} is unknown to this version")
     return _adapter(_KINDS[name]).validate_python(rest, strict=False)
