@@ -47,9 +47,9 @@ def features_of(playbook: Playbook) -> tuple[FeatureKey, ...]:
 
 def bars_to_know(playbook: Playbook) -> int:
     """Bars after which every feature is known and every strategy may speak."""
-    known = [find_feature(name).warm_up(length) for name, length in features_of(playbook)]
-    spoken = [use.minimum_bars for use in playbook.strategies]
-    return max([*known, *spoken]) + max(program.lookback for program in playbook.programs) - 1
+    known = max((find_feature(name).warm_up(length) for name, length in features_of(playbook)), default=1)
+    spoken = max(use.minimum_bars for use in playbook.strategies)
+    return max(known + max(program.lookback for program in playbook.programs) - 1, spoken)
 
 
 def fresh_carries(keys: tuple[FeatureKey, ...]) -> dict[FeatureKey, Column]:

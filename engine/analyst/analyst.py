@@ -41,7 +41,9 @@ class Analyst:
         self._keys = features_of(playbook)
         self._lookback = max(program.lookback for program in playbook.programs)
         self._needed = bars_to_know(playbook)
-        self._tracks = {symbol: self._track() for symbol in symbols}
+        self._tracks: dict[Symbol, _Track] = {}
+        for symbol in symbols:
+            self._track(symbol)
 
     @property
     def warm_minutes(self) -> int:
@@ -50,7 +52,7 @@ class Analyst:
 
     def warm(self, symbol: Symbol, bars: BarColumns) -> None:
         """Advance the indicators over history: bars of one minute, or of the playbook's own interval."""
-        track = self._tracks.setdefault(symbol, self._track())
+        track = self._track(symbol)
         columns = np.vstack((bars.open, bars.high, bars.low, bars.close, bars.volume)).astype(np.float64)
         if bars.interval == self._step:
             self._extend(track, columns)
@@ -67,7 +69,7 @@ class Analyst:
         steps: dict[Symbol, tuple[GateStep, ...]] = {}
         columns = (minute.open, minute.high, minute.low, minute.close, minute.volume)
         for symbol, quality, *row in zip(minute.symbols, minute.quality, *columns, strict=True):
-            track = self._tracks.setdefault(symbol, self._track())
+            track = self._track(symbol)
             closed = self._feed(track, at, (row[0], row[1], row[2], row[3], row[4]))
             if closed:
                 steps[symbol] = self._ask(symbol, track, minute.at, quality, signals)
@@ -79,8 +81,11 @@ class Analyst:
             return Analysis(minute.at, minute.at, ())
         return Analysis(minute.at, minute.at, tuple(signals), steps)
 
-    def _track(self) -> _Track:
-        return _Track(fresh_carries(self._keys), RollingBar(self._step // timedelta(microseconds=1)))
+    def _track(self, symbol: Symbol) -> _Track:
+        if symbol not in self._tracks:
+            rolling = RollingBar(self._step // timedelta(microseconds=1))
+            self._tracks[symbol] = _Track(fresh_carries(self._keys), rolling)
+        return self._tracks[symbol]
 
     def _feed(self, track: _Track, at: int, row: Row) -> bool:
         """Take one minute; True when it closed a bar of the playbook's interval."""
@@ -103,7 +108,7 @@ class Analyst:
 
     def _without_bar(self, symbol: Symbol, at: datetime, signals: list[Signal]) -> tuple[GateStep, ...]:
         """A missing minute: a longer bar whose end has come closes without it."""
-        track = self._tracks.setdefault(symbol, self._track())
+        track = self._track(symbol)
         bars = track.rolling.flush(micros(at))
         for bar in bars:
             self._extend(track, np.array(bar).reshape(_FIELDS, 1))
