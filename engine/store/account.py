@@ -39,7 +39,6 @@ class Place:
 
     account: Account
     client: str  # our own user name: the only one the server lets in (peer authentication)
-    programs: Path
     cluster: Path  # PostgreSQL's data directory, the account's own, mode 0700
     socket: Path  # the socket's folder, likewise
 
@@ -62,17 +61,31 @@ def settle_in(data_dir: Path, base: Path | None = None) -> Place:
 
     `base` replaces the root-owned folder for programs and clusters that `nobody` can reach (tests).
     """
+    account = server_account()
+    home = data_dir.resolve() / "pg"
+    home.mkdir(parents=True, exist_ok=True, mode=0o755 if account.switch else 0o700)
+    if account.switch and not _moved(home) and not _reachable(home, account):
+        _move(home, base or shared_base())
+    place = place_of(data_dir)
+    place.cluster.parent.mkdir(mode=0o755, exist_ok=True)
+    own(place.socket, account)
+    return place
+
+
+def place_of(data_dir: Path) -> Place:
+    """Where the server of `data_dir` is, or would be; makes nothing."""
     import pwd
 
     account = server_account()
     home = data_dir.resolve() / "pg"
-    home.mkdir(parents=True, exist_ok=True, mode=0o755 if account.switch else 0o700)
-    package = wheel_package()
-    if account.switch:
-        package = public_package(package, base or shared_base())
-        home = _reachable_home(home, account, base)
     client = pwd.getpwuid(os.geteuid()).pw_name
-    return Place(account, client, programs(package), home / str(MAJOR), _socket_folder(data_dir, account))
+    return Place(account, client, (_moved(home) or home) / str(MAJOR), _socket_folder(data_dir, account))
+
+
+def server_programs(account: Account, base: Path | None = None) -> Path:
+    """The folder of `postgres` and `initdb` that the account can run."""
+    package = wheel_package()
+    return programs(public_package(package, base or shared_base()) if account.switch else package)
 
 
 def own(path: Path, account: Account) -> None:
@@ -111,20 +124,18 @@ def spawn(command: Sequence[str], place: Place, output: IO[bytes]) -> subprocess
         raise EmbeddedError(f"cannot run {command[0]}: {error.strerror}; set DATABASE_URL") from None
 
 
-def _reachable_home(home: Path, account: Account, base: Path | None) -> Path:
-    """`home` when the account can get there, else a sibling of its own, remembered in a pointer file."""
+def _moved(home: Path) -> Path | None:
+    """The folder that holds the cluster instead of `home`, if one does."""
     pointer = home / _POINTER
-    if pointer.is_file():
-        away = Path(pointer.read_text().strip())
-        away.mkdir(mode=0o755, exist_ok=True)
-        return away
-    if _reachable(home, account):
-        return home
-    away = (base or shared_base()) / f"pg-{short_hash(str(home))}-{secrets.token_hex(3)}"
+    return Path(pointer.read_text().strip()) if pointer.is_file() else None
+
+
+def _move(home: Path, base: Path) -> None:
+    """Give the cluster a folder of its own outside, remembered in a pointer file."""
+    away = base / f"pg-{short_hash(str(home))}-{secrets.token_hex(3)}"
     away.mkdir(mode=0o755)
     away.chmod(0o755)
-    pointer.write_text(f"{away}\n")
-    return away
+    (home / _POINTER).write_text(f"{away}\n")
 
 
 def _reachable(folder: Path, account: Account) -> bool:
@@ -144,7 +155,6 @@ def _socket_folder(data_dir: Path, account: Account) -> Path:
         path = parent.resolve() / name
         short = len(os.fsencode(path / ".s.PGSQL.5432")) < _SOCKET_LIMIT
         if short and (not account.switch or _reachable(parent.resolve(), account)):
-            own(path, account)
             return path
     raise EmbeddedError(
         "no temp folder with a short path that PostgreSQL's user can enter; set TMPDIR, or DATABASE_URL"

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 
 from engine.clock import monotonic
-from engine.store.account import Place, own, settle_in, spawn
+from engine.store.account import Place, own, place_of, server_programs, settle_in, spawn
 from engine.store.errors import EmbeddedError
 from engine.store.folder import FileLock
 from engine.store.postmaster import Postmaster, find_postmaster, forget_reused_pid
@@ -64,11 +64,10 @@ class EmbeddedPostgres:
 
     @property
     def conninfo(self) -> str:
-        """What psycopg connects with; only after `start`."""
-        if self._place is None:
-            raise EmbeddedError("the embedded PostgreSQL has not been started")
+        """What psycopg connects with."""
+        place = self._where()
         return psycopg.conninfo.make_conninfo(
-            host=str(self._place.socket), user=self._place.client, dbname="postgres", connect_timeout=5
+            host=str(place.socket), user=place.client, dbname="postgres", connect_timeout=5
         )
 
     def start(self) -> None:
@@ -104,9 +103,12 @@ class EmbeddedPostgres:
         shutil.rmtree(self._place.socket, ignore_errors=True)
 
     def pid(self) -> int | None:
-        """The postmaster's process id, if one runs."""
-        running = find_postmaster(self._place.cluster) if self._place else None
+        """The postmaster's process id, if one runs; also before `start`, and then nothing is made."""
+        running = find_postmaster(self._where().cluster) if os.name != "nt" else None
         return running.pid if running else None
+
+    def _where(self) -> Place:
+        return self._place or place_of(self._data_dir)
 
     def _start(self, place: Place) -> None:
         running = find_postmaster(place.cluster)
@@ -118,13 +120,16 @@ class EmbeddedPostgres:
         shutil.rmtree(place.socket, ignore_errors=True)  # its lock file may name a pid that is somebody else's now
         own(place.socket, place.account)
         if not (place.cluster / "PG_VERSION").is_file():
-            _make_cluster(place)
+            _make_cluster(place, self._programs())
         forget_reused_pid(place.cluster)
         until = monotonic() + _STOP_SECONDS
         while not self._launch(place):
             if monotonic() > until:
                 raise EmbeddedError(f"the embedded PostgreSQL did not start: {_last_words(_log_path(place))}")
             threading.Event().wait(0.2)
+
+    def _programs(self) -> Path:
+        return server_programs(self._where().account, self._base)
 
     def _bury(self) -> None:
         """Collect our dead server process, which would else count as running."""
@@ -146,7 +151,7 @@ class EmbeddedPostgres:
         """Start a server; False when the workers of a killed one are still leaving (try again)."""
         log_path = _log_path(place)
         options = [item for name, value in _SETTINGS.items() for item in ("-c", f"{name}={value}")]
-        command = [str(place.programs / "postgres"), "-D", str(place.cluster), "-k", str(place.socket), *options]
+        command = [str(self._programs() / "postgres"), "-D", str(place.cluster), "-k", str(place.socket), *options]
         with log_path.open("ab") as output:
             os.ftruncate(output.fileno(), 0)
             self._child = child = spawn(command, place, output)
@@ -169,13 +174,13 @@ class EmbeddedPostgres:
             return False
 
 
-def _make_cluster(place: Place) -> None:
+def _make_cluster(place: Place, programs: Path) -> None:
     """`initdb` beside its final name, then one rename: a crash half-way leaves nothing that looks whole."""
     fresh = place.cluster.with_name(f"{place.cluster.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     own(fresh, place.account)
     log_path = place.cluster.parent / "initdb.log"
-    command = [str(place.programs / "initdb"), "-D", str(fresh), "-U", place.client, "-A", "peer"]
+    command = [str(programs / "initdb"), "-D", str(fresh), "-U", place.client, "-A", "peer"]
     with log_path.open("wb") as output:
         child = spawn([*command, "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"], place, output)
         code = child.wait(_START_SECONDS)

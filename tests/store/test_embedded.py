@@ -130,6 +130,16 @@ def test_a_pid_that_is_somebody_elses_now_does_not_stop_a_start(server: Embedded
     assert server.pid() != os.getpid()
 
 
+def test_looking_for_a_server_makes_nothing_and_finds_a_running_one(
+    server: EmbeddedPostgres, tmp_path: Path, base: Path | None
+) -> None:
+    assert EmbeddedPostgres(tmp_path / "data", base).pid() == server.pid()
+    with psycopg.connect(EmbeddedPostgres(tmp_path / "data", base).conninfo) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert EmbeddedPostgres(tmp_path / "elsewhere", base).pid() is None
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_half_made_cluster_is_made_again(base: Path | None, tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / "data", base)
     server.start()
