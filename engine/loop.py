@@ -93,6 +93,11 @@ class EngineLoop:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def has_started(self) -> bool:
+        """Whether there is a snapshot."""
+        return self._snapshot is not None
+
     def snapshot(self) -> Snapshot:
         """The desk as of the last record. Raises before the first `Started` is durable."""
         if self._snapshot is None:

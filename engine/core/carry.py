@@ -37,10 +37,12 @@ def carry(book: Book, before: Rules, after: Rules) -> Book:
 def _refuse_orphans(book: Book, after: Rules) -> None:
     symbols = {item.symbol for item in after.instruments}
     strategies = {item.name for item in after.strategies}
-    for taken in (*book.positions(), *book.working()):
-        if taken.symbol not in symbols or taken.strategy not in strategies:
+    taken = [(held.strategy, held.symbol) for held in book.positions()]
+    taken += [(order.strategy, order.symbol) for order in book.working()]
+    for strategy, symbol in taken:
+        if symbol not in symbols or strategy not in strategies:
             raise SnapshotError(
-                f"{taken.strategy} has a position or an order in {taken.symbol}, which is no longer part of the desk; "
+                f"{strategy} has a position or an order in {symbol}, which is no longer part of the desk; "
                 "start with it once more and close it first"
             )
 

@@ -218,8 +218,9 @@ def _keep_chains(current: _Round, minute: Minute) -> None:
 
 def _mark(desk: Memory, minute: Minute) -> None:
     """One point a minute: the desk's equity, and the same capital bought and held in equal parts."""
-    desk.curve.append(EquityPoint(minute.at, desk.book.equity))
-    capital = desk.plan.rules.capital
+    capital, equity = desk.plan.rules.capital, desk.book.equity
+    desk.curve.append(EquityPoint(minute.at, equity))
+    desk.peak = max(desk.peak, capital, equity)
     part = capital / max(1, len(desk.plan.symbols))
     for symbol, close in zip(minute.symbols, minute.close, strict=True):
         if symbol not in desk.units and close > 0:

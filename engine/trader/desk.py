@@ -64,12 +64,12 @@ class Trader:
         """As `on`, with what the ledger needs to know. Raises only for a broken desk, never for an expected "no"."""
         desk = self._desk
         judged = dict(desk.moved)
-        desk.out = []
+        desk.out, desk.matters = [], False
         if not isinstance(message, m.Started):
             duties.advance(desk, message.at)
         _HANDLERS[type(message)](desk, message)
         outcomes = tuple(desk.out)
-        return Judgement(outcomes, bool(outcomes) or not isinstance(message, _SILENT), judged)
+        return Judgement(outcomes, bool(outcomes) or desk.matters or not isinstance(message, _SILENT), judged)
 
     def recorded(self, record: Record) -> None:
         """The judged message is durable as `record`."""

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from engine.core.book import Book
-from engine.domain import Alarm, Symbol, micros
+from engine.core.carry import carry
+from engine.domain import Alarm, ProposalStatus, Symbol, micros
 from engine.messages import (
     AlarmCleared,
     AlarmRaised,
@@ -23,10 +24,11 @@ from engine.messages import (
 )
 from engine.slots import LATE_AFTER, slot_of
 from engine.trader import holds, prices
-from engine.trader.cards import expire_cards
+from engine.trader.cards import drop_card, expire_cards
 from engine.trader.deciding import without_analysis
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Memory
+from engine.trader.orders import drop_entry, entry_expiries, expire_entries
 from engine.trader.plan import plan_of
 
 
@@ -43,6 +45,7 @@ def next_due(desk: Memory) -> Due | None:
     if desk.plan_ is None:
         return None
     waits = [Due(card.proposal.expires, "expiry", name) for name, card in desk.cards.items()]
+    waits.extend(Due(at, "expiry", trade) for at, trade in entry_expiries(desk))
     if desk.waiting is not None:
         waits.append(Due(desk.waiting.at + desk.plan.analysis_wait, "analysis", desk.waiting.at.isoformat()))
     waits.append(Due(desk.midnight, "day", date.fromordinal(desk.day).isoformat()))
@@ -58,6 +61,7 @@ def advance(desk: Memory, at: datetime) -> None:
     if at >= desk.midnight:
         _roll_day(desk, at)
     expire_cards(desk, at)
+    expire_entries(desk, at)
     waiting = desk.waiting
     if waiting is not None and at >= waiting.at + desk.plan.analysis_wait:
         without_analysis(desk, waiting, at)
@@ -107,7 +111,8 @@ def on_started(desk: Memory, message: Started) -> None:
     if desk.book_ is None:
         desk.book_ = Book(plan.rules)
     elif desk.plan_ is not None and desk.plan_.rules != plan.rules:
-        desk.book_ = desk.book_.under(plan.rules)
+        _let_go(desk, plan.symbols, message.at)
+        desk.book_ = carry(desk.book_, desk.plan_.rules, plan.rules)
     desk.plan_, desk.started, desk.stopping = plan, message, False
     desk.feed_up, desk.feed_detail, desk.waiting = True, "", None
     desk.silent.clear()
@@ -119,6 +124,16 @@ def on_started(desk: Memory, message: Started) -> None:
     state = holds.strictest(desk).value
     positions, pending = len(desk.book.positions()), len(desk.cards)
     desk.say(DeskStarted(message.at, state, first, positions, pending, desk.book.equity))
+
+
+def _let_go(desk: Memory, symbols: tuple[Symbol, ...], at: datetime) -> None:
+    """Cards and entries in symbols that are no longer part of the desk end."""
+    for card in list(desk.cards.values()):
+        if card.proposal.symbol not in symbols:
+            drop_card(desk, card, ProposalStatus.WITHDRAWN, "desk", at, "its symbol is no longer part of the desk")
+    for story in list(desk.stories.values()):
+        if story.proposal.symbol not in symbols and story.entries:
+            drop_entry(desk, story, "its symbol is no longer part of the desk")
 
 
 def on_stopped(desk: Memory, message: Stopped) -> None:

@@ -32,7 +32,7 @@ def apply(desk: Memory, events: Iterable[Event]) -> None:
 
 def relevel(desk: Memory, at_us: int) -> None:
     """Bring the core to the strictest hold; what a stricter state cancels is said in the same record."""
-    level = holds.strictest(desk)
+    level = holds.level_for_core(desk)
     if level is not desk.level:
         desk.level = level
         apply(desk, desk.book.set_level(level, at_us))
@@ -95,6 +95,7 @@ def _fill(event: Event, story: Story, client_id: str, purpose: str, entering: bo
 def _filled_entry(desk: Memory, event: Event, story: Story) -> None:
     order = fill_of_entry(story, event.quantity, event.price)
     desk.say(Filled(_fill(event, story, order.client_id if order else "", "entry", entering=True)))
+    desk.extremes.pop(event.symbol, None)
     desk.seen.setdefault(event.symbol, instant(event.at))
     position = position_of(desk, _cell(event)) or position_of_fill(event, story)
     if story.opened:
@@ -102,6 +103,8 @@ def _filled_entry(desk: Memory, event: Event, story: Story) -> None:
     else:
         desk.say(PositionOpened(position, story.proposal.id, _drift(event, story)))
     story.opened = True
+    if all(working.intent != story.intent for working in desk.book.working()):
+        story.entries = []
 
 
 def _drift(event: Event, story: Story) -> dict[str, float]:

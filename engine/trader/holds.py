@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 
 from engine.core.events import Event
@@ -13,6 +13,7 @@ from engine.trader.memory import Memory
 
 PAUSE, PANIC, DAILY_LOSS, DRAWDOWN, LOSSES = "PAUSE", "PANIC", "DAILY_LOSS", "DRAWDOWN", "LOSSES"
 _PERSONS = (PAUSE, PANIC)
+_CORES_OWN = (DAILY_LOSS, DRAWDOWN, LOSSES)
 
 
 def impose(
@@ -46,7 +47,16 @@ def lift(desk: Memory, code: str, by: str) -> bool:
 
 def strictest(desk: Memory) -> State:
     """The desk's state."""
-    return max((hold.level for hold in desk.holds.values()), key=lambda level: level.strictness, default=State.ACTIVE)
+    return _strictest(desk.holds.values())
+
+
+def level_for_core(desk: Memory) -> State:
+    """The strictest of the holds that the core cannot know; its own breakers it keeps itself."""
+    return _strictest(hold for hold in desk.holds.values() if hold.code not in _CORES_OWN)
+
+
+def _strictest(found: Iterable[Hold]) -> State:
+    return max((hold.level for hold in found), key=lambda level: level.strictness, default=State.ACTIVE)
 
 
 def why_held(desk: Memory) -> str:

@@ -50,7 +50,8 @@ class Story:
     proposal: Proposal
     intent: int
     signal: Signal
-    entries: list[Order] = field(default_factory=list)
+    expires: datetime  # until when the consent lets an untouched entry wait
+    entries: list[Order] = field(default_factory=list)  # orders that still work
     filled: dict[str, float] = field(default_factory=dict)  # client id → quantity
     opened: bool = False
     validated: bool | None = None
@@ -75,6 +76,7 @@ class Memory:
     plan_: Plan | None = None
     book_: Book | None = None
     out: list[Outcome] = field(default_factory=list)
+    matters: bool = False  # the message changed what later decisions depend on, though nothing came of it yet
     stopping: bool = False
 
     cards: dict[str, Card] = field(default_factory=dict)  # pending, by proposal id
@@ -104,12 +106,14 @@ class Memory:
     feed_detail: str = ""
     silent: set[Symbol] = field(default_factory=set)  # symbols whose prices a feed says have stopped
     seen: dict[Symbol, datetime] = field(default_factory=dict)  # when prices were last known to come
+    extremes: dict[Symbol, tuple[float, float]] = field(default_factory=dict)  # low and high that trailing stops saw
     moved: dict[Symbol, datetime] = field(default_factory=dict)  # judged by prints that have no row
 
     steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)  # the analyst's, of the last minute
     signals: deque[SignalSeen] = field(default_factory=lambda: deque(maxlen=SIGNALS_KEPT))
     decisions: dict[Symbol, Decision] = field(default_factory=dict)  # replaced, never changed
     closes: dict[Symbol, tuple[datetime, float]] = field(default_factory=dict)  # replaced, never changed
+    peak: float = 0.0  # the highest equity of any minute
     curve: list[EquityPoint] = field(default_factory=list)
     benchmark: list[EquityPoint] = field(default_factory=list)
     units: dict[Symbol, float] = field(default_factory=dict)  # the benchmark's holdings

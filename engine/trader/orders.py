@@ -103,6 +103,22 @@ def drop_entry(desk: Memory, story: Story, why: str) -> None:
     cancelled(desk, story, why)
 
 
+def expire_entries(desk: Memory, at: datetime) -> None:
+    """An approved market entry that nothing filled ends with its consent: the price ran away from it."""
+    for story in list(desk.stories.values()):
+        if _waits(story) and story.expires <= at:
+            drop_entry(desk, story, "its consent ran out before the price came back")
+
+
+def entry_expiries(desk: Memory) -> list[tuple[datetime, str]]:
+    """When untouched entries end, with their trade ids."""
+    return [(story.expires, story.trade_id) for story in desk.stories.values() if _waits(story)]
+
+
+def _waits(story: Story) -> bool:
+    return not story.opened and any(order.kind == "market" for order in story.entries)
+
+
 def cancelled(desk: Memory, story: Story, why: str) -> None:
     """Say that the rest of an entry is gone; an entry that never filled leaves no trade behind."""
     for order in story.entries:

@@ -39,6 +39,11 @@ class Prefix(Sequence[T], Generic[T]):
             raise IndexError(f"index {index} is outside {self._length} items")
         return self._items[index % self._length]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prefix) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __iter__(self) -> Iterator[T]:
         return (self._items[i] for i in range(self._length))
 
@@ -46,7 +51,8 @@ class Prefix(Sequence[T], Generic[T]):
 def draw(desk: Memory, seq: int, head: str) -> Snapshot:
     """The desk as of record `seq`."""
     book, plan, started, born = desk.book, desk.plan, desk.started, desk.born
-    equity, peak = book.equity, book.peak
+    equity = book.equity
+    peak = max(desk.peak, equity)
     return Snapshot(
         at=desk.now,
         seq=seq,

@@ -132,7 +132,7 @@ def _refused_by_risk(desk: Memory, message: Press, card: Card, event: Event) -> 
 
 def _grant(desk: Memory, message: Press, card: Card, price: float, limit: float) -> None:
     proposal = card.proposal
-    quantity = proposal.quantity * (0.5 if message.action == "half" else 1.0)
+    quantity = proposal.quantity * (0.5 if message.action == "half" else _spend(limit))
     worst = proposal.price * (1 + limit if proposal.side is Side.LONG else 1 - limit)
     granted = False
     for event in desk.book.grant(card.intent, micros(message.at), price, quantity, worst):
@@ -145,11 +145,16 @@ def _grant(desk: Memory, message: Press, card: Card, price: float, limit: float)
             apply(desk, [event])
 
 
+def _spend(limit: float) -> float:
+    """Approval is for the card's money: as many more as a price lower by the drift limit buys, and never more."""
+    return 1 / (1 - min(limit, 0.99))
+
+
 def _granted(desk: Memory, message: Press, card: Card, quantity: float, most: float, worst: float) -> None:
     why = "half size" if message.action == "half" else None
     closed = close_card(desk, card, ProposalStatus.APPROVED, message.by, message.at, why, quantity)
     desk.trades_made += 1
-    story = Story(f"T{desk.trades_made}", closed, card.intent, card.signal)
+    story = Story(f"T{desk.trades_made}", closed, card.intent, card.signal, closed.expires)
     desk.stories[(closed.strategy, closed.symbol)] = story
     consent = Consent(
         proposal=closed.id,

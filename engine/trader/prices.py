@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from engine.domain import Alarm, BarQuality, instant, micros
@@ -35,7 +36,9 @@ def on_minute(desk: Memory, message: Minute) -> None:
         strict=True,
     )
     for symbol, open_, high, low, close, volume, quality in rows:
-        if symbol in watched and quality in _SETTLES:
+        if symbol in watched and quality == BarQuality.QUIET:
+            desk.book.cover(symbol, end)
+        elif symbol in watched and quality in _SETTLES:
             apply(desk, desk.book.settle(symbol, start, end, open_, high, low, close, volume))
     relevel(desk, end)
     _note_closes(desk, message)
@@ -76,7 +79,18 @@ def on_slice(desk: Memory, message: Slice) -> None:
         ),
     )
     relevel(desk, at)
+    _note_extremes(desk, message)
     desk.moved[message.symbol] = instant(desk.book.judged_until(message.symbol))
+
+
+def _note_extremes(desk: Memory, message: Slice) -> None:
+    """A new extreme moves a trailing stop at the next close, so its slice must be in the record."""
+    if all(position.symbol != message.symbol or position.trailing is None for position in desk.book.positions()):
+        return
+    low, high = desk.extremes.get(message.symbol, (math.inf, -math.inf))
+    if message.low < low or message.high > high:
+        desk.extremes[message.symbol] = min(low, message.low), max(high, message.high)
+        desk.matters = True
 
 
 def on_feed_changed(desk: Memory, message: FeedChanged) -> None:
@@ -132,4 +146,4 @@ def forget_silence(desk: Memory, at: datetime) -> None:
 
 def judged(desk: Memory, symbol: str, until: datetime) -> None:
     """Prints up to `until` were judged and settled nothing; they have no row of their own."""
-    desk.book.skip(symbol, micros(until))
+    desk.book.cover(symbol, micros(until))

@@ -13,7 +13,7 @@ import pytest
 from engine.domain import Role
 from engine.messages import Attempted, Audited, Pause, Post
 from engine.replaying import Anchor, verify
-from engine.store.ledger import LedgerError, SqliteLedger, canonical, link, read_records, record_of, read_rows
+from engine.store.ledger import LedgerError, SqliteLedger, canonical, link, read_records, read_rows, record_of
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 
