@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.annals import Annals
@@ -14,6 +14,7 @@ from bot.second_path import SecondPath
 from engine import Desk, vitals
 from engine.health import Facts, judge
 from engine.messages import HealthSeen
+from engine.ports import FeedStatus
 from engine.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Checkup:
         news = self._watch.see(readings, facts.now)
         if news is not None:
             self._desk.submit(HealthSeen(facts.now, news))
-            self._second.alarms(news)
+        self._second.alarms(self._desk.snapshot().alarms)
         status = vitals.health_status(self._desk.snapshot(), readings, self._watch.alarms())
         await asyncio.to_thread(vitals.write_health, self._desk.terms.data, status)
         self._measure(facts)
@@ -85,6 +86,11 @@ class Checkup:
                     loop_lag_ms=self._lag.take_ms(),
                     disk_free=vitals.disk_free(desk.terms.data),
                     memory=vitals.resident_bytes(),
+                    misfires=self.schedule.misfires if self.schedule else 0,
+                    broker_up=True,
+                    broker_detail=self._desk.notice or "paper orders are filled by the desk's own model",
+                    models=0,
+                    clock_skew=_behind(feed, desk.clock.now()),
                     second_path=self._second.trouble,
                 )
             )
@@ -118,7 +124,6 @@ class Checkup:
         slot = schedule.last_slot
         return replace(
             facts,
-            misfires=schedule.misfires,
             report_due=slot.due,
             report_key=slot.key,
             report_done=self._is_reported(slot.key),
@@ -135,3 +140,8 @@ class Checkup:
         for reading in self._desk.readings:
             if reading.value is not None:
                 projections.notes.put_metric(facts.now, reading.name, reading.value, reading.status)
+
+
+def _behind(feed: FeedStatus, now: datetime) -> timedelta:
+    """How far the market's newest time lies in this machine's future: its clock is at least that slow."""
+    return max([timedelta(0), *(at - now for at in feed.symbols.values())])

@@ -75,14 +75,16 @@ class Schedule:
         self._tidy = tidy
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self.misfires = 0
-        self.last_slot: slots.Slot | None = None  # the last slot submitted since the start
+        self._started = last_known
+        self._made_good: slots.Slot | None = None
 
     def start(self) -> None:
         """Make good what was missed, then wait for the next slot. Call it on the running loop."""
         now = self._desk.clock.now()
         for slot in missed(self._reached, now, self._zone):
             self._submit(slot)
-        self._reached = now
+            self._made_good = slot
+        self._reached = self._started = now
         self._scheduler.add_listener(self._on_missed, EVENT_JOB_MISSED)
         self._every(HEALTH_EVERY, self._check_health, "health")
         self._every(TIDY_EVERY, self._tidy_up, "tidy")
@@ -93,6 +95,14 @@ class Schedule:
     def stop(self) -> None:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    @property
+    def last_slot(self) -> slots.Slot | None:
+        """The last slot that should be on record by now: by the clock, whatever this schedule did about it."""
+        if self._started is None:
+            return None
+        latest = slots.last_slot(self._desk.clock.now(), self._zone)
+        return latest if latest.due > self._started else self._made_good
 
     async def reach(self) -> None:
         """Submit every slot that has fallen due by now, each once."""
@@ -108,7 +118,6 @@ class Schedule:
 
     def _submit(self, slot: slots.Slot) -> None:
         log.info("report %s is due", slot.key)
-        self.last_slot = slot
         future = self._desk.submit(Timer(at=self._desk.clock.now(), name="report", key=slot.key, due=slot.due))
         future.add_done_callback(_complain)
 

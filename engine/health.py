@@ -118,20 +118,20 @@ def _data_flow(facts: Facts) -> Iterator[Reading]:
 
 
 def _prices(facts: Facts) -> Iterator[Reading]:
-    """A position without prices has no working stop: critical at once."""
+    """A position without prices has no working stop: critical at once (the Trader raises that alarm itself)."""
     limit = PRICE_SILENT * facts.speed
-    blind = sorted(name for name, at in facts.held.items() if at is None or facts.now - at > limit)
-    strange = sorted(name for name, jump in facts.jumps.items() if abs(jump) > PRICE_JUMP)
+    heard = {name: at or facts.started or facts.now for name, at in facts.held.items()}
+    blind = sorted(name for name, at in heard.items() if facts.now - at > limit)
     if blind:
         sentence = f"Positions without prices: {', '.join(blind)}. Their stops cannot act until prices return."
-    elif strange:
-        sentence = (
-            f"Doubtful prices of open positions: {', '.join(strange)} moved more than 50 % since the last minute."
-        )
     else:
-        sentence = f"{len(facts.held)} open positions, all with fresh prices." if facts.held else "No open positions."
-    status = CRITICAL if blind else WARNING if strange else OK
-    yield Reading("prices", status, float(len(blind) + len(strange)), "count", sentence)
+        sentence = f"{len(heard)} open positions, all with fresh prices." if heard else "No open positions."
+    yield Reading("prices", CRITICAL if blind else OK, float(len(blind)), "count", sentence)
+    strange = sorted(name for name, jump in facts.jumps.items() if abs(jump) > PRICE_JUMP)
+    if strange:
+        names = ", ".join(strange)
+        sentence = f"Doubtful prices of open positions: {names} moved more than 50 % since the last minute."
+        yield Reading("price sanity", WARNING, float(len(strange)), "count", sentence)
 
 
 def _database(facts: Facts) -> Iterator[Reading]:
@@ -188,7 +188,10 @@ def _machine(facts: Facts) -> Iterator[Reading]:
         yield Reading("memory", status, float(used), "bytes", f"The desk uses {_size(used)} of memory.")
     if (skew := facts.clock_skew) is not None:
         status = _level(abs(skew) / CLOCK_WARNING, 1, CLOCK_CRITICAL / CLOCK_WARNING)
-        sentence = f"This machine's clock differs from the venue's by {abs(skew).total_seconds():.1f} s."
+        apart = abs(skew).total_seconds()
+        sentence = (
+            f"This machine's clock and the market's are {apart:.1f} s apart." if status != OK else "The clock is right."
+        )
         yield Reading("clock", status, skew.total_seconds(), "s", sentence)
 
 

@@ -13,6 +13,10 @@ RAISE_AFTER, CLEAR_AFTER = 2, 3  # checks in a row; what is critical is raised a
 ESCALATE_AFTER = timedelta(minutes=30)  # a warning that stands so long becomes critical
 REMIND_EVERY = timedelta(hours=1)  # a standing alarm is counted again
 
+PATIENT_AFTER = 6  # checks in a row before a busy minute of the machine is an alarm
+
+_PATIENT = frozenset({"ledger", "event loop", "inbox"})
+_TOLD_BY_THE_TRADER = frozenset({"prices"})
 _STUBBORN = frozenset({"scheduler", "memory", "second path", "ledger"})  # warnings that age alone makes no worse
 
 
@@ -55,7 +59,7 @@ class Watch:
 
     def _follow(self, reading: Reading, now: datetime) -> None:
         streak = self._streaks.setdefault(reading.name, _Streak())
-        if reading.status == OK:
+        if reading.status == OK or reading.name in _TOLD_BY_THE_TRADER:
             streak.bad, streak.good = 0, streak.good + 1
             if streak.good >= CLEAR_AFTER:
                 self._clear(reading.name)
@@ -63,7 +67,7 @@ class Watch:
         streak.bad, streak.good = streak.bad + 1, 0
         if reading.name in self.standing:
             self._go_on(self.standing[reading.name], reading, streak, now)
-        elif reading.status == CRITICAL or streak.bad >= RAISE_AFTER:
+        elif streak.bad >= _patience(reading):
             streak.told = now
             self.standing[reading.name] = Alarm(
                 reading.name, reading.status, reading.sentence, now, mention=reading.mention, numbers=_numbers(reading)
@@ -89,6 +93,13 @@ class Watch:
     def _clear(self, key: str) -> None:
         self.standing.pop(key, None)
         self._streaks.pop(key, None)
+
+
+def _patience(reading: Reading) -> int:
+    """How many bad checks in a row make an alarm."""
+    if reading.name in _PATIENT:
+        return PATIENT_AFTER
+    return 1 if reading.status == CRITICAL else RAISE_AFTER
 
 
 def _numbers(reading: Reading) -> dict[str, float]:

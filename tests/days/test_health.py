@@ -61,7 +61,7 @@ def test_a_well_desk_has_only_good_readings():
         ({"feed_up": False, "feed_detail": "connection refused"}, "data flow", "warning"),
         ({"held": {"BTC/USD": NOW - minutes(2)}}, "prices", "critical"),
         ({"held": {"BTC/USD": None}}, "prices", "critical"),
-        ({"jumps": {"BTC/USD": -0.6}}, "prices", "warning"),
+        ({"jumps": {"BTC/USD": -0.6}}, "price sanity", "warning"),
         ({"database_up": False}, "database", "warning"),
         ({"database_up": False, "database_behind": minutes(11)}, "database", "critical"),
         ({"database_behind": minutes(2)}, "database", "warning"),
@@ -117,6 +117,22 @@ def test_a_warning_needs_two_checks_and_a_critical_one():
     assert [bool(said) for said in checks(Watch(), replace(WELL, database_up=False), 4)] == [False, True, False, False]
     (alarms,) = checks(Watch(), replace(WELL, broker_up=False))
     assert [(alarm.key, alarm.level) for alarm in alarms] == [("broker", "critical")]
+
+
+def test_a_busy_minute_of_the_machine_is_no_alarm_but_a_lasting_one_is():
+    said = checks(Watch(), replace(WELL, latency_p99_ms=5_000.0), 7)
+    assert [bool(alarms) for alarms in said] == [False] * 5 + [True, False]
+
+
+def test_positions_without_prices_are_read_here_and_told_by_the_trader():
+    facts = replace(WELL, held={"BTC/USD": NOW - minutes(5)})
+    assert worst(judge(facts)) == "critical"
+    assert checks(Watch(), facts, 5) == [None] * 5
+
+
+def test_a_position_whose_prices_have_not_come_yet_gets_a_minute_from_the_start():
+    fresh = replace(WELL, held={"BTC/USD": None}, started=NOW - timedelta(seconds=50))
+    assert reading(fresh, "prices").status == "ok"
 
 
 def test_an_alarm_clears_by_itself_after_three_good_checks():

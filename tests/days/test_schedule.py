@@ -114,3 +114,12 @@ async def test_after_a_slot_the_wait_for_the_next_begins(started):
     started(desk, start)
     await asyncio.sleep(0.6)
     assert keys(desk)[:2] == ["morning:2026-11-21", "evening:2026-11-21"]
+
+
+async def test_the_slot_that_should_be_on_record_is_known_even_if_the_schedule_did_nothing(started):
+    desk = FakeDesk()
+    schedule = started(desk, NOW - 2 * HOUR)
+    assert schedule.last_slot.key == "evening:2026-11-20"
+    desk.clock.advance(timedelta(hours=13))
+    assert keys(desk) == ["evening:2026-11-20"]
+    assert schedule.last_slot.key == "morning:2026-11-21"
