@@ -27,17 +27,26 @@ class SystemClock:
 
 
 class ScaledClock:
-    """Desk time that starts at `start` and runs `speed` times as fast as real time; it never goes back."""
+    """Desk time that starts at `start` and runs `speed` times as fast as real time; it never goes back.
 
-    def __init__(self, start: datetime, speed: float) -> None:
+    A `held` clock stands at `start` until `release`: a market in desk time loses nothing while the desk gets ready.
+    """
+
+    def __init__(self, start: datetime, speed: float, *, held: bool = False) -> None:
         if speed <= 0:
             raise ValueError(f"speed was {speed}; it must be above 0")
         self.speed = speed
         self._start = require_utc(start)
-        self._origin = time.monotonic()
+        self._origin = None if held else time.monotonic()
+
+    def release(self) -> None:
+        """Let a held clock run from now on."""
+        if self._origin is None:
+            self._origin = time.monotonic()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self.speed)
+        elapsed = 0.0 if self._origin is None else time.monotonic() - self._origin
+        return self._start + timedelta(seconds=elapsed * self.speed)
 
 
 class ManualClock:
@@ -59,6 +68,12 @@ class ManualClock:
 
     def advance(self, by: timedelta) -> None:
         self.set(self._now + by)
+
+
+def release(clock: Clock) -> None:
+    """Let desk time run where it is held."""
+    if isinstance(clock, ScaledClock):
+        clock.release()
 
 
 def real_seconds(clock: Clock, until: datetime) -> float:

@@ -21,15 +21,22 @@ AnyFeed: TypeAlias = KrakenFeed | SimulatedFeed | Replay
 SPEEDS = {"kraken": 1.0, "simulated": 60.0, "replay": 1.0}
 
 
-def from_path(path: Path, symbols: Sequence[Symbol] = (), *, begin: datetime | None = None) -> Replay:
+def from_path(
+    path: Path,
+    symbols: Sequence[Symbol] = (),
+    *,
+    begin: datetime | None = None,
+    clock: Clock | None = None,
+    speed: float = 1.0,
+) -> Replay:
     """A replay of `path`: bars from `.parquet` and `.csv`, frames from `.jsonl`, `.ndjson` (also `.zst`)."""
     if not path.is_file():
         raise RecordError(f"there is no file {path} to replay")
     kind = "".join(path.suffixes[-2:]) if path.suffix == ".zst" else path.suffix
     if kind in (".parquet", ".csv"):
-        return ReplayedBars(path, symbols, begin=begin)
+        return ReplayedBars(path, symbols, begin=begin, clock=clock, speed=speed)
     if kind in (".jsonl", ".ndjson", ".jsonl.zst", ".ndjson.zst"):
-        return ReplayedFrames(path, symbols, begin=begin)
+        return ReplayedFrames(path, symbols, begin=begin, clock=clock, speed=speed)
     raise RecordError(
         f"{path} is of no kind that can be replayed; bars are .parquet or .csv, frames .jsonl or .jsonl.zst"
     )
@@ -50,7 +57,8 @@ def feed_named(
 ) -> AnyFeed:
     """Build the feed that `spec` names; `feed.clock` is desk time.
 
-    `clock` overrides the one that fits (real time; scaled from `begin` or now; scaled from the record's start).
+    `clock` overrides the one that fits: real time for Kraken; scaled from `begin` or now, or from the record's start,
+    for the others, and held there until `run`.
     `begin` and `resume` (the ledger's last instant and closes) continue an earlier simulation or replay. Raises
     `FeedNameError` for a name or speed that cannot be, `RecordError` for a file that cannot be replayed.
     """
@@ -69,7 +77,5 @@ def feed_named(
         raise FeedNameError(f"--speed was {pace:g}; it must be above 0")
     if kind == "simulated":
         start = begin or SystemClock().now()
-        return SimulatedFeed(clock or ScaledClock(start, pace), seed=seed, resume=resume)
-    replay = from_path(Path(path).expanduser(), symbols, begin=begin)
-    replay.clock = clock or ScaledClock(replay.start(), pace)
-    return replay
+        return SimulatedFeed(clock or ScaledClock(start, pace, held=True), seed=seed, resume=resume)
+    return from_path(Path(path).expanduser(), symbols, begin=begin, clock=clock, speed=pace)

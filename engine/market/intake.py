@@ -57,15 +57,19 @@ class Intake:
         self.builder.hear(now)
         return now
 
-    def offer(self, item: Print | Quote) -> bool:
-        """Judge one message and deliver what may be believed because of it; False when that is nothing."""
+    def offer(self, item: Print | Quote, *, streamed: bool = True) -> bool:
+        """Judge one message and deliver what may be believed because of it; False when that is nothing.
+
+        What was asked for by hand (not `streamed`) is no sign that the symbol's prices are back.
+        """
         now = self.clock.now()
         if item.symbol not in self.known:
             self.reject(Reason.UNKNOWN_SYMBOL, item.symbol, "not asked for")
             return False
         believed = self.gate.admit(item, now)
         for accepted in believed:
-            self.seen[accepted.symbol] = now
+            if streamed:
+                self.seen[accepted.symbol] = now
             if isinstance(accepted, Quote):
                 self.sink.on_quote(accepted)
             elif self.builder.add(accepted):

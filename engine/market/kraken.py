@@ -9,12 +9,13 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from engine.clock import Clock, monotonic, real_seconds
-from engine.domain import Instrument, MarketKind, Print, Quote, Symbol
+from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant
 from engine.market.bars import GRACE
 from engine.market.columns import newest
 from engine.market.errors import FeedUnreachable, MarketError
@@ -38,6 +39,8 @@ SETTLED = 60.0  # a connection that lasted this long starts the back-off afresh
 OPEN_WITHIN = 8.0
 FRAME_LIMIT = 16 * 1024 * 1024  # the instrument snapshot alone is above the library's 1 MiB
 BEAT = 0.1
+RECENT = timedelta(minutes=10)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def delays(dice: random.Random) -> Iterator[float]:
@@ -52,6 +55,7 @@ class KrakenFeed:
     """Implements `Feed`. `poll` asks REST for a symbol whose prices have stopped; `close` ends the REST client."""
 
     name = "kraken"
+    label = ""
     kind = MarketKind.LIVE
     has_prints = True
 
@@ -115,7 +119,7 @@ class KrakenFeed:
                 return
             if columns.time.size:
                 answers[symbol] = newest(columns, minutes)
-                self._closes[symbol] = (float(columns.close[-1]), self.clock.now())
+                self._closes[symbol] = (float(columns.close[-1]), instant(int(columns.time[-1])))
             self._warming = f", history of {len(answers)}/{len(symbols)}"
 
         await asyncio.gather(*(warm(symbol) for symbol in symbols if symbol in self._pairs))
@@ -133,7 +137,7 @@ class KrakenFeed:
         except MarketError as error:
             log.warning("%s", error)
             return None
-        return quote if self._intake.offer(quote) else None
+        return quote if self._intake.offer(quote, streamed=False) else None
 
     async def close(self) -> None:
         await self._rest.close()
@@ -147,16 +151,25 @@ class KrakenFeed:
             tuple(self.instruments),
             self.clock,
             sink,
-            start=self.clock.now(),
+            start=self._first_minute(),
             quarantine=self._quarantine,
             grace=self._grace,
             ordered=True,
             on_late=self.on_late,
         )
         self._seed()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._close_minutes(self._intake))
-            tasks.create_task(self._stay_connected(self._intake))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._close_minutes(self._intake))
+                tasks.create_task(self._stay_connected(self._intake))
+        finally:
+            await self.close()
+
+    def _first_minute(self) -> datetime:
+        """Now, or the end of the history when that is not long ago: a minute that passed since is missing, not lost."""
+        now = self.clock.now()
+        ends = [at for _, at in self._closes.values() if now - at <= RECENT]
+        return max(ends, default=now)
 
     def _seed(self) -> None:
         if self._intake is None:
@@ -187,7 +200,12 @@ class KrakenFeed:
         """One connection from open to end; returns why it ended."""
         try:
             async with connect(
-                self._ws_url, open_timeout=OPEN_WITHIN, ping_interval=None, close_timeout=1, max_size=FRAME_LIMIT
+                self._ws_url,
+                open_timeout=OPEN_WITHIN,
+                close_timeout=1,
+                ping_interval=None,
+                max_size=FRAME_LIMIT,
+                proxy=None if urlsplit(self._ws_url).hostname in LOOPBACK else True,
             ) as socket:
                 await self._converse(socket, intake)
         except TimeoutError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.clock import Clock, real_seconds
+from engine.clock import Clock, ScaledClock, real_seconds, release
 from engine.domain import BarQuality, Instrument, MarketKind, Print, Quote, Symbol, instant, micros
 from engine.market.bars import MINUTE_US, Row, as_minute
 from engine.market.columns import newest
@@ -30,17 +30,24 @@ class ReplayedBars:
     """Implements `Feed` over a file of one-minute bars.
 
     Each minute comes at its close. There are no prints: quotes are the last close on both sides, stamped anew every few
-    desk seconds, so that a press can be judged. A row that is absent from the file is a missing minute. Set `clock`
-    (at `start()`, `speed` times as fast) before `run`; `begin` continues an earlier replay.
+    desk seconds, so that a press can be judged. A row that is absent from the file is a missing minute. `begin`
+    continues an earlier replay. Without a `clock` the feed makes one that stands at `start()` until `run`.
     """
 
     kind = MarketKind.REPLAY
     has_prints = False
 
-    def __init__(self, path: Path, symbols: Sequence[Symbol] = (), *, begin: datetime | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        symbols: Sequence[Symbol] = (),
+        *,
+        begin: datetime | None = None,
+        clock: Clock | None = None,
+        speed: float = 1.0,
+    ) -> None:
         self.name = f"replay of {path.name}"
         self.label = self.name
-        self.clock: Clock | None = None
         record = read_bars(path, symbols)
         self.symbols = tuple(record.bars)
         self._bars = record.bars
@@ -48,6 +55,7 @@ class ReplayedBars:
         self._first = int(min(time[0] for time in closes))
         self._end = int(max(time[-1] for time in closes))
         self._begin = micros(begin) // MINUTE_US * MINUTE_US if begin else self._after_history()
+        self.clock: Clock = clock or ScaledClock(self.start(), speed, held=True)
         self._quarantine = Quarantine()
         self._quarantine.counts.update({Reason.BAR_IMPOSSIBLE.value: record.impossible} if record.impossible else {})
         self._quotes: dict[Symbol, float] = {}
@@ -75,13 +83,13 @@ class ReplayedBars:
 
     async def run(self, sink: MarketSink) -> None:
         """Deliver minute by minute; ends with the record."""
-        assert self.clock is not None, "a replay needs its clock before it runs"
+        release(self.clock)
         self._state = "replaying"
         self._believe_history()
         sink.on_feed(FeedChanged(self.clock.now(), self.name, True, self._state))
         for close in range(self._begin + MINUTE_US, self._end + 1, MINUTE_US):
-            await self._wait(sink, self.clock, instant(close))
-            self._minute(sink, self.clock, close)
+            await self._wait(sink, instant(close))
+            self._minute(sink, close)
         self._state = "the record has ended"
         sink.on_feed(FeedChanged(self.clock.now(), self.name, False, self._state))
 
@@ -92,14 +100,14 @@ class ReplayedBars:
                 self._quotes[symbol] = float(before.close[0])
                 self._gate.seed(symbol, float(before.close[0]), instant(int(before.time[0])))
 
-    async def _wait(self, sink: MarketSink, clock: Clock, until: datetime) -> None:
+    async def _wait(self, sink: MarketSink, until: datetime) -> None:
         """Stamp quotes until `until` comes. A replay that lags behind its clock gives way to others once a minute."""
-        stamped = clock.now() - STAMP_EVERY
-        while (now := clock.now()) < until:
+        stamped = self.clock.now() - STAMP_EVERY
+        while (now := self.clock.now()) < until:
             if now - stamped >= STAMP_EVERY:
                 stamped = now
                 self._stamp(sink, now)
-            await asyncio.sleep(min(BEAT, real_seconds(clock, until)))
+            await asyncio.sleep(min(BEAT, real_seconds(self.clock, until)))
         await asyncio.sleep(0)
 
     def _stamp(self, sink: MarketSink, now: datetime) -> None:
@@ -107,7 +115,7 @@ class ReplayedBars:
             self._seen[symbol] = now
             sink.on_quote(Quote(symbol, now, price, price))
 
-    def _minute(self, sink: MarketSink, clock: Clock, close: int) -> None:
+    def _minute(self, sink: MarketSink, close: int) -> None:
         at = instant(close)
         rows, missing = [], []
         for symbol in self.symbols:
@@ -117,7 +125,7 @@ class ReplayedBars:
             else:
                 rows.append(row)
                 self._quotes[symbol] = row[4]
-        self._last = clock.now()
+        self._last = self.clock.now()
         sink.on_minute(as_minute(at, rows, missing))
         self._stamp(sink, self._last)
 

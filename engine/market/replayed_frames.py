@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from engine.clock import Clock, real_seconds
+from engine.clock import Clock, ScaledClock, real_seconds, release
 from engine.domain import Instrument, MarketKind, Print, Symbol
 from engine.market.intake import Intake, forget
 from engine.market.kraken_frames import KrakenFrames, channels
@@ -21,7 +21,7 @@ BEAT = 0.05
 
 
 class ReplayedFrames:
-    """Implements `Feed` over a recording. Set `clock` (at `start()`, `speed` times as fast) before `run`.
+    """Implements `Feed` over a recording. Without a `clock` the feed makes one that stands at `start()` until `run`.
 
     Frames come at the venue times inside them; one without a time comes with the frame before it. A recording has no
     history. `book_depth` is the depth that was recorded: it decides which levels a checksum sees.
@@ -36,16 +36,18 @@ class ReplayedFrames:
         symbols: Sequence[Symbol] = (),
         *,
         begin: datetime | None = None,
+        clock: Clock | None = None,
+        speed: float = 1.0,
         book_depth: int = BOOK_DEPTH,
         on_late: Callable[[Print], None] = forget,
     ) -> None:
         self.name = f"replay of {path.name}"
         self.label = self.name
-        self.clock: Clock | None = None
         self.on_late = on_late
         self.frames: KrakenFrames | None = None
         self._recorded = [frame for frame in read_frames(path) if begin is None or frame.at >= begin]
         self._begin = begin or self._recorded[0].at
+        self.clock: Clock = clock or ScaledClock(self._begin, speed, held=True)
         self.symbols = tuple(symbols) or recorded_symbols(self._recorded)
         self._depth = book_depth
         self._quarantine = Quarantine()
@@ -65,7 +67,7 @@ class ReplayedFrames:
 
     async def run(self, sink: MarketSink) -> None:
         """Deliver frame by frame; ends with the record."""
-        assert self.clock is not None, "a replay needs its clock before it runs"
+        release(self.clock)
         self._state = "replaying"
         self._intake = intake = Intake(
             self.name, self.symbols, self.clock, sink, start=self._begin, quarantine=self._quarantine,

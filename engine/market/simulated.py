@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from engine.clock import Clock
+from engine.clock import Clock, release
 from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant, micros
 from engine.market.bars import MINUTE_US
 from engine.market.columns import columns_of
@@ -20,6 +20,7 @@ from engine.market.quality import Quarantine, Quarantined
 from engine.market.simulation import HOUR_US, SimulatedPrices
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
+HISTORY = 300
 BEAT = 0.1  # real seconds between deliveries
 CALM_US = 90 * MINUTE_US  # no outage so soon after a start
 AT_ONCE_US = 5 * MINUTE_US  # delivered in one go when the loop was held up
@@ -68,10 +69,10 @@ class SimulatedFeed:
         return {symbol: self._prices.instrument(symbol) for symbol in self._symbols}
 
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
-        """The market's own past up to the start, with a flat bar for every minute without a print."""
+        """The market's own past up to the start, at most `HISTORY` minutes, a flat bar for each without a print."""
         answers = {}
         for symbol in symbols:
-            answers[symbol] = self._history(symbol, minutes)
+            answers[symbol] = self._history(symbol, min(minutes, HISTORY))
             await asyncio.sleep(0)
         return answers
 
@@ -93,6 +94,7 @@ class SimulatedFeed:
 
     async def run(self, sink: MarketSink) -> None:
         """Deliver until cancelled, from the start of the running minute on, so that it is whole."""
+        release(self.clock)
         intake = self._open(sink)
         reached = self._start
         while True:

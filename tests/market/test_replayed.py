@@ -59,8 +59,8 @@ async def test_bars_come_at_their_closes_unchanged(saved, name):
 
 
 async def test_quotes_are_the_last_close_stamped_anew_every_few_seconds(saved):
-    feed, sink = from_path(saved(table(3))), Kept()
-    feed.clock = clock = ManualClock(feed.start())
+    clock, sink = ManualClock(OPEN), Kept()
+    feed = from_path(saved(table(3)), clock=clock)
     async with running(feed, sink):
         for _ in range(24):
             clock.advance(timedelta(seconds=5))

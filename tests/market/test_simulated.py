@@ -38,10 +38,10 @@ async def lived(start=START, minutes=10, symbols=FIVE, **options):
     return feed, sink
 
 
-async def history(seed, start=START, minutes=300):
+async def history(seed, start=START):
     feed = SimulatedFeed(ManualClock(start), seed=seed)
     await feed.prepare(FIVE)
-    return await feed.warm_up(FIVE, minutes)
+    return await feed.warm_up(FIVE, 720)
 
 
 async def test_three_hundred_closed_minutes_of_history_end_where_the_running_minute_begins():
@@ -110,10 +110,12 @@ async def test_within_two_real_minutes_at_speed_60_an_ema_cross_comes_and_within
     """120 desk minutes after 300 of history; 30 seeds at scattered instants."""
     firsts, held = [], []
     for seed in range(30):
-        bars = await history(seed, START + timedelta(hours=37 * seed), minutes=300 + 240)
+        start = START + timedelta(hours=37 * seed)
+        past, future = await history(seed, start), await history(seed, start + timedelta(minutes=240))
         first = 999
-        for columns in bars.values():
-            up = ema(columns.close, 20) > ema(columns.close, 50)
+        for symbol in FIVE:
+            closes = np.r_[past[symbol].close, future[symbol].close[-240:]]
+            up = ema(closes, 20) > ema(closes, 50)
             crosses = [k for k in range(300, up.size) if up[k] and not up[k - 1]]
             ends = [k for k in range(300, up.size) if up[k - 1] and not up[k]]
             held += [next((end for end in ends if end > cross), up.size) - cross for cross in crosses]
