@@ -112,9 +112,9 @@ class Access:
 def reason(error: BaseException) -> str:
     """An error in a few words that hold no secret: Slack's code, else the kind of trouble."""
     if isinstance(error, SlackApiError):
-        answer = error.response
-        code = answer.get("error") if isinstance(answer, dict) or hasattr(answer, "get") else None
-        return str(code or f"HTTP {getattr(answer, 'status_code', '?')}")
+        body = getattr(error.response, "data", error.response)  # text when a proxy or a broken server answered
+        code = body.get("error") if isinstance(body, Mapping) else None
+        return str(code or f"HTTP {getattr(error.response, 'status_code', '?')}")
     return type(error).__name__
 
 

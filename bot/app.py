@@ -20,7 +20,7 @@ from bot.commands.safety import resume
 from bot.front import Answer, Ask, Body, Front, Handler, Need, Reports, ask_of, attend, deliver, listener, user_of
 from bot.home import HomeTabs
 from bot.ids import ActionId
-from bot.render import Words
+from bot.render import Words, slack
 from bot.settings import Settings
 from bot.views import VIEWS, ask_panic, ask_pause, reason_of
 from engine import Desk, clock
@@ -107,7 +107,8 @@ def _submission(front: Front, what: str, need: Need, handler: Handler) -> Callab
             "blocks": [_line("One moment …")],
         }
         await ack(response_action="update", view=waiting)
-        await attend(front, {**body, "text": reason_of(view)}, what, need, handler, respond)
+        typed = slack(reason_of(view))  # escaped as Slack escapes a command's text
+        await attend(front, {**body, "text": typed}, what, need, handler, respond)
 
     return listen
 

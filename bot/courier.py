@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jinja2 import TemplateError
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -47,8 +48,12 @@ class Refused(Exception):
     """Slack said no to this post."""
 
 
+class Unsayable(Exception):
+    """The post's own data do not make a message; no further try will."""
+
+
 class Courier:
-    """Delivers one post at a time. Raises `TryLater`, `Unsure` or `Refused`; returns when the post is out."""
+    """Delivers one post at a time. Raises `TryLater`, `Unsure`, `Refused` or `Unsayable`; returns when it is out."""
 
     def __init__(
         self,
@@ -104,6 +109,7 @@ class Courier:
     async def _edit(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
         message = await self._message(standing, mention=False)
         about = {"channel": standing.channel, "ts": standing.ts}
+        await asyncio.to_thread(self._store.begin, post.key, self.now())
         try:
             await self._said(post, self._client.chat_update, message, about)
         except Refused as no:
@@ -165,7 +171,10 @@ class Courier:
                 raise Refused("this desk makes no reports")
             made = await asyncio.to_thread(self._reports.due, load(standing.data))
             return made.words
-        return render_post(self._words, standing.template, standing.data)
+        try:
+            return render_post(self._words, standing.template, standing.data)
+        except (KeyError, TypeError, ValueError, TemplateError) as error:
+            raise Unsayable(f"template {standing.template}: {error}") from error
 
     async def _root(self, post: Waiting) -> str | None:
         """The ts of the thread's head; replies to a reply go under the same head."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.courier import Courier, Refused, TryLater, Unsure
+from bot.courier import Courier, Refused, TryLater, Unsayable, Unsure
 from bot.outbox_store import OutboxStore, Waiting
 from engine import clock
 from engine.messages import Record
@@ -71,7 +71,7 @@ class Outbox:
         """Catch up with the ledger and begin to deliver."""
         self._loop = asyncio.get_running_loop()
         await self._follow()
-        work = [self._follow_on(), *(self._round(channel) for channel in self._channels)]
+        work = [self._follow_on(), *(self._rounds_of(channel) for channel in self._channels)]
         self._tasks = [asyncio.create_task(one, name="outbox") for one in work]
 
     def wake(self, _record: object = None) -> None:
@@ -120,6 +120,15 @@ class Outbox:
         return self._store.take(itertools.islice(self._ledger.records(after), BATCH), self._courier.now())
 
     # -------------------------------------------------------- delivering
+
+    async def _rounds_of(self, channel: str) -> None:
+        """A fault in one delivery never silences a channel for good."""
+        while True:
+            try:
+                await self._round(channel)
+            except Exception:  # a bug must not end delivery: it is logged and tried again
+                log.exception("delivery to %s stumbled; it goes on in %.0f s", channel, BACK_OFF[-2])
+                await asyncio.sleep(BACK_OFF[-2])
 
     async def _round(self, channel: str) -> None:
         """Deliver one channel's posts, one at a time, spaced; wait longer while Slack is not to be had."""
@@ -179,9 +188,13 @@ class Outbox:
             log.warning("the end of post %s is unknown (%s); looking it up before sending again", post.key, lost)
             return BACK_OFF[min(failures, len(BACK_OFF) - 1)]
         except Refused as no:
-            if post.tries + 1 >= REFUSALS_MOST:
-                log.error("post %s was given up after %d tries: %s", post.key, post.tries + 1, no)
-                await asyncio.to_thread(self._store.give_up, post.key, "failed", str(no))
-                return None
-            return BACK_OFF[min(post.tries, len(BACK_OFF) - 1)]
+            if post.tries + 1 < REFUSALS_MOST:
+                return BACK_OFF[min(post.tries, len(BACK_OFF) - 1)]
+            await self._give_up(post, no)
+        except Unsayable as fault:
+            await self._give_up(post, fault)
         return None
+
+    async def _give_up(self, post: Waiting, why: Exception) -> None:
+        log.error("post %s was given up after %d tries: %s", post.key, post.tries + 1, why)
+        await asyncio.to_thread(self._store.give_up, post.key, "failed", str(why))

@@ -45,8 +45,8 @@ def plain(text: str) -> str:
 
     def shown(match: re.Match[str]) -> str:
         target, _, label = match[1].partition("|")
-        sign = target[0] if target[:1] in "@#" else ""
-        return sign + (label or target.removeprefix(sign))
+        sign = {"@": "@", "#": "#", "!": "@"}.get(target[:1], "")
+        return sign + (label or target[len(sign) :]).removeprefix(sign)
 
     return html.unescape(re.sub(r"<([^<>]+)>", shown, text)).strip()
 

@@ -94,7 +94,9 @@ async def test_positions_show_entry_mark_result_stop_target_and_time_left(room: 
     text = everything(reply)
     for label in ("BTC/USD", "Entry", "Mark", "P&amp;L", "Stop", "Target", "Time left", "67,450.00", "+$4.31", "none"):
         assert label in text
-    buttons = [item["action_id"] for block in reply["blocks"] for item in block.get("elements", []) if "action_id" in item]
+    buttons = [
+        item["action_id"] for block in reply["blocks"] for item in block.get("elements", []) if "action_id" in item
+    ]
     assert buttons == ["position_close", "position_half", "position_why"]
 
 
@@ -115,7 +117,14 @@ async def test_why_names_what_it_trades_when_it_does_not_know_a_symbol(room: Roo
 
 @pytest.mark.parametrize(
     ("command", "text"),
-    [("/trades", "many"), ("/trades", "0"), ("/signals", "51"), ("/performance", "yesterday"), ("/report", "hourly"), ("/desk", "dance")],
+    [
+        ("/trades", "many"),
+        ("/trades", "0"),
+        ("/signals", "51"),
+        ("/performance", "yesterday"),
+        ("/report", "hourly"),
+        ("/desk", "dance"),
+    ],
 )
 async def test_a_wrong_argument_is_answered_with_the_usage(room: Room, command: str, text: str) -> None:
     reply = await ask(room, command, text)

@@ -82,7 +82,9 @@ ALARM = Alarm("data flow", "critical", "kraken has delivered nothing for 10 min"
 
 
 def action_ids(message: dict[str, Any]) -> list[str]:
-    return [item["action_id"] for block in message["blocks"] for item in block.get("elements", []) if "action_id" in item]
+    return [
+        item["action_id"] for block in message["blocks"] for item in block.get("elements", []) if "action_id" in item
+    ]
 
 
 async def test_a_card_has_its_four_buttons_and_says_everything_that_matters(box: Box, drive: Drive) -> None:
@@ -91,7 +93,17 @@ async def test_a_card_has_its_four_buttons_and_says_everything_that_matters(box:
     [card] = await drive.messages()
     assert action_ids(card) == ["proposal_approve", "proposal_reject", "proposal_half", "proposal_why"]
     text = str(card["blocks"])
-    for part in ("ETH/USD", "3,000.00", "2,900.00", "none", "rule-based, no model", "$6.00", "$0.50", "$0.30", "$150.00"):
+    for part in (
+        "ETH/USD",
+        "3,000.00",
+        "2,900.00",
+        "none",
+        "rule-based, no model",
+        "$6.00",
+        "$0.50",
+        "$0.30",
+        "$150.00",
+    ):
         assert part in text
     assert "EMA 20 crossed above EMA 50" in text
 
@@ -206,7 +218,9 @@ async def test_an_alarm_is_one_message_that_counts_escalates_and_recovers(box: B
     assert alert["text"].startswith("Recovered")
 
 
-async def test_queued_updates_of_one_card_go_out_as_one(box: Box, drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_queued_updates_of_one_card_go_out_as_one(
+    box: Box, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await box.say(ProposalOpened(CARD))
     edits: list[str] = []
     update = box.client.chat_update

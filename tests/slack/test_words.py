@@ -1,0 +1,289 @@
+"""Numbers, times and templates: what a person reads, whatever the desk holds."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+
+from bot.blocks import Rendered, assemble
+from bot.cards import render_post
+from bot.posts import Terms, announce, announcer
+from bot.render import Words, amount, duration, money, percent, plain, price, short, slack
+from bot.slack_limits import check_message, cut, fit
+from engine import codec
+from engine.domain import Alarm, ExitReason, ProposalStatus, Refusal, Side, Signal, State
+from engine.messages import (
+    AlarmCleared,
+    AlarmRaised,
+    AlarmRepeated,
+    DeskStarted,
+    DeskStopped,
+    HoldLifted,
+    HoldPlaced,
+    OrderAcked,
+    Outcome,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+    Post,
+    ProposalChanged,
+    ProposalClosed,
+    ProposalOpened,
+    Refused,
+    ReportDue,
+    SignalSeen,
+    Stopped,
+)
+from tests.days.desk import NOW, proposal, snapshot, trade
+from tests.slack.desk import NASTY, hold, position
+
+MESSAGE = Stopped(NOW, "test")
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (money(1000), "$1,000.00"),
+        (money(-3.2, signed=True), "−$3.20"),
+        (money(0.001, signed=True), "$0.00"),
+        (money(-0.001, signed=True), "$0.00"),
+        (money(3, signed=True), "+$3.00"),
+        (money(math.nan), "n/a"),
+        (money(None), "n/a"),
+        (percent(0.0042, signed=True), "+0.42 %"),
+        (percent(-0.5), "−50.00 %"),
+        (price(67450), "67,450.00"),
+        (price(0.00001234), "0.00001234"),
+        (price(1.5), "1.500"),
+        (price(None), "none"),
+        (price(math.inf), "n/a"),
+        (amount(0.0123), "0.0123"),
+        (amount(1e-9), "0.000000001"),
+        (amount(1234567.0), "1,234,567"),
+        (amount(100), "100"),
+        (duration(None), "none"),
+        (duration(45), "45 s"),
+        (duration(timedelta(minutes=12)), "12 min"),
+        (duration(timedelta(hours=3, minutes=20)), "3 h 20 min"),
+        (duration(timedelta(days=2, hours=4)), "2 d 4 h"),
+        (duration(-5), "0 s"),
+        (short("a\n b", 10), "a b"),
+        (plain("&amp; <@U1|ann> <#C1|trades> <https://btc.com|btc.com> <!channel>"), "& @ann #trades btc.com @channel"),
+    ],
+)
+def test_numbers_and_texts_read_as_a_person_writes_them(shown: str, text: str) -> None:
+    assert shown == text
+
+
+@given(st.text())
+def test_escaping_leaves_nothing_that_slack_would_act_on(text: str) -> None:
+    escaped = slack(text)
+
+    assert "<" not in escaped
+    assert ">" not in escaped
+    assert plain(escaped) == text.strip()
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_every_number_has_words(number: float) -> None:
+    for say in (money, percent, price, amount):
+        assert say(number)
+
+
+@given(st.text(max_size=300), st.integers(min_value=20, max_value=200))
+def test_a_cut_text_fits_and_never_ends_inside_an_entity(text: str, most: int) -> None:
+    made = cut(slack(text), most)
+
+    assert len(made) <= max(most, 1)
+    tail = made[made.rfind("&") :] if "&" in made else ""
+    assert not tail or ";" in tail
+
+
+def everything(text: str = "calm", number: float = 1.5) -> list[Outcome]:
+    """One of every outcome that the desk speaks about, filled with a text and a number."""
+    card = proposal(reasons=(text,) * 5, confidence=number, price=number, worst_loss=number)
+    decided = replace(card, decided_by="U_TRADER", decided_at=NOW, decided_why=text or None)
+    held = position(entry_price=number, pnl=number, stop=None, held_exit="time")
+    alarm = Alarm(text[:60] or "key", "critical", text, NOW, count=3, mention=True)
+    signal = Signal("ema", "BTC/USD", NOW, "enter", Side.LONG, number, reason=text)
+    return [
+        DeskStarted(NOW, "ACTIVE", True, 1, 1, number),
+        DeskStarted(NOW, "REDUCING", False, 0, 0, number),
+        DeskStopped(NOW, ("BTC/USD",)),
+        DeskStopped(NOW, ()),
+        ProposalOpened(card),
+        *(
+            ProposalChanged(replace(card, revision=n), why)
+            for n, why in enumerate(("drift", "beyond_stop", "refreshed"), 2)
+        ),
+        *(ProposalClosed(replace(decided, status=status)) for status in ProposalStatus if status != "pending"),
+        PositionOpened(held, None),
+        PositionOpened(held, "P1", {"drift": number}),
+        *(PositionChanged(held, why) for why in ("added", "reduced", "trailing", "due", text or "other")),
+        *(PositionClosed(trade(25.0, exit_reason=reason), "P1", 25.0) for reason in ExitReason),
+        PositionClosed(trade(-7.0, trade_id="T7"), None, -7.0),
+        HoldPlaced(hold(note=text)),
+        HoldPlaced(hold("PANIC", State.HALTED, note=text)),
+        HoldPlaced(hold("DAILY_LOSS", by="rule:daily_loss", until=NOW, numbers={"loss": number})),
+        HoldLifted(hold(note=text), "U_RISK"),
+        HoldLifted(hold("PANIC", State.HALTED), "console"),
+        AlarmRaised(alarm),
+        AlarmRepeated(alarm, True),
+        AlarmCleared(alarm),
+        OrderAcked("c1", "BTC/USD", False, text, None),
+        SignalSeen(signal, "refused", Refusal("CARDS_PER_HOUR", NOW, text, symbol="BTC/USD")),
+    ]
+
+
+def said(outcomes: list[Outcome], label: str = "") -> tuple[Post, ...]:
+    seen = tuple(item for item in outcomes if isinstance(item, SignalSeen))
+    return announce(MESSAGE, outcomes, snapshot(label=label, signals=seen))
+
+
+def rendered(words: Words, posts: tuple[Post, ...]) -> list[tuple[Post, Rendered]]:
+    """Posts as the outbox shows them: a subject's data grows with each."""
+    known: dict[str, dict[str, Any]] = {}
+    made = []
+    for post in posts:
+        known[post.subject] = {**known.get(post.subject, {}), **post.data}
+        if not post.template.startswith("report"):
+            made.append((post, render_post(words, post.template, known[post.subject])))
+    return made
+
+
+@pytest.mark.parametrize("number", [1.5, 0.0, -3.0, math.nan, 1e-12, 1e15])
+@pytest.mark.parametrize("text", NASTY, ids=["mention", "ticks", "quotes", "long", "control", "empty"])
+def test_whatever_the_desk_says_fits_slack_and_mentions_nobody(words: Words, text: str, number: float) -> None:
+    made = rendered(words, said(everything(text, number)))
+
+    assert {post.template for post, _ in made} >= {"proposal", "decision", "opened", "changed", "closed", "big", "hold"}
+    for post, message in made:
+        fitted = fit(message)
+        body = {"text": fitted.text, "blocks": fitted.blocks}
+        assert check_message(body) == [], post.key
+        assert "<!channel>" not in json.dumps(body), post.key
+        for block in fitted.blocks:
+            parsed = Block.parse(block)
+            assert parsed is not None
+            assert parsed.to_dict()["type"] == block["type"]
+
+
+def test_every_message_of_a_simulated_market_says_so(words: Words) -> None:
+    for post, message in rendered(words, said(everything(), label="simulated")):
+        assert message.text.startswith("[simulated]"), post.key
+        assert "simulated" in json.dumps(message.blocks), post.key
+
+
+def test_posts_survive_the_ledger_unchanged() -> None:
+    for post in said(everything()):
+        again = codec.decode(json.loads(json.dumps(codec.encode(post))))
+        assert again == post
+
+
+def test_the_same_outcomes_always_give_the_same_posts() -> None:
+    assert said(everything()) == said(everything())
+
+
+def test_every_post_has_a_key_of_its_own() -> None:
+    row = [
+        ProposalOpened(proposal()),
+        PositionOpened(position(), "P1"),
+        PositionClosed(trade(12.0, trade_id="T7"), "P1", 30.0),
+    ]
+    keys = [post.key for post in said(row)]
+
+    assert len(keys) == len(set(keys))
+
+
+def test_only_big_news_and_critical_alarms_may_mention_the_channel() -> None:
+    loud = {post.template for post in said(everything()) if post.mention}
+
+    assert loud == {"big", "hold", "alarm"}
+    assert all(post.channel == "alerts" for post in said(everything()) if post.mention and post.template != "big")
+
+
+@pytest.mark.parametrize(
+    ("pnl", "day", "kinds"),
+    [
+        (9.99, 9.99, []),
+        (10.0, 10.0, ["big_win"]),
+        (-4.99, -9.0, []),
+        (-5.0, -5.0, ["big_loss"]),
+        (6.0, 21.0, ["daily_goal"]),
+        (6.0, 30.0, []),
+    ],
+)
+def test_big_news_begins_at_the_playbooks_figures(pnl: float, day: float, kinds: list[str]) -> None:
+    posts = announcer(Terms())(MESSAGE, [PositionClosed(trade(pnl), "P1", day)], snapshot())
+
+    assert [post.data["kind"] for post in posts if post.template == "big"] == kinds
+
+
+def test_a_playbook_without_notices_shouts_at_nobody() -> None:
+    posts = announcer(Terms(None, None, None))(MESSAGE, [PositionClosed(trade(500.0), "P1", 500.0)], snapshot())
+
+    assert not any(post.mention for post in posts)
+
+
+def test_a_warning_stays_out_of_the_alerts_channel() -> None:
+    assert said([AlarmRaised(Alarm("disk", "warning", "2 GB left", NOW))]) == ()
+
+
+def test_answers_to_presses_are_not_posted() -> None:
+    assert said([Refused(Refusal("STALE", NOW, "old"))]) == ()
+
+
+def test_a_report_is_keyed_by_its_slot_and_brings_its_chart_as_a_reply() -> None:
+    head, chart = said([ReportDue("evening", "evening:2026-11-20", NOW, NOW, False)])
+
+    assert (head.key, head.channel, head.thread) == ("report:evening:2026-11-20", "reports", None)
+    assert (chart.template, chart.thread) == ("report_chart", head.subject)
+
+
+def test_the_fallback_text_of_a_card_carries_the_decision(words: Words) -> None:
+    decided = replace(proposal(), status=ProposalStatus.APPROVED, decided_by="U_TRADER", decided_at=NOW)
+    texts = [
+        message.text for _, message in rendered(words, said([ProposalOpened(proposal()), ProposalClosed(decided)]))
+    ]
+
+    assert texts[0].startswith("Buy ETH/USD? 0.05 ETH ($150.00) at about 3,000.00, stop 2,900.00, target none")
+    assert "approved by <@U_TRADER>" in texts[1]
+
+
+def test_a_message_too_long_is_shortened_and_says_so() -> None:
+    long = assemble(
+        {
+            "text": "x" * 9_000,
+            "title": "t" * 900,
+            "body": "word " * 5_000,
+            "facts": "\n".join(["A: " + "y" * 3_000] * 30),
+        }
+    )
+    made = fit(long)
+
+    assert check_message({"text": long.text, "blocks": long.blocks})
+    assert check_message({"text": made.text, "blocks": made.blocks}) == []
+    assert "left out" in json.dumps(made.blocks)
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ({"text": "", "blocks": []}, "text is missing"),
+        ({"text": "a", "blocks": [{"type": "divider"}] * 51}, "51 blocks"),
+        ({"text": "a", "blocks": [{"type": "section"}]}, "neither text nor fields"),
+        ({"text": "a", "blocks": [{"type": "actions", "elements": []}]}, "0 elements"),
+        ({"text": "a", "blocks": [{"type": "table"}]}, "not one the desk uses"),
+        ({"text": "a", "blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "b"}}]}, "plain_text"),
+    ],
+)
+def test_the_check_names_what_slack_would_refuse(message: dict[str, Any], fault: str) -> None:
+    assert any(fault in problem for problem in check_message(message))
