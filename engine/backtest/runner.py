@@ -50,7 +50,7 @@ def backtest(
     results: list[Result] = []
     for number, group in enumerate(groups):
         share = _part_of(progress, number, len(groups))
-        results.append(_run(playbook, group, interval, timezone, share))
+        results.append(simulate(playbook, group, interval, timezone, share))
     capital = playbook.capital * len(groups)
     start = min(int(series.time[0]) for series in market)
     ends = [max(int(series.time[-1]) for series in group) + interval for group in groups]
@@ -76,10 +76,14 @@ def backtest(
     )
 
 
-def _run(
-    playbook: Playbook, group: Sequence[Series], interval: int, timezone: str, progress: Progress | None
+def simulate(
+    playbook: Playbook,
+    group: Sequence[Series],
+    interval: int,
+    timezone: str = "UTC",
+    progress: Progress | None = None,
 ) -> Result:
-    """One account over one group of coins, on one time axis."""
+    """One account over one group of coins, on one time axis, as the core's own arrays. Raises `BarsError`."""
     times = _axis(playbook, group, interval)
     if len(times) * len(group) * 5 > _MOST_CELLS:
         raise BarsError(
