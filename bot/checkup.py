@@ -11,11 +11,9 @@ from typing import Protocol
 from bot.annals import Annals
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
-from engine import Desk, vitals
-from engine.health import Facts, judge
+from engine import Desk, health, vitals, watch
 from engine.messages import HealthSeen
 from engine.ports import FeedStatus
-from engine.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +40,13 @@ class Checkup:
         self._second = second
         self._lag = lag
         self._annals = annals
-        self._watch = Watch.resumed(desk.snapshot().alarms, desk.clock.speed)
+        self._watch = watch.Watch.resumed(desk.snapshot().alarms, desk.clock.speed)
         self.schedule: Schedule | None = None
 
     async def look(self) -> None:
         """One check. The blocking parts run beside the loop."""
         facts = await asyncio.to_thread(self._facts)
-        readings = judge(facts)
+        readings = health.judge(facts)
         self._desk.readings = readings
         news = self._watch.see(readings, facts.now)
         if news is not None:
@@ -58,14 +56,14 @@ class Checkup:
         await asyncio.to_thread(vitals.write_health, self._desk.terms.data, status)
         self._measure(facts)
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> health.Facts:
         desk, snapshot = self._desk, self._desk.snapshot()
         feed = desk.feed_status()
         latency = desk.latency()
         waiting, oldest = self._slack.backlog()
         return self._with_database(
             self._with_reports(
-                Facts(
+                health.Facts(
                     now=desk.clock.now(),
                     speed=desk.clock.speed,
                     started=snapshot.started,
@@ -106,7 +104,7 @@ class Checkup:
                 found[position.symbol] = quote.mid / closes[position.symbol][1] - 1
         return found
 
-    def _with_database(self, facts: Facts) -> Facts:
+    def _with_database(self, facts: health.Facts) -> health.Facts:
         status = self._desk.storage.status()
         if status is None:
             return replace(facts, database_up=False, database_detail=self._desk.storage.problem)
@@ -117,7 +115,7 @@ class Checkup:
             database_behind=timedelta(seconds=status.lag_seconds),
         )
 
-    def _with_reports(self, facts: Facts) -> Facts:
+    def _with_reports(self, facts: health.Facts) -> health.Facts:
         schedule = self.schedule
         if schedule is None or schedule.last_slot is None:
             return facts
@@ -133,7 +131,7 @@ class Checkup:
         self._annals.read(self._desk)
         return any(due.slot == key for due in self._annals.reported)
 
-    def _measure(self, facts: Facts) -> None:
+    def _measure(self, facts: health.Facts) -> None:
         projections = self._desk.storage.projections
         if projections is None:
             return
