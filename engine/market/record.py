@@ -67,20 +67,20 @@ def _table(path: Path) -> pd.DataFrame:
 def _chosen(path: Path, table: pd.DataFrame, symbols: Iterable[Symbol]) -> list[tuple[Symbol, pd.DataFrame]]:
     """The asked-for symbols' rows; a symbol may be the file's own name, the canonical one, or an unambiguous base."""
     own = {str(name): split_joined(str(name)) for name in table["symbol"].unique()}
-    if not (asked := list(symbols)):
-        chosen = dict(own)
-    else:
-        chosen = {}
-        for symbol in asked:
-            fits = [name for name, canonical in own.items() if symbol.upper() in (name, canonical, _base(canonical))]
-            if len(fits) != 1:
-                raise RecordError(f"{path} has {', '.join(sorted(own.values()))}; {symbol} is not one of them")
-            chosen[fits[0]] = own[fits[0]]
+    chosen = {} if (asked := list(symbols)) else dict(own)
+    for symbol in asked:
+        fits = [
+            name for name, canonical in own.items() if symbol.upper() == name.upper() or fits_name(symbol, canonical)
+        ]
+        if len(fits) != 1:
+            raise RecordError(f"{path} has {', '.join(sorted(own.values()))}; {symbol} is not one of them")
+        chosen[fits[0]] = own[fits[0]]
     return [(canonical, table[table["symbol"] == name]) for name, canonical in chosen.items()]
 
 
-def _base(symbol: Symbol) -> str:
-    return symbol.partition("/")[0]
+def fits_name(asked: str, symbol: Symbol) -> bool:
+    """Whether `asked` means `symbol`: in full, joined as files write it, or by its base alone."""
+    return asked.upper() == symbol.partition("/")[0] or split_joined(asked) == symbol
 
 
 def _numbers(path: Path, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +136,7 @@ def recorded_symbols(frames: Iterable[RecordedFrame]) -> tuple[Symbol, ...]:
     """The symbols that a recording's acknowledgements and data name, in order of appearance."""
     found: dict[Symbol, None] = {}
     for frame in frames:
-        body = _parsed(frame.text)
+        body = parsed(frame.text)
         result = body.get("result")
         data = body.get("data")
         entries = [result] if isinstance(result, Mapping) else data if isinstance(data, list) else []
@@ -159,7 +159,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _stamp(line: str) -> datetime | None:
     """The latest venue time inside one frame; None when there is none or the frame is broken."""
-    body = _parsed(line)
+    body = parsed(line)
     data = body.get("data")
     entries = [body, *(entry for entry in (data if isinstance(data, list) else []) if isinstance(entry, Mapping))]
     texts = [entry.get(key) for entry in entries for key in _STAMPS]
@@ -174,7 +174,8 @@ def _time_or_none(text: object) -> datetime | None:
         return None
 
 
-def _parsed(line: str) -> Mapping[str, Any]:
+def parsed(line: str) -> Mapping[str, Any]:
+    """A recorded line as a frame; empty when it is none."""
     try:
         body = json.loads(line)
     except ValueError:

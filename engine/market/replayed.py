@@ -17,7 +17,7 @@ from engine.domain import BarQuality, Instrument, MarketKind, Print, Quote, Symb
 from engine.market.bars import MINUTE_US, Row, as_minute
 from engine.market.columns import newest
 from engine.market.quality import QualityGate, Quarantine, Quarantined, Reason
-from engine.market.record import read_bars
+from engine.market.record import fits_name, read_bars
 from engine.messages import FeedChanged
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
@@ -73,8 +73,12 @@ class ReplayedBars:
         return instant(self._begin)
 
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
-        """Files say nothing of steps and minimums: nothing is rounded. Symbols the record lacks are absent."""
-        return {symbol: Instrument(symbol) for symbol in (symbols or self.symbols) if symbol in self._bars}
+        """Files say nothing of steps and minimums: nothing is rounded. Symbols the record lacks are absent.
+
+        `symbols` may be named as for the constructor; the answer has the desk's names.
+        """
+        asked = symbols or self.symbols
+        return {own: Instrument(own) for name in asked for own in self.symbols if fits_name(name, own)}
 
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
         """The record's bars before the start."""

@@ -13,7 +13,7 @@ from engine.market.intake import Intake, forget
 from engine.market.kraken_frames import KrakenFrames, channels
 from engine.market.kraken_subscriptions import Subscriptions
 from engine.market.quality import Quarantine, Quarantined
-from engine.market.record import read_frames, recorded_symbols
+from engine.market.record import RecordedFrame, parsed, read_frames, recorded_symbols
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
 BOOK_DEPTH = 25
@@ -45,7 +45,7 @@ class ReplayedFrames:
         self.label = self.name
         self.on_late = on_late
         self.frames: KrakenFrames | None = None
-        self._recorded = [frame for frame in read_frames(path) if begin is None or frame.at >= begin]
+        self._recorded = read_frames(path)
         self._begin = begin or self._recorded[0].at
         self.clock: Clock = clock or ScaledClock(self._begin, speed, held=True)
         self.symbols = tuple(symbols) or recorded_symbols(self._recorded)
@@ -76,7 +76,13 @@ class ReplayedFrames:
         subscriptions = Subscriptions(channels(self._depth), self.symbols)
         subscriptions.open(self._begin)  # asked when it was recorded; the answers are in the record
         self.frames = KrakenFrames(intake, subscriptions, self._depth)
+        if not any(_subscribes(frame) for frame in self._recorded):  # only data was recorded
+            for symbol in self.symbols:
+                intake.builder.alive(symbol, self._begin)
+            intake.up("replaying")
         for frame in self._recorded:
+            if frame.at < self._begin and parsed(frame.text).get("channel") in ("trade", "ticker"):
+                continue  # an earlier replay delivered it
             while (wait := real_seconds(self.clock, frame.at)) > 0:
                 intake.advance()
                 await asyncio.sleep(min(BEAT, wait))
@@ -94,3 +100,9 @@ class ReplayedFrames:
     def quarantine(self) -> tuple[Quarantined, ...]:
         """The last messages that were not believed, oldest first."""
         return tuple(self._quarantine.last)
+
+
+def _subscribes(frame: RecordedFrame) -> bool:
+    """Whether a frame acknowledges a subscription of prints."""
+    result = parsed(frame.text).get("result")
+    return isinstance(result, Mapping) and result.get("channel") == "trade"

@@ -19,6 +19,7 @@ from engine.domain import Instrument, Symbol
 HOUR_MINUTES = 60
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
+LATELY_US = 600 * SECOND_US
 PRICES = {
     "BTC": 96_000.0,
     "ETH": 3_400.0,
@@ -64,10 +65,15 @@ class SimulatedPrices:
         return Instrument(symbol, self._step(symbol), 1e-8, 0.0, 0.5)
 
     def shift(self, symbol: Symbol, at_us: int, price: float) -> None:
-        """Move the whole path of `symbol` so that its last print before `at_us` is at `price`."""
-        hour = self.hour(symbol, (at_us - 1) // HOUR_US)
-        before = hour.price[hour.time < at_us]
-        if before.size and before[-1] != price:
+        """Move the whole path of `symbol` so that its last print before `at_us` is at `price`.
+
+        A path that was at `price` lately is the very market that `price` is from, and stays where it is.
+        """
+        last = (at_us - 1) // HOUR_US
+        hours = [self.hour(symbol, hour) for hour in (last - 1, last)]
+        time, prices = (np.concatenate(parts) for parts in zip(*((h.time, h.price) for h in hours), strict=True))
+        before = prices[(time < at_us) & (time >= at_us - LATELY_US)]
+        if before.size and price not in before:
             self._shift[symbol] = self._shift.get(symbol, 0.0) + float(np.log(price / before[-1]))
             self.hour.cache_clear()
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.clock import ManualClock
 from engine.market.intake import Intake
@@ -164,6 +166,48 @@ def test_a_wrong_checksum_drops_the_book_until_a_fresh_snapshot():
     ]
     house.hear(lines[5])
     assert house.frames.checksums_good == good + 1
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("BTC/USD")
+words = st.sampled_from(
+    [
+        "channel",
+        "type",
+        "data",
+        "symbol",
+        "price",
+        "qty",
+        "timestamp",
+        "trade_id",
+        "bid",
+        "ask",
+        "method",
+        "result",
+        "success",
+        "error",
+        "req_id",
+        "pairs",
+        "checksum",
+        "bids",
+        "asks",
+        "status",
+    ]
+) | st.text(max_size=4)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=6))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(["trade", "ticker", "book", "instrument", "status", "heartbeat", None]),
+    st.dictionaries(words, values, max_size=6),
+    st.lists(st.dictionaries(words, scalars, max_size=8), max_size=3) | values,
+)
+def test_no_frame_whatever_it_holds_gets_past_the_handler_as_an_error(channel, rest, data):
+    house = desk("BTC/USD", depth=10)
+    house.hear({**rest, "channel": channel, "data": data})
+    house.hear({**rest, "method": "subscribe"})
+    assert all(0 < print_.price < float("inf") for print_ in house.sink.prints)
+    assert all(0 < quote.bid <= quote.ask for quote in house.sink.quotes)
 
 
 async def test_the_recorded_frames_pass_with_every_checksum_and_nothing_is_dropped_silently(tmp_path):

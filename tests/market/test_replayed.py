@@ -1,6 +1,7 @@
 """Replays: the record's own time and bars, at any speed; what cannot be replayed says so."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -119,6 +120,7 @@ async def test_a_jump_of_more_than_half_waits_for_the_next_bar(saved):
 async def test_symbols_answer_to_the_files_name_the_canonical_one_and_the_base(saved, asked):
     feed = from_path(saved(table(3, ("ADAUSDT", "BTCUSDT"))), [asked])
     assert feed.symbols == ("ADA/USDT",)
+    assert list(await feed.prepare([asked])) == ["ADA/USDT"]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,41 @@ def test_each_feed_has_its_name_and_the_clock_that_fits(saved):
 def test_a_feed_that_cannot_be_is_refused_with_the_choices(spec, options, words):
     with pytest.raises(FeedNameError, match=words):
         feed_named(spec, **options)
+
+
+TRADES = [
+    {"symbol": "BTC/USD", "price": 100.0 + k, "qty": 0.5, "trade_id": k, "timestamp": f"2025-05-04T00:0{k}:30.000000Z"}
+    for k in range(5)
+]
+
+
+def trade_lines():
+    return [json.dumps({"channel": "trade", "type": "update", "data": [trade]}) for trade in TRADES]
+
+
+async def test_a_record_of_prints_alone_replays_into_bars(tmp_path):
+    path = tmp_path / "prints.jsonl"
+    path.write_text("\n".join([*trade_lines(), "{broken"]))
+    feed = from_path(path, speed=60.0)
+    assert feed.start() == OPEN + timedelta(seconds=30)
+    sink = Kept()
+    feed.clock = clock = ManualClock(feed.start())
+    async with running(feed, sink) as task:
+        while not task.done():
+            clock.advance(timedelta(seconds=5))
+            await asyncio.sleep(0.06)
+    assert [print_.price for print_ in sink.prints] == [100.0, 101.0, 102.0, 103.0, 104.0]
+    assert [minute.close for minute in sink.minutes] == [(), (101.0,), (102.0,), (103.0,)]
+    assert feed.status().quarantined == {"MALFORMED": 1}
+
+
+async def test_a_replay_of_frames_goes_on_where_it_was_left(tmp_path):
+    path = tmp_path / "prints.jsonl"
+    path.write_text("\n".join(trade_lines()))
+    clock, sink = ManualClock(OPEN + timedelta(minutes=4, seconds=30)), Kept()
+    feed = from_path(path, begin=OPEN + timedelta(minutes=3), clock=clock)
+    await feed.run(sink)
+    assert [print_.price for print_ in sink.prints] == [103.0, 104.0]
 
 
 async def test_recorded_frames_can_be_compressed(tmp_path):

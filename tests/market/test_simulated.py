@@ -89,6 +89,17 @@ async def test_a_restart_goes_on_from_the_last_closes_whatever_the_seed():
         assert bars[symbol].close[-1] == pytest.approx(close, rel=1e-5)
 
 
+async def test_a_restart_with_the_closes_of_a_minute_ago_is_the_same_market():
+    _, sink = await lived(seed=3, minutes=3)
+    last = dict(zip(sink.minutes[-1].symbols, sink.minutes[-1].close, strict=True))
+    later = sink.minutes[-1].at + timedelta(seconds=70)
+    feed = SimulatedFeed(ManualClock(later), seed=3, resume=last)
+    await feed.prepare(FIVE)
+    again, untouched = await feed.warm_up(FIVE, 300), await history(3, start=later)
+    for symbol in FIVE:
+        assert (again[symbol].close == untouched[symbol].close).all()
+
+
 async def test_every_minute_is_whole_from_the_first_and_prints_lie_between_the_quotes():
     _, sink = await lived(minutes=5)
     assert sink.minutes[0].at == START.replace(second=0) + timedelta(minutes=1)
