@@ -18,8 +18,15 @@ const EMPTY = {
 };
 
 const sidebar = () => renderSidebar({ go, become });
-const atBottom = () => { const s = byId("scroll"); return s.scrollHeight - s.scrollTop - s.clientHeight < 120; };
-const toBottom = () => { const s = byId("scroll"); s.scrollTop = s.scrollHeight; };
+
+// Who reads the newest stays there, also when a picture arrives late or the window changes.
+let pinned = true;
+const atBottom = () => pinned;
+const toBottom = () => { const s = byId("scroll"); s.scrollTop = s.scrollHeight; pinned = true; };
+byId("scroll").addEventListener("scroll", () => { const s = byId("scroll"); pinned = s.scrollHeight - s.scrollTop - s.clientHeight < 80; }, { passive: true });
+const keepPinned = new ResizeObserver(() => { if (pinned && state.place.kind === "channel") toBottom(); });
+keepPinned.observe(byId("list"));
+keepPinned.observe(byId("scroll"));
 
 async function load() {
   const told = await get("/_page/state", { user: state.user });
