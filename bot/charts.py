@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 700
 _TIME_LIMIT = 60.0  # seconds for one picture, on a busy machine
+_HALF_HOUR = 1 / 48  # of a day: the air around a single point
 _HERE = Path(__file__).resolve().parent.parent
 _INK, _SOFT, _GRID = "#1d2733", "#5c6b7a", "#e3e8ee"
 _EQUITY, _HOLD, _FALL = "#0b6e99", "#c98a1b", "#c0392b"
@@ -129,7 +130,17 @@ def _draw_equity(axes: Axes, drawing: Drawing, times: list[float], equity: list[
         )
     if equity:
         axes.axhline(equity[0], color=_SOFT, linewidth=1.2, linestyle=":")
-    axes.plot(times, equity, color=_EQUITY, linewidth=3.4, label="This desk", solid_joinstyle="round")
+    dot = "o" if len(equity) == 1 else None
+    axes.plot(
+        times,
+        equity,
+        color=_EQUITY,
+        linewidth=3.4,
+        label="This desk",
+        solid_joinstyle="round",
+        marker=dot,
+        markersize=14,
+    )
     _style(axes)
     axes.yaxis.set_major_formatter(lambda value, _: _dollars(value, axes.get_ylim()))
     axes.legend(loc="best", fontsize=20, frameon=True, framealpha=0.85, edgecolor="none")
@@ -144,7 +155,7 @@ def _draw_drawdown(axes: Axes, times: list[float], equity: list[float]) -> None:
     axes.plot(times, falls, color=_FALL, linewidth=2)
     _style(axes)
     deepest = min(falls, default=0.0)
-    axes.set_ylim(min(deepest * 1.25, -0.1), abs(deepest) * 0.06 + 0.005)
+    axes.set_ylim(min(deepest * 1.5, -0.1), abs(deepest) * 0.06 + 0.005)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g} %".replace("-", "−"))
     axes.locator_params(axis="y", nbins=4)
     word = f"Drawdown, deepest {deepest:.2f} %".replace("-", "−")
@@ -160,8 +171,9 @@ def _time_axis(axes: Axes, times: list[float], zone: ZoneInfo) -> None:
     formatter.zero_formats = ["", "%Y", "%b", "%a %d", "%H:%M", "%H:%M"]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)
-    if times and times[0] != times[-1]:
-        axes.set_xlim(times[0], times[-1])
+    if times:
+        alone = _HALF_HOUR if times[0] == times[-1] else 0.0
+        axes.set_xlim(times[0] - alone, times[-1] + alone)
 
 
 def _style(axes: Axes) -> None:

@@ -123,6 +123,7 @@ def content(
         "headline": headline(_NAMES[window.report], measured),
         "span": f"{words.moment(window.covers_from)} to {words.moment(window.covers_to)}",
         "measured": measured,
+        "ratios": whole.ratios,
         "total": measured.total,
         "trades": closed[-TRADES_SHOWN:],
         "more_trades": max(0, len(closed) - TRADES_SHOWN),

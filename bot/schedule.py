@@ -117,7 +117,7 @@ class Schedule:
             self._await_next()
 
     def _submit(self, slot: slots.Slot) -> None:
-        log.info("report %s is due", slot.key)
+        log.debug("report %s is due", slot.key)
         future = self._desk.submit(Timer(at=self._desk.clock.now(), name="report", key=slot.key, due=slot.due))
         future.add_done_callback(_complain)
 

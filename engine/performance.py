@@ -166,8 +166,3 @@ def measure(
 def _average_hold(trades: Sequence[TradeRecord]) -> timedelta | None:
     held = [trade.exit_time - trade.entry_time for trade in trades]
     return sum(held, timedelta(0)) / len(held) if held else None
-
-
-def outsized(trades: Sequence[TradeRecord], big_win: float, big_loss: float) -> tuple[list[TradeRecord], ...]:
-    """The big wins (P&L at or above `big_win`) and the big losses (at or below −`big_loss`)."""
-    return [trade for trade in trades if trade.pnl >= big_win], [trade for trade in trades if trade.pnl <= -big_loss]

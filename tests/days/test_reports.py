@@ -54,6 +54,14 @@ def test_an_empty_day_says_so_and_proves_nothing():
     assert "nan" not in words.lower().replace("finan", "")
 
 
+def test_a_long_run_says_how_likely_its_edge_is_and_how_long_certainty_takes():
+    climbing = [1000 * 1.0005**hour * (1.004 if hour % 2 else 1) for hour in range(60)]
+    curve = points(*climbing, step=timedelta(hours=1))
+    words = everything(reporter(snapshot(equity_curve=curve)).of(EVENING))
+    assert "a year (59 hourly returns)" in words
+    assert "likely to be above 0, 95 % takes" in words
+
+
 def test_the_report_ends_with_the_anchor_of_the_ledger():
     last = reporter().of(EVENING).words.blocks[-1]
     assert last["elements"][0]["text"].endswith("ledger 4711:ab12cd34ef56")
