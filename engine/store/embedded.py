@@ -72,22 +72,13 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Return when the server answers: the one that runs already, or a new one. Raises `EmbeddedError`."""
-        if os.name == "nt":
-            raise EmbeddedError("the embedded PostgreSQL is not available on Windows; set DATABASE_URL")
-        with self._starting:
-            lock = FileLock(self._data_dir / "pg" / "start.lock", "the embedded PostgreSQL")
-            lock.acquire(patience=_START_SECONDS)
-            try:
-                self._place = self._place or settle_in(self._data_dir, self._base)
-                self._start(self._place)
-            finally:
-                lock.release()
-            self._stopped = False
+        self._stopped = False
+        self._bring_up()
 
     def revive(self) -> None:
         """Start again a server that died; a server that was stopped on purpose stays stopped."""
         if self._place is not None and not self._stopped:
-            self.start()
+            self._bring_up()
 
     def stop(self) -> None:
         """Shut down and wait; harmless when nothing runs. Takes no lock, so a signal handler may call it."""
@@ -127,6 +118,20 @@ class EmbeddedPostgres:
             if monotonic() > until:
                 raise EmbeddedError(f"the embedded PostgreSQL did not start: {_last_words(_log_path(place))}")
             threading.Event().wait(0.2)
+
+    def _bring_up(self) -> None:
+        if os.name == "nt":
+            raise EmbeddedError("the embedded PostgreSQL is not available on Windows; set DATABASE_URL")
+        with self._starting:
+            lock = FileLock(self._data_dir / "pg" / "start.lock", "the embedded PostgreSQL")
+            lock.acquire(patience=_START_SECONDS)
+            try:
+                self._place = self._place or settle_in(self._data_dir, self._base)
+                self._start(self._place)
+            finally:
+                lock.release()
+        if self._stopped:  # asked to stop meanwhile, from another thread
+            self.stop()
 
     def _programs(self) -> Path:
         return server_programs(self._where().account, self._base)

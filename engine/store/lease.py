@@ -21,7 +21,7 @@ import psycopg
 
 from engine.clock import monotonic
 from engine.store.database import Connection, Database
-from engine.store.errors import DatabaseDown, LeaseHeld, LeaseLost
+from engine.store.errors import DatabaseDown, LeaseHeld, LeaseLost, StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -105,8 +105,11 @@ class Lease:
     def check(self, connection: Connection) -> None:
         """Inside a write's transaction: raise `LeaseLost` unless the lease is ours until it ends."""
         row = connection.execute(f"{_READ} WHERE name = %s FOR SHARE", (_NAME,)).fetchone()
-        if row is None or row[1] != self._id or row[0] != self.epoch:
-            raise LeaseLost(self._lose(_holder(row)))
+        if row is None:  # somebody emptied the database; nobody else has it
+            self.epoch = 0
+            raise StoreError("the lease's row is gone from the database; taking it again")
+        if row[1] != self._id or row[0] != self.epoch:
+            raise LeaseLost(self._lose(Holder(*row)))
 
     def give_up(self, sentence: str) -> None:
         """Say that another desk has the database: also when it is found out long after the start."""
@@ -146,6 +149,7 @@ class Lease:
             holder = _holder(connection.execute(f"{_READ} WHERE name = %s", (_NAME,)).fetchone())
             if holder and not holder.gone():
                 return holder
+            connection.execute("SET LOCAL synchronous_commit = on")  # a crash must not forget who took it
             taken = connection.execute(_TAKE, self._words() | {"seen": holder.epoch if holder else 0}).fetchone()
             if taken is None:  # another desk was faster
                 return _holder(connection.execute(f"{_READ} WHERE name = %s", (_NAME,)).fetchone())
@@ -157,18 +161,20 @@ class Lease:
         while not self._stop.wait(min(RENEW_SECONDS, self._ttl / 5)) and not self.lost:
             try:
                 self._renew()
-            except (DatabaseDown, psycopg.OperationalError) as error:
+            except (StoreError, psycopg.Error) as error:
                 _log.debug("the lease could not be renewed: %s", self._database.clean(error))
 
     def _renew(self) -> None:
         with self._database.connect() as connection:
             done = connection.execute(_RENEW, self._words() | {"epoch": self.epoch}).rowcount
             holder = _holder(connection.execute(f"{_READ} WHERE name = %s", (_NAME,)).fetchone()) if not done else None
-        if not done:
+        if not done and holder is None:
+            holder = self._try()
+        if not done and holder is not None:
             self._lose(holder)
 
-    def _lose(self, holder: Holder | None) -> str:
-        by = f"by another desk: {holder}" if holder and holder.holder else "(its row is gone)"
+    def _lose(self, holder: Holder) -> str:
+        by = f"to another desk: {holder}" if holder.holder else "to another desk that has gone since"
         sentence = f"this desk lost {self._database.name} {by}; it orders nothing more"
         self.give_up(sentence)
         return sentence

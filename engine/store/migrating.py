@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from engine.store.bars import INTERVALS
 from engine.store.database import Connection, Database, open_database
 from engine.store.errors import StoreError
 from engine.store.partitions import ensure_ahead
+from engine.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+_VIEWS = ("price_data", *(f"ohlcv_{interval}" for interval in INTERVALS))
 _LOCK = 7105_2026  # any fixed number: one migration at a time per database
 
 
@@ -78,9 +81,17 @@ def _migrate(connection: Connection, name: str) -> Migrated:
         if steps:
             _upgrade(config)
         ensure_ahead(connection)
+        _keep_private(connection)
         shared.commit()
     applied = tuple(f"{step.revision} {step.doc}" for step in steps)
     return Migrated(name, before, steps[-1].revision if steps else before, applied)
+
+
+def _keep_private(connection: Connection) -> None:
+    """Supabase serves every table of `public` to the web unless these two roles are kept out."""
+    for role in ("anon", "authenticated"):
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            connection.execute(f"REVOKE ALL ON {', '.join([*metadata.tables, *_VIEWS])} FROM {role}".encode())
 
 
 def _upgrade(config: Config) -> None:

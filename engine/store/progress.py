@@ -21,7 +21,7 @@ class ProjectionStatus:
     stuck: bool  # a row or a lost lease stops it until a person acts
     seq: int  # the last ledger row that is in the database
     lag_rows: int
-    lag_seconds: float  # since the oldest unwritten row became durable
+    lag_seconds: float  # since the oldest unwritten row became durable (one of an earlier run: since the last write)
     rows_written: int  # since start
     last_written: datetime | None  # desk time of the last record written
     last_error: str | None  # None when all is well
@@ -40,6 +40,7 @@ class Progress:
         self._stuck = False
         self._connected = False
         self._seq = 0
+        self._moved = monotonic()
         self._last: datetime | None = None
         self.rows = 0
 
@@ -55,6 +56,7 @@ class Progress:
             while self._arrived and self._arrived[0][0] <= seq:
                 self._delays.append(now - self._arrived.popleft()[1])
             self._seq, self._connected, self._error, self._stuck = seq, True, None, False
+            self._moved = now
             self.rows += rows
             self._last = at or self._last
 
@@ -69,14 +71,14 @@ class Progress:
 
     def status(self, head: int, notes: Notes) -> ProjectionStatus:
         with self._lock:
-            oldest = self._arrived[0][1] if self._arrived and head > self._seq else None
+            oldest = self._arrived[0][1] if self._arrived else self._moved
             delays = sorted(self._delays)
             return ProjectionStatus(
                 connected=self._connected,
                 stuck=self._stuck,
                 seq=self._seq,
                 lag_rows=max(0, head - self._seq),
-                lag_seconds=monotonic() - oldest if oldest is not None else 0.0,
+                lag_seconds=monotonic() - oldest if head > self._seq else 0.0,
                 rows_written=self.rows,
                 last_written=self._last,
                 last_error=self._error,

@@ -150,6 +150,21 @@ def test_a_renewal_finds_out_that_the_lease_is_lost(database: Database, tmp_path
         assert connection.execute("SELECT holder FROM lease").fetchone() == ("someone",)
 
 
+def test_a_lease_whose_row_is_gone_is_taken_again(database: Database, tmp_path: Path) -> None:
+    lease, lost = _lease(database, tmp_path, ttl=0.5)
+    lease.acquire()
+    with database.connect() as connection:
+        connection.execute("DELETE FROM lease")
+    until = monotonic() + 5.0
+    found = None
+    while found is None and monotonic() < until:
+        with database.connect() as connection:
+            found = connection.execute("SELECT pid FROM lease").fetchone()
+    assert found == (os.getpid(),)
+    assert lost == []
+    lease.release()
+
+
 def test_every_write_carries_the_epoch(database: Database, tmp_path: Path) -> None:
     lease, _ = _lease(database, tmp_path)
     ledger = small_day("desk-a")

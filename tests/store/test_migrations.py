@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from bot.__main__ import main
 from engine.store.database import Database, addressed
 from engine.store.errors import DatabaseAddressError, DatabaseDown, StoreError
 from engine.store.migrating import migrate
@@ -96,3 +98,47 @@ def test_an_unreachable_database_is_down_not_a_traceback(scheme: str) -> None:
 def _partition(connection: psycopg.Connection[tuple[object, ...]], month: tuple[int, int]) -> bool:
     name = f"bars_{month[0]:04d}_{month[1]:02d}"
     return connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone() == (True,)
+
+
+def test_a_hosted_database_does_not_serve_the_desk_to_the_web(empty: Database) -> None:
+    with empty.connect() as connection:
+        connection.execute("CREATE ROLE anon NOLOGIN")
+        connection.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon")
+    migrate(empty)
+    with empty.connect() as connection:
+        for name in (*metadata.tables, *_VIEWS):
+            sql = "SELECT has_table_privilege('anon', %s, 'SELECT')"
+            assert connection.execute(sql, (name,)).fetchone() == (False,)
+        connection.execute("DROP OWNED BY anon")
+        connection.execute("DROP ROLE anon")
+
+
+def _url(database: Database) -> str:
+    with database.connect() as connection:
+        info = connection.info
+        return f"postgres://{info.user}@/{info.dbname}?host={info.host}"
+
+
+def test_the_command_says_what_it_did_and_then_that_there_is_nothing_to_do(
+    empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", _url(empty))
+    assert main(["migrate"]) == 0
+    said = capsys.readouterr().out
+    assert "applied 0001 Market history" in said
+    assert said.endswith("is at version 0004\n")
+    assert main(["migrate"]) == 0
+    assert capsys.readouterr().out.endswith("is at version 0004: nothing to do\n")
+
+
+def test_the_command_fails_in_one_line_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:9/desk")
+    assert main(["migrate"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "does not answer" in said
+    assert "hunter2" not in said
