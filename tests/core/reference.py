@@ -46,7 +46,7 @@ def trade(bars: Sequence[tuple[float, float, float, float]], bullish: set[int], 
     """Round trips over (open, high, low, close) bars of one coin."""
     trades: list[PeerTrade] = []
     entry_bar, entry, due, enter = -1, 0.0, "", False
-    for i, (o, high, low, close) in enumerate(bars):
+    for i, (o, high, low, _) in enumerate(bars):
         if enter:
             entry_bar, entry, enter = i, o, False
         if entry_bar >= 0:
