@@ -54,8 +54,8 @@ def equity_drawing(
     label: str,
     zone: ZoneInfo,
 ) -> Drawing:
-    """Equity, buy-and-hold and drawdown of a window; `points` ascending."""
-    return Drawing(_series(points), _series(benchmark), title, subtitle, label, zone.key)
+    """Equity, buy-and-hold from the same start, and drawdown of a window; `points` ascending."""
+    return Drawing(_series(points), _series(_rebased(benchmark, points)), title, subtitle, label, zone.key)
 
 
 def alt_text(points: Sequence[EquityPoint], benchmark: Sequence[EquityPoint], label: str) -> str:
@@ -211,6 +211,14 @@ def _png(figure: Figure) -> bytes:
     with Image.open(drawn) as picture:
         picture.convert("RGB").quantize(96).save(small, format="png", optimize=True)
     return small.getvalue()
+
+
+def _rebased(benchmark: Sequence[EquityPoint], points: Sequence[EquityPoint]) -> Sequence[EquityPoint]:
+    """Buy and hold as if it had begun with the desk's equity at the start of the window."""
+    if not points or not benchmark or benchmark[0].equity <= 0:
+        return ()
+    scale = points[0].equity / benchmark[0].equity
+    return [EquityPoint(point.at, point.equity * scale) for point in benchmark]
 
 
 def _series(points: Sequence[EquityPoint]) -> list[tuple[float, float]]:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 KEEP_DAYS = 30
 STARS = "***"
 _SHORTEST_SECRET = 6  # a shorter value would blank out ordinary words
-_LOUD = {"slack_bolt": logging.WARNING, "slack_sdk": logging.WARNING, "apscheduler": logging.WARNING}
+_LOUD = ("alembic", "aiohttp.access", "apscheduler", "asyncio", "bolt", "slack_bolt", "slack_sdk", "websockets")
 _PATTERNS = (
     (re.compile(r"xox[a-z]-[\w-]+|xapp-[\w-]+|xoxe\.[\w.-]+"), STARS),
     (re.compile(r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+(?=@)"), STARS),
@@ -153,8 +153,8 @@ def set_up(
     root.setLevel(min(wanted, logging.INFO))
     for handler in handlers:
         root.addHandler(handler)
-    for name, least in _LOUD.items():
-        logging.getLogger(name).setLevel(logging.DEBUG if debug else least)
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.WARNING)
     return handlers
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.charts import ChartError, Drawing, render
+from bot.charts import ChartError, Drawing, equity_drawing, render
 from bot.render import Words
 from bot.reports import Reporter, Window, would_have_made
 from bot.slack_limits import check_message
@@ -175,6 +175,11 @@ async def test_a_picture_is_a_small_png_with_words_for_those_who_cannot_see_it()
     assert 10_000 < len(png) < 120_000
     assert "buy and hold +3.00 %" in report.alt
     assert "simulated market" in report.alt
+
+
+def test_buy_and_hold_is_drawn_from_the_same_start():
+    drawing = equity_drawing(points(1000.0, 1010.0), points(500.0, 550.0), "", "", "", LOS_ANGELES)
+    assert [value for _, value in drawing.benchmark] == pytest.approx([1000.0, 1100.0])
 
 
 async def test_what_cannot_be_drawn_is_an_error_with_its_reason():
