@@ -99,12 +99,16 @@ class KrakenFeed:
         self._pairs = await self._rest.pairs()
         for asked in symbols:
             symbol = canonical(asked)
-            if symbol not in self._pairs:
+            pair = self._pairs.get(symbol)
+            if pair is None:
                 self._unknown[symbol] = f"Kraken does not trade {symbol}"
-                continue
+            elif pair.state != "online":
+                self._unknown[symbol] = f"Kraken lists {symbol} as {pair.state}"
+            else:
+                self._unknown.pop(symbol, None)
+                self.instruments[symbol] = pair.instrument
             if symbol != asked:
                 log.info("%s is %s at Kraken", asked, symbol)
-            self.instruments[symbol] = self._pairs[symbol].instrument
         return dict(self.instruments)
 
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:

@@ -33,9 +33,10 @@ class VenueRefused(MarketError):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One tradable pair: its REST name, and what the venue demands."""
+    """One pair: its REST name, whether it trades (`online`) or what keeps it from that, and what the venue demands."""
 
     rest_name: str
+    state: str
     instrument: Instrument
 
 
@@ -64,14 +65,15 @@ class KrakenRest:
             self._session = None
 
     async def pairs(self) -> dict[Symbol, Pair]:
-        """Every pair that is open for trading, by canonical symbol."""
+        """Every pair, by canonical symbol."""
         result = await self._get("AssetPairs", {})
         found: dict[Symbol, Pair] = {}
         for key, row in result.items():
             name = row.get("wsname") if isinstance(row, Mapping) else None
-            if name and row.get("status", "online") == "online" and not key.endswith(".d"):
+            if name and not key.endswith(".d"):  # a dark pool
                 symbol = canonical(str(name))
-                found[symbol] = Pair(str(row.get("altname", key)), _instrument(symbol, row))
+                state = str(row.get("status", "online"))
+                found[symbol] = Pair(str(row.get("altname", key)), state, _instrument(symbol, row))
         return found
 
     async def minutes(self, symbol: Symbol, rest_name: str) -> BarColumns:

@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections import deque
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.clock import SystemClock
+from engine.clock import ManualClock, SystemClock
+from engine.domain import micros
 from engine.market.errors import FeedUnreachable
 from engine.market.kraken import KrakenFeed, delays
 from tests.market.sink import Kept, running, until
@@ -41,6 +42,15 @@ async def test_an_unknown_symbol_is_named_and_the_others_trade():
         feed = feed_at(venue)
         assert set(await feed.prepare(["BTC/USD", "NOPE/USD"])) == {"BTC/USD"}
         assert "NOPE/USD" in feed.status().refused_symbols
+        await feed.close()
+
+
+async def test_a_pair_that_is_not_open_for_trading_is_refused_with_its_state():
+    async with KrakenServer(["BTC/USD", "ETH/USD"]) as venue:
+        venue.states["ETH/USD"] = "cancel_only"
+        feed = feed_at(venue)
+        assert set(await feed.prepare(["BTC/USD", "ETH/USD"])) == {"BTC/USD"}
+        assert feed.status().refused_symbols == {"ETH/USD": "Kraken lists ETH/USD as cancel_only"}
         await feed.close()
 
 
@@ -109,6 +119,47 @@ async def test_a_dropped_line_comes_back_and_the_gap_is_recorded():
             assert feed.status().reconnects == 1
             await venue.emit_trades([{"symbol": "BTC/USD", "price": 101.0, "qty": 1.0}])
             await until(lambda: bool(sink.prints))
+
+
+async def test_a_minute_with_a_break_in_the_line_is_missing_and_the_next_whole_one_is_not():
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    clock, sink = ManualClock(noon), Kept()
+    async with KrakenServer(["BTC/USD"], heartbeat=0.02) as venue:
+        venue.now = clock.now
+        feed = KrakenFeed(clock, ws_url=venue.ws_url, rest_url=venue.rest_url, sleep=no_wait)
+        await feed.prepare(["BTC/USD"])
+        async with running(feed, sink):
+            await until(lambda: feed.status().up)
+            await venue.emit_trades([{"symbol": "BTC/USD", "price": 100.0, "qty": 1.0}])
+            await until(lambda: len(sink.prints) == 1)
+            clock.set(noon + timedelta(seconds=63))
+            await until(lambda: len(sink.minutes) == 1)
+            await venue.drop()
+            await until(lambda: [change.up for change in sink.changes] == [True, False, True])
+            clock.set(noon + timedelta(seconds=123))
+            await until(lambda: len(sink.minutes) == 2)
+            clock.set(noon + timedelta(seconds=183))
+            await until(lambda: len(sink.minutes) == 3)
+    assert [minute.quality for minute in sink.minutes] == [("good",), (), ("quiet",)]
+    assert [minute.missing for minute in sink.minutes] == [(), ("BTC/USD",), ()]
+
+
+async def test_no_minute_is_lost_between_the_history_and_the_stream():
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    clock, sink = ManualClock(noon + timedelta(seconds=50)), Kept()
+    async with KrakenServer(["BTC/USD"], heartbeat=0.02) as venue:
+        venue.now = clock.now
+        feed = KrakenFeed(clock, ws_url=venue.ws_url, rest_url=venue.rest_url)
+        await feed.prepare(["BTC/USD"])
+        history = await feed.warm_up(["BTC/USD"], 300)
+        assert history["BTC/USD"].time[-1] == micros(noon)
+        clock.set(noon + timedelta(seconds=70))
+        async with running(feed, sink):
+            await until(lambda: len(sink.minutes) == 1 and feed.status().up)
+            clock.set(noon + timedelta(seconds=183))
+            await until(lambda: len(sink.minutes) == 3)
+    assert [minute.at for minute in sink.minutes] == [noon + timedelta(minutes=k) for k in (1, 2, 3)]
+    assert [bool(minute.missing) for minute in sink.minutes] == [True, True, False]
 
 
 async def test_silence_is_a_dead_line_but_a_quiet_coin_is_not():

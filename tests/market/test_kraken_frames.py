@@ -196,7 +196,7 @@ words = st.sampled_from(
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=6))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(
     st.sampled_from(["trade", "ticker", "book", "instrument", "status", "heartbeat", None]),
     st.dictionaries(words, values, max_size=6),

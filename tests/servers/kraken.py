@@ -33,15 +33,17 @@ def stamp(at: datetime) -> str:
 class KrakenServer:
     """One venue. Data goes only to those who subscribed to it.
 
-    Faults: `refused` (symbol → error), `rate_limited` (so many requests are told to slow down), `deaf` (channels whose
-    requests get no answer), `silent` (no frame leaves, sockets stay open), `drop()`, `emit_raw()`, `closed`
-    (connections end at once), `rest_errors` (call → envelopes still to be given), `rest_delay` seconds.
+    Faults: `refused` (symbol → error), `states` (symbol → what AssetPairs says in place of online), `rate_limited` (so
+    many requests are told to slow down), `deaf` (channels whose requests get no answer), `silent` (no frame leaves,
+    sockets stay open), `drop()`, `emit_raw()`, `closed` (connections end at once), `rest_errors` (call → envelopes
+    still to be given), `rest_delay` seconds.
     """
 
     def __init__(self, pairs: Sequence[str] = ("BTC/USD", "ETH/USD"), *, heartbeat: float = 0.2) -> None:
         self.pairs = tuple(pairs)
         self.prices = {pair: 100.0 + 10 * number for number, pair in enumerate(self.pairs)}
         self.refused: dict[str, str] = {}
+        self.states: dict[str, str] = {}
         self.deaf: set[str] = set()
         self.rest_errors: dict[str, deque[list[str]]] = {}
         self.rest_delay = 0.0
@@ -247,7 +249,7 @@ class KrakenServer:
             "ordermin": "0.00005",
             "costmin": "0.5",
             "tick_size": "0.01",
-            "status": "online",
+            "status": self.states.get(pair, "online"),
         }
 
     def _about(self, call: str, pair: str) -> dict[str, object]:
