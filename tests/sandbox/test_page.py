@@ -1,0 +1,234 @@
+"""The page in a real browser, with a small desk on the other side."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.sandbox import Sandbox
+from tests.sandbox.conftest import SIGNALS
+
+playwright = pytest.importorskip("playwright.async_api")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the path")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+PHONE = {"width": 390, "height": 844}
+
+
+def png(width: int, height: int) -> bytes:
+    """A plain picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x30\x60\x90" * width) * height
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def plain(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def mrkdwn(text: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": text}
+
+
+def button(name: str, words: str, **more: Any) -> dict[str, Any]:
+    return {"type": "button", "action_id": name, "text": plain(words), "value": "p1", **more}
+
+
+SURE = {"title": plain("Reject?"), "text": mrkdwn("*Sure?*"), "confirm": plain("Yes, reject"), "deny": plain("Keep")}
+FACTS = [
+    {"type": "header", "text": plain("BUY BTC/USD")},
+    {"type": "section", "fields": [mrkdwn("*Size*\n$100"), mrkdwn("*Stop*\n−5 %")]},
+]
+BUTTONS = [button("approve", "Approve", style="primary"), button("reject", "Reject", style="danger", confirm=SURE)]
+CARD = [*FACTS, {"type": "actions", "elements": BUTTONS}]
+QUESTION = {
+    "type": "modal",
+    "callback_id": "reason",
+    "title": plain("Why?"),
+    "submit": plain("Send"),
+    "blocks": [
+        {
+            "type": "input",
+            "block_id": "why",
+            "label": plain("Reason"),
+            "element": {"type": "plain_text_input", "action_id": "text"},
+        }
+    ],
+}
+
+
+@pytest.fixture
+def desk(app: AsyncApp) -> None:
+    """Answers as a desk does: an ephemeral, a changed card with a thread, a modal, a Home."""
+
+    @app.command("/positions")
+    async def positions(ack: Any, respond: Any) -> None:
+        await ack()
+        await respond("*No* open positions & <https://example.com|rules>, `a < b`")
+
+    @app.command("/ask")
+    async def ask(ack: Any, body: dict[str, Any], client: AsyncWebClient) -> None:
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=QUESTION)
+
+    @app.view("reason")
+    async def reason(ack: Any, view: dict[str, Any], client: AsyncWebClient) -> None:
+        text = view["state"]["values"]["why"]["text"]["value"]
+        if len(text) < 5:
+            await ack(response_action="errors", errors={"why": "Say a little more."})
+            return
+        await ack()
+        await client.chat_postMessage(channel=SIGNALS, text=f"Reason: {text}")
+
+    @app.action("approve")
+    async def approve(ack: Any, body: dict[str, Any], client: AsyncWebClient) -> None:
+        await ack()
+        ts, said = body["message"]["ts"], f"Approved by <@{body['user']['id']}>"
+        blocks = [*FACTS, {"type": "context", "elements": [mrkdwn(said)]}]
+        await client.chat_update(channel=SIGNALS, ts=ts, text=said, blocks=blocks)
+        await client.chat_postMessage(channel=SIGNALS, thread_ts=ts, text="Opened at 64,220.10")
+
+    @app.action("reject")
+    async def reject(ack: Any, body: dict[str, Any], client: AsyncWebClient) -> None:
+        await ack()
+        await client.chat_update(channel=SIGNALS, ts=body["message"]["ts"], text="Rejected")
+
+    @app.event("app_home_opened")
+    async def home(event: dict[str, Any], client: AsyncWebClient) -> None:
+        blocks = [{"type": "header", "text": plain("The desk at a glance")}]
+        await client.views_publish(user_id=event["user"], view={"type": "home", "blocks": blocks})
+
+
+@asynccontextmanager
+async def opened(sandbox: Sandbox, **how: Any) -> AsyncIterator[Any]:
+    """A browser page on the sandbox; fails when the page logs an error or asks anybody else for anything."""
+    faults: list[str] = []
+    async with playwright.async_playwright() as engine:
+        browser = await engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = await browser.new_context(**how)
+        page = await context.new_page()
+        page.set_default_timeout(8000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+        page.on(
+            "request", lambda request: faults.append(request.url) if sandbox.space.address not in request.url else None
+        )
+        await page.goto(sandbox.address)
+        await page.wait_for_selector("#status.good", state="attached")
+        yield page
+        await browser.close()
+    assert faults == []
+
+
+@pytest.mark.usefixtures("desk", "handler")
+async def test_command_card_approval_thread_home_and_modal(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    async with opened(sandbox) as page:
+        assert "?" not in page.url
+        assert "Type / for commands" in await page.inner_text(".empty")
+        await page.fill("#composer-text", "/po")
+        assert await page.inner_text(".completions li .command") == "/positions"
+        await page.press("#composer-text", "Tab")
+        await page.press("#composer-text", "Enter")
+        whisper = page.locator(".whisper")
+        await whisper.wait_for()
+        assert "No open positions & rules, a < b" in await whisper.inner_text()
+        assert "Only visible to you" in await whisper.inner_text()
+        await client.chat_postMessage(channel=SIGNALS, text="BUY BTC", blocks=CARD)
+        await page.click("button:has-text('Approve')")
+        await page.wait_for_selector(".card:has-text('Approved by @Ada Admin')")
+        assert await page.locator(".card .actions").count() == 0
+        await page.click(".replies:has-text('1 reply')")
+        await page.wait_for_selector("#thread-list :text('Opened at 64,220.10')")
+        await page.fill("#thread-text", "well done")
+        await page.press("#thread-text", "Enter")
+        await page.wait_for_selector("#list .replies:has-text('2 replies')")
+        await page.keyboard.press("Escape")
+        await page.click("[data-go=home]")
+        await page.wait_for_selector(".home :text('The desk at a glance')")
+
+
+@pytest.mark.usefixtures("desk", "handler")
+async def test_a_modal_and_a_confirmation_ask_before_they_act(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    await client.chat_postMessage(channel=SIGNALS, text="BUY BTC", blocks=CARD)
+    async with opened(sandbox) as page:
+        await page.click("button:has-text('Reject')")
+        await page.click(".ask button:has-text('Keep')")
+        assert await page.locator(".card").count() == 1
+        await page.click("button:has-text('Reject')")
+        await page.click(".ask button:has-text('Yes, reject')")
+        await page.wait_for_selector("#list .text:has-text('Rejected')")
+        await page.fill("#composer-text", "/ask")
+        await page.press("#composer-text", "Enter")
+        await page.fill(".modal input", "no")
+        await page.click(".modal [type=submit]")
+        await page.wait_for_selector(".field-error:has-text('Say a little more.')")
+        await page.fill(".modal input", "too far from the mean")
+        await page.press(".modal input", "Enter")
+        await page.wait_for_selector("#list .text:has-text('Reason: too far from the mean')")
+        assert await page.locator(".modal").count() == 0
+
+
+@pytest.mark.usefixtures("handler")
+async def test_text_stays_text_and_what_is_new_is_marked(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    nasty = "<img src=x onerror=alert(1)> &lt;script&gt;alert(2)&lt;/script&gt; <javascript:alert(3)|press> *b*"
+    async with opened(sandbox) as page:
+        await client.chat_postMessage(channel=SIGNALS, text=nasty)
+        message = page.locator("#list .message .text")
+        await message.wait_for()
+        assert "<script>alert(2)</script>" in await message.inner_text()
+        assert await message.locator("img, script, a").count() == 0
+        assert await message.locator("strong").inner_text() == "b"
+        await client.chat_postMessage(channel="system-alerts", text="<!channel> feed lost")
+        await page.wait_for_selector("[data-go='system-alerts'].unread .count:text('1')")
+        assert (await page.title()).startswith("(1) ")
+        await page.click("[data-go='system-alerts']")
+        await page.wait_for_selector("[data-go='system-alerts']:not(.unread)")
+        await page.select_option("#become", "U_STRANGER")
+        await page.wait_for_selector("[data-go='ml-signals'].unread")
+        assert "Sam Stranger" in await page.inner_text("#become option:checked")
+
+
+@pytest.mark.usefixtures("handler")
+async def test_a_picture_opens_large_and_a_phone_has_room(
+    sandbox: Sandbox, client: AsyncWebClient, tmp_path: Any
+) -> None:
+    await client.chat_postMessage(channel=SIGNALS, text="BUY BTC", blocks=CARD)
+    await client.files_upload_v2(channel=SIGNALS, content=png(1200, 500), filename="equity.png", title="Equity")
+    sandbox.label = "Simulated market"
+    async with opened(sandbox, viewport=PHONE, is_mobile=True, has_touch=True) as page:
+        await page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth)")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 390
+        beyond = "[...document.querySelectorAll('#main *')].some((one) => one.getBoundingClientRect().right > 390.5)"
+        assert not await page.evaluate(beyond)
+        tall = [await one.bounding_box() for one in await page.locator(".card .button").all()]
+        assert all(box["height"] >= 44 for box in tall)
+        assert await page.inner_text("#label") == "Simulated market"
+        assert (await page.screenshot(path=tmp_path / "phone.png"))[:4] == b"\x89PNG"
+        await page.tap(".picture")
+        await page.wait_for_selector(".lightbox img")
+        await page.tap(".lightbox .close")
+        await page.tap("#menu")
+        await page.tap("[data-go='daily-reports']")
+        await page.wait_for_selector(".empty:has-text('07:00 and 19:00')")
+
+
+async def test_the_page_says_when_the_desk_is_away_and_returns(
+    sandbox: Sandbox, handler: AsyncSocketModeHandler
+) -> None:
+    async with opened(sandbox) as page:
+        await handler.client.close()
+        await page.wait_for_selector("#status.wait")
+        assert "Waiting for the desk" in await page.inner_text("#status")
