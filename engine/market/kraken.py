@@ -23,7 +23,7 @@ from engine.market.intake import Intake, forget
 from engine.market.kraken_frames import KrakenFrames, channels
 from engine.market.kraken_rest import KrakenRest, Pair
 from engine.market.kraken_subscriptions import Request, Subscriptions
-from engine.market.names import canonical
+from engine.market.names import canonical, renamed
 from engine.market.quality import Quarantine, Quarantined
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
@@ -99,6 +99,7 @@ class KrakenFeed:
         self._pairs = await self._rest.pairs()
         for asked in symbols:
             symbol = canonical(asked)
+            symbol = symbol if symbol in self._pairs else renamed(symbol)
             pair = self._pairs.get(symbol)
             if pair is None:
                 self._unknown[symbol] = f"Kraken does not trade {symbol}"

@@ -69,11 +69,13 @@ class KrakenRest:
         result = await self._get("AssetPairs", {})
         found: dict[Symbol, Pair] = {}
         for key, row in result.items():
-            name = row.get("wsname") if isinstance(row, Mapping) else None
-            if name and not key.endswith(".d"):  # a dark pool
-                symbol = canonical(str(name))
-                state = str(row.get("status", "online"))
-                found[symbol] = Pair(str(row.get("altname", key)), state, _instrument(symbol, row))
+            if not isinstance(row, Mapping) or not row.get("wsname") or key.endswith(".d"):  # .d: a dark pool
+                continue
+            symbol = canonical(str(row["wsname"]))
+            try:
+                found[symbol] = Pair(str(row.get("altname", key)), str(row.get("status")), _instrument(symbol, row))
+            except (TypeError, ValueError) as error:
+                log.warning("Kraken's terms for %s cannot be read (%s); it is left out", symbol, error)
         return found
 
     async def minutes(self, symbol: Symbol, rest_name: str) -> BarColumns:

@@ -10,14 +10,16 @@ _QUOTES = ("USDT", "USDC", "TUSD", "BUSD", "FDUSD", "USD", "EUR", "GBP", "CAD", 
 
 
 def canonical(name: str) -> Symbol:
-    """`xbt/usd`, `BTC-USD` and `BTC/USD` are all `BTC/USD`; a renamed coin answers to its new name."""
+    """`xbt/usd`, `BTC-USD` and `BTC/USD` are all `BTC/USD`."""
     base, _, quote = name.strip().upper().replace("-", "/").partition("/")
-    return f"{_coin(base)}/{_coin(quote)}" if quote else _coin(base)
+    base, quote = KRAKEN_CODES.get(base, base), KRAKEN_CODES.get(quote, quote)
+    return f"{base}/{quote}" if quote else base
 
 
-def _coin(code: str) -> str:
-    code = KRAKEN_CODES.get(code, code)
-    return RENAMED.get(code, code)
+def renamed(symbol: Symbol) -> Symbol:
+    """Where a coin that took a new name is traded now: `MATIC/USD` → `POL/USD`; any other symbol as it is."""
+    base, slash, quote = symbol.partition("/")
+    return f"{RENAMED.get(base, base)}{slash}{quote}"
 
 
 def split_joined(name: str) -> Symbol:

@@ -15,7 +15,7 @@ from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant,
 from engine.market.bars import MINUTE_US
 from engine.market.columns import columns_of
 from engine.market.intake import Intake, forget
-from engine.market.names import canonical
+from engine.market.names import canonical, renamed
 from engine.market.quality import Quarantine, Quarantined
 from engine.market.simulation import HOUR_US, SimulatedPrices
 from engine.ports import BarColumns, FeedStatus, MarketSink
@@ -59,7 +59,7 @@ class SimulatedFeed:
 
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """Any BASE/QUOTE can be traded here."""
-        names = [canonical(symbol) for symbol in symbols]
+        names = [renamed(canonical(symbol)) for symbol in symbols]
         self._refused = {name: "not of the form BASE/QUOTE" for name in names if name.count("/") != 1}
         self._symbols = tuple(dict.fromkeys(name for name in names if name not in self._refused))
         self._prices = SimulatedPrices(self._prices.seed, 8 if len(self._symbols) <= FEW else 4)

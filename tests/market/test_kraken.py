@@ -45,6 +45,13 @@ async def test_an_unknown_symbol_is_named_and_the_others_trade():
         await feed.close()
 
 
+async def test_a_renamed_coin_is_asked_for_under_the_name_it_has_now():
+    async with KrakenServer(["POL/USD", "RNDR/USD"]) as venue:
+        feed = feed_at(venue)
+        assert set(await feed.prepare(["MATIC/USD", "RNDR/USD"])) == {"POL/USD", "RNDR/USD"}, "RNDR is listed as such"
+        await feed.close()
+
+
 async def test_a_pair_that_is_not_open_for_trading_is_refused_with_its_state():
     async with KrakenServer(["BTC/USD", "ETH/USD"]) as venue:
         venue.states["ETH/USD"] = "cancel_only"
