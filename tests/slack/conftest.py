@@ -18,13 +18,14 @@ from bot.connection import Connection
 from bot.front import Front
 from bot.home import HomeTabs
 from bot.render import Words
+from bot.reports import Reporter
 from bot.sandbox import Sandbox
 from bot.settings import Settings
 from tests.sandbox.conftest import Drive
+from tests.slack.box import Box
 from tests.slack.desk import FakeDesk
 
 CHANNELS = {"signals": "ml-signals", "reports": "daily-reports", "alerts": "system-alerts"}
-IDS = {"signals": "C0SIGNALS01", "reports": "C0REPORTS01", "alerts": "C0ALERTS001"}
 
 
 @pytest.fixture(autouse=True)
@@ -93,9 +94,15 @@ def claim() -> ClaimCode | None:
 
 @pytest.fixture
 async def room(
-    desk: FakeDesk, settings: Settings, client: AsyncWebClient, sandbox: Sandbox, drive: Drive, claim: ClaimCode | None
+    desk: FakeDesk,
+    settings: Settings,
+    client: AsyncWebClient,
+    sandbox: Sandbox,
+    drive: Drive,
+    words: Words,
+    claim: ClaimCode | None,
 ) -> AsyncIterator[Room]:
-    front = front_desk(desk, settings, client, claim=claim)
+    front = front_desk(desk, settings, client, claim=claim, reports=Reporter(desk, words))
     tabs = HomeTabs(front)
     connection = Connection(build_app(front, tabs), sandbox.app_token)
     await connection.open()
@@ -104,3 +111,11 @@ async def room(
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     await connection.close()
+
+
+@pytest.fixture
+async def box(desk: FakeDesk, client: AsyncWebClient, words: Words, tmp_path: Path) -> AsyncIterator[Box]:
+    box = Box(desk, client, words, tmp_path / "outbox.sqlite")
+    await box.start()
+    yield box
+    await box.stop()

@@ -16,7 +16,8 @@ import bot.connection
 from bot.app import slack_client
 from bot.connection import NEEDED, NotReached, SlackRefused, check, check_until_reached
 from bot.sandbox import Sandbox
-from tests.slack.conftest import CHANNELS, IDS, Room
+from tests.slack.box import IDS
+from tests.slack.conftest import CHANNELS, Room
 
 CHANNEL = {"id": "C1", "name": "ml-signals", "is_member": False, "is_private": False}
 

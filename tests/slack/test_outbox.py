@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.courier import Courier
-from bot.outbox import Outbox
-from bot.outbox_store import OutboxStore
-from bot.posts import announce
-from bot.render import Words
 from engine.domain import Alarm, ExitReason, ProposalStatus
 from engine.messages import (
     AlarmCleared,
@@ -24,57 +16,17 @@ from engine.messages import (
     AlarmRepeated,
     DeskStarted,
     DeskStopped,
-    Outcome,
     PositionChanged,
     PositionClosed,
     PositionOpened,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
-    Stopped,
 )
 from tests.days.desk import NOW, proposal, trade
 from tests.sandbox.conftest import Drive
-from tests.slack.conftest import IDS
-from tests.slack.desk import FakeDesk, position
-
-
-class Box:
-    """An outbox over one ledger and one file; may be stopped and started again."""
-
-    def __init__(self, desk: FakeDesk, client: AsyncWebClient, words: Words, path: Path) -> None:
-        self.desk, self.client, self.words, self.path = desk, client, words, path
-        self._second = 0
-
-    async def start(self) -> None:
-        self.store = OutboxStore(self.path)
-        courier = Courier(self.client, self.store, self.words, IDS, time.time)
-        self.outbox = Outbox(self.store, courier, self.desk, tuple(IDS), spacing=0.02)
-        await self.outbox.start()
-
-    async def stop(self) -> None:
-        await self.outbox.stop()
-        self.store.close()
-
-    def write(self, *outcomes: Outcome) -> None:
-        """One ledger row with these outcomes and what follows from them."""
-        self._second += 1
-        message = Stopped(NOW.replace(second=self._second), "test")
-        self.desk.record(message, outcomes, announce(message, outcomes, self.desk.snapshot()))
-
-    async def say(self, *outcomes: Outcome, within: float = 6.0) -> None:
-        self.write(*outcomes)
-        self.outbox.wake()
-        assert await self.outbox.flush(within), self.outbox.status()
-
-
-@pytest.fixture
-async def box(desk: FakeDesk, client: AsyncWebClient, words: Words, tmp_path: Path) -> AsyncIterator[Box]:
-    box = Box(desk, client, words, tmp_path / "outbox.sqlite")
-    await box.start()
-    yield box
-    await box.stop()
-
+from tests.slack.box import Box
+from tests.slack.desk import position
 
 CARD = proposal()
 APPROVED = replace(CARD, status=ProposalStatus.APPROVED, decided_by="U_TRADER", decided_at=NOW)
