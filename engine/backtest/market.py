@@ -29,6 +29,11 @@ class Series:
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
 
+    @property
+    def prices(self) -> tuple[NDArray[np.float64], ...]:
+        """Open, high, low, close, volume."""
+        return self.open, self.high, self.low, self.close, self.volume
+
     def __len__(self) -> int:
         return len(self.time)
 

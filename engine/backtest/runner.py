@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.backtest.curves import buy_and_hold, days_of, points, together
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of
+from engine.backtest.packing import place, place_all
 from engine.backtest.wishes import merge, wishes_of
 from engine.core.events import REASONS
 from engine.core.run import TRADE, Result, run
@@ -126,18 +127,17 @@ def _arrays(
     playbook: Playbook, group: Sequence[Series], times: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], np.ndarray]:
     """Bars time-major with NaN where one is missing, and the wishes of all coins."""
-    whole = len(group) == 1 and len(group[0]) == len(times)
     bars = np.empty((len(times), 5, len(group)))
-    if not whole:
-        bars.fill(np.nan)
+    if len(group) == 1 and len(group[0]) == len(times):
+        place_all(bars, *group[0].prices)
+        return bars, wishes_of(playbook, group[0], 0)
+    bars.fill(np.nan)
     wishes = []
     for number, series in enumerate(group):
-        rows = None if whole else np.searchsorted(times, series.time)
-        where = slice(None) if rows is None else rows
-        for field, column in enumerate((series.open, series.high, series.low, series.close, series.volume)):
-            bars[where, field, number] = column
+        rows = np.searchsorted(times, series.time)
+        place(bars, rows, number, *series.prices)
         wishes.append(wishes_of(playbook, series, number, rows))
-    return bars, wishes[0] if len(wishes) == 1 else merge(wishes)
+    return bars, merge(wishes)
 
 
 def _record(playbook: Playbook, group: Sequence[Series], row: tuple[float, ...]) -> TradeRecord:

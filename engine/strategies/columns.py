@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.features.crossings import mark_crossings
+
 Column = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -67,8 +69,7 @@ def crossed_below(a: Column, b: Column | float) -> Flags:
 
 
 def _crossed(a: Column, b: Column | float, *, upward: bool) -> Flags:
-    is_up, is_not_up = np.greater(a, b), np.less_equal(a, b)
-    now, before = (is_up, is_not_up) if upward else (is_not_up, is_up)
-    crossed: Flags = np.zeros(len(a), dtype=np.bool_)
-    np.logical_and(now[1:], before[:-1], out=crossed[1:])
-    return crossed
+    other = b if isinstance(b, np.ndarray) else np.full(len(a), float(b))
+    flags: Flags = np.empty(len(a), dtype=np.bool_)
+    mark_crossings(a, other, upward, flags)
+    return flags

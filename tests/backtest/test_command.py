@@ -15,7 +15,9 @@ from tests.backtest.command import PEERS, command
 from tests.backtest.made import frame, save
 
 ROOT = Path(__file__).parents[2]
-COLUMNS = "strategy,symbol,side,entry_time,entry_price,exit_time,exit_price,quantity,notional,fees,pnl,pnl_pct,exit_reason"
+COLUMNS = (
+    "strategy,symbol,side,entry_time,entry_price,exit_time,exit_price,quantity,notional,fees,pnl,pnl_pct,exit_reason"
+)
 
 
 @pytest.fixture
@@ -138,7 +140,10 @@ def test_the_worked_example_runs_as_documented(bars: Path, tmp_path: Path) -> No
     [
         ("def broken(:", "SyntaxError"),
         ("x = 1", "declares no strategy"),
-        ("from engine.strategies import strategy\n@strategy(lookback=1, features={})\ndef f(bars, n): ...", "'n' needs"),
+        (
+            "from engine.strategies import strategy\n@strategy(lookback=1, features={})\ndef f(bars, n): ...",
+            "'n' needs",
+        ),
         (
             "from engine.strategies import strategy\n@strategy(lookback=1, features={'a': ('emma', 3)})\ndef f(bars): ...",
             "there is no feature 'emma'",

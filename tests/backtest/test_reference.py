@@ -14,6 +14,7 @@ from tests.backtest.command import PEERS, command
 from tests.backtest.data import FIGURES, bars_of, folder
 from tests.backtest.reference import Bars, Trade, trade
 
+
 @pytest.mark.parametrize(("file", "coin", "trades", "pnl"), FIGURES, ids=lambda value: str(value))
 def test_every_trade_equals_the_reference(file: str, coin: str, trades: int, pnl: float, tmp_path: Path) -> None:
     bars = bars_of(file, coin)

@@ -50,7 +50,11 @@ def test_a_changed_number_changes_the_hash() -> None:
 
 WRONG = [
     ("capital: 1000", "capitl: 1000", ["`capital` is missing", "unknown key `capitl`", "Did you mean 'capital'?"]),
-    ("fast: 20 ", "fst: 20 ", ["strategies[0].parameters", "`fst`", "Did you mean 'fast'?", "Allowed here: fast, slow"]),
+    (
+        "fast: 20 ",
+        "fst: 20 ",
+        ["strategies[0].parameters", "`fst`", "Did you mean 'fast'?", "Allowed here: fast, slow"],
+    ),
     ("fast: 20 ", "fast: 0 ", ["`fast` was 0", "greater than or equal to 1"]),
     ("fast: 20 ", "fast: '20' ", ["`fast` was '20'", "integer"]),
     ("atr: 2 ", "atr: two ", ["`strategies[0].exits.stop.atr` was 'two'", "number"]),
