@@ -37,6 +37,7 @@ PING_AFTER = 2.0  # before anything is subscribed there are no heartbeats: ask f
 TEND_EVERY = 0.25
 SETTLED = 60.0  # a connection that lasted this long starts the back-off afresh
 OPEN_WITHIN = 8.0
+WARM_WITHIN = 15.0
 FRAME_LIMIT = 16 * 1024 * 1024  # the instrument snapshot alone is above the library's 1 MiB
 BEAT = 0.1
 RECENT = timedelta(minutes=10)
@@ -113,7 +114,10 @@ class KrakenFeed:
         return dict(self.instruments)
 
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
-        """History by REST, a few symbols at a time: one that cannot be had is absent and logged; `status` counts."""
+        """History by REST, a few symbols at a time; `status` counts.
+
+        A symbol whose history cannot be had, or not within `WARM_WITHIN` real seconds, is absent and logged.
+        """
         answers: dict[Symbol, BarColumns] = {}
 
         async def warm(symbol: Symbol) -> None:
@@ -127,7 +131,11 @@ class KrakenFeed:
                 self._closes[symbol] = (float(columns.close[-1]), instant(int(columns.time[-1])))
             self._warming = f", history of {len(answers)}/{len(symbols)}"
 
-        await asyncio.gather(*(warm(symbol) for symbol in symbols if symbol in self._pairs))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_WITHIN):
+                await asyncio.gather(*(warm(symbol) for symbol in symbols if symbol in self._pairs))
+        if len(answers) < len(symbols):
+            log.warning("history came for %d of %d symbols; the others warm up live", len(answers), len(symbols))
         self._warming = ""
         self._seed()
         return answers

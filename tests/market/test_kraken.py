@@ -285,6 +285,17 @@ async def test_history_that_cannot_be_had_is_absent_and_does_not_cost_the_others
         await feed.close()
 
 
+async def test_history_that_takes_too_long_leaves_the_rest_usable(monkeypatch):
+    monkeypatch.setattr("engine.market.kraken.WARM_WITHIN", 0.5)
+    names = [f"C{number}/USD" for number in range(12)]
+    async with KrakenServer(names) as venue:
+        feed = feed_at(venue)
+        await feed.prepare(names)
+        venue.rest_delay = 0.3
+        assert 0 < len(await feed.warm_up(names, 300)) < 12
+        await feed.close()
+
+
 async def test_a_venue_that_is_not_there_is_said_in_one_sentence():
     feed = KrakenFeed(SystemClock(), ws_url="ws://127.0.0.1:9/", rest_url="http://127.0.0.1:9/0")
     with pytest.raises(FeedUnreachable, match="did not answer AssetPairs at http"):
