@@ -92,7 +92,7 @@ def simulate(
             "choose fewer with --symbols, or a shorter time with --from and --to"
         )
     rules = playbook.rules([Instrument(series.symbol) for series in group])
-    bars, wishes = _arrays(playbook, group, times)
+    bars, wishes = time_major(playbook, group, times)
     limits = playbook.limits
     daily = limits.daily_loss is not None or limits.daily_loss_amount is not None
     return run(
@@ -123,7 +123,7 @@ def _axis(playbook: Playbook, group: Sequence[Series], interval: int) -> NDArray
     return times
 
 
-def _arrays(
+def time_major(
     playbook: Playbook, group: Sequence[Series], times: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], np.ndarray]:
     """Bars time-major with NaN where one is missing, and the wishes of all coins."""

@@ -1,0 +1,148 @@
+"""The peer rules of `ema_peers.yaml` in other engines, each as its own users would write them.
+
+Every function takes one coin's columns and answers (seconds, trades, P&L); None when the engine is not installed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+FAST, SLOW, AMOUNT, FEE, STOP, TARGET, MOST_BARS = 20, 50, 100.0, 0.0036, 0.05, 0.10, 1440
+Columns = dict[str, np.ndarray]
+Answer = tuple[float, int, float]
+
+
+@numba.njit(cache=False)
+def seeded_ema(close: np.ndarray, n: int) -> np.ndarray:
+    """The mean of the first n closes, then e += 2/(n+1)·(c − e)."""
+    out = np.full(close.size, np.nan)
+    value = close[:n].sum() / n
+    out[n - 1] = value
+    for i in range(n, close.size):
+        value += 2.0 / (n + 1.0) * (close[i] - value)
+        out[i] = value
+    return out
+
+
+def crosses(close: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bullish and bearish crosses at each close."""
+    fast, slow = seeded_ema(close, FAST), seeded_ema(close, SLOW)
+    known = ~np.isnan(slow)
+    up = fast > slow
+    both = known[1:] & known[:-1]
+    bullish, bearish = np.zeros(close.size, bool), np.zeros(close.size, bool)
+    bullish[1:] = both & up[1:] & ~up[:-1]
+    bearish[1:] = both & ~up[1:] & up[:-1]
+    return bullish, bearish
+
+
+@numba.njit(cache=False)
+def single_pass(
+    o: np.ndarray, h: np.ndarray, l: np.ndarray, c: np.ndarray, bullish: np.ndarray, bearish: np.ndarray  # noqa: E741
+) -> tuple[int, float]:
+    """The bare loop: nothing but the rules, no record of anything but the sum."""
+    trades, pnl, entry, since, buy, leave = 0, 0.0, 0.0, 0, False, False
+    for i in range(o.size):
+        if buy:
+            entry, since, buy = o[i], i, False
+        if entry > 0.0:
+            out = 0.0
+            if leave:
+                out = o[i]
+            elif l[i] <= entry * (1.0 - STOP):
+                out = min(entry * (1.0 - STOP), o[i])
+            elif h[i] >= entry * (1.0 + TARGET):
+                out = max(entry * (1.0 + TARGET), o[i])
+            leave = False
+            if out > 0.0:
+                trades += 1
+                pnl += AMOUNT * (out / entry * (1.0 - FEE) - (1.0 + FEE))
+                entry = 0.0
+        if entry > 0.0:
+            leave = bearish[i] or i - since + 1 >= MOST_BARS
+        elif bullish[i] and i < o.size - 1:
+            buy = True
+    if entry > 0.0:
+        trades += 1
+        pnl += AMOUNT * (c[-1] / entry * (1.0 - FEE) - (1.0 + FEE))
+    return trades, pnl
+
+
+def timed(work: Callable[[], Any], times: int) -> tuple[float, Any]:
+    """The best of `times` runs in seconds after one that warms up, and the last answer."""
+    answer = work()
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        answer = work()
+        took.append(time.perf_counter() - start)
+    return min(took), answer
+
+
+def with_vectorbt(bars: Columns, times: int) -> Answer | None:
+    """`Portfolio.from_signals`: orders at the next open, stops from the high and low of each bar."""
+    try:
+        import pandas as pd
+        import vectorbt as vbt
+    except ImportError:
+        return None
+    index = pd.to_datetime(bars["time"], unit="us", utc=True)
+    o, h, l, c = (pd.Series(bars[name], index=index) for name in ("open", "high", "low", "close"))  # noqa: E741
+
+    def whole() -> Any:
+        bullish, bearish = crosses(bars["close"])
+        entries, exits = (pd.Series(_later(flags), index=index) for flags in (bullish, bearish))
+        return vbt.Portfolio.from_signals(
+            c, entries, exits, price=o, open=o, high=h, low=l, size=AMOUNT / o, fees=FEE,
+            init_cash=np.inf, sl_stop=STOP, tp_stop=TARGET, stop_entry_price="fillprice",
+            stop_exit_price="stopmarket", upon_long_conflict="ignore", accumulate=False, freq="min",
+        ).trades.records  # fmt: skip
+
+    seconds, records = timed(whole, times)
+    return seconds, len(records), float(records["pnl"].sum())
+
+
+def with_backtesting(bars: Columns) -> Answer | None:
+    """backtesting.py's `Strategy` and `Backtest`, one run (it takes seconds)."""
+    try:
+        import pandas as pd
+        from backtesting import Backtest, Strategy
+    except ImportError:
+        return None
+    index = pd.to_datetime(bars["time"], unit="us")
+    names = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
+    frame = pd.DataFrame({name: bars[column] for name, column in names.items()}, index=index)
+    equity = 1_000_000_000.0
+
+    class Crosses(Strategy):  # type: ignore[misc]
+        def init(self) -> None:
+            bullish, bearish = crosses(bars["close"])
+            self.bullish = self.I(lambda: bullish.astype(float))
+            self.bearish = self.I(lambda: bearish.astype(float))
+
+        def next(self) -> None:
+            if self.position:
+                trade = self.trades[0]
+                if trade.sl is None:
+                    trade.sl, trade.tp = trade.entry_price * (1 - STOP), trade.entry_price * (1 + TARGET)
+                if self.bearish[-1] or len(self.data) - trade.entry_bar >= MOST_BARS:
+                    self.position.close()
+            elif self.bullish[-1]:
+                self.buy(size=1)
+
+    start = time.perf_counter()
+    stats = Backtest(frame, Crosses, cash=equity, commission=0.0, finalize_trades=True).run()
+    seconds = time.perf_counter() - start
+    trades = stats["_trades"]
+    moved = trades["ExitPrice"] / trades["EntryPrice"]
+    return seconds, len(trades), float((AMOUNT * (moved * (1 - FEE) - (1 + FEE))).sum())
+
+
+def _later(flags: np.ndarray) -> np.ndarray:
+    """What was decided at a close, acted on at the next open."""
+    return np.concatenate(([False], flags[:-1]))
