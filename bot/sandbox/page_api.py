@@ -42,12 +42,15 @@ async def state(space: Workspace, query: Body) -> Body:
 
 
 def channels(space: Workspace, user: str) -> list[Body]:
+    """The person's channels with what is unread there; a direct one from its first message on."""
     reads = space.store.reads(user)
-    mine = [one for one in space.store.channels() if user in space.store.members(one["id"])]
-    return [
-        {**one, "unread": space.messages.unread(one["id"], reads.get(one["id"], "")), "read": reads.get(one["id"], "")}
-        for one in mine
-    ]
+    found = []
+    for one in space.store.channels():
+        hidden = one["is_im"] and not space.messages.latest(one["id"])
+        if not hidden and user in space.store.members(one["id"]):
+            read = reads.get(one["id"], "")
+            found.append({**one, "read": read, "unread": space.messages.unread(one["id"], read)})
+    return found
 
 
 async def messages(space: Workspace, query: Body) -> Body:

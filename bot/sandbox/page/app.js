@@ -3,7 +3,7 @@
 import { byId, fill, h, toast } from "./dom.js";
 import { renderBlocks } from "./blocks.js";
 import { composer } from "./composer.js";
-import { renderList } from "./messages.js";
+import { showList } from "./messages.js";
 import { showViews } from "./modals.js";
 import { get, listen, post } from "./net.js";
 import { renderSidebar } from "./sidebar.js";
@@ -94,7 +94,8 @@ function renderMain() {
   const room = state.channels.get(state.place.id);
   const [title, words] = EMPTY[room.name] ?? ["Nothing here yet", "Write to the desk, or type / for commands."];
   const empty = h("div", { class: "empty" }, h("img", { src: "/page/icon.svg", alt: "", width: 56, height: 56 }), h("h2", {}, title), h("p", {}, words));
-  fill(byId("list"), state.messages.length ? renderList(state.messages, { openThread: show, newFrom: state.newFrom }) : empty);
+  if (state.messages.length) showList(byId("list"), state.messages, { openThread: show, newFrom: state.newFrom });
+  else fill(byId("list"), empty);
 }
 
 function renderHome() {
@@ -202,7 +203,7 @@ async function begin() {
       if (!fresh && again) await refresh();
       fresh = false;
     },
-    () => { state.online = false; sidebar(); });
+    (ended) => { state.online = false; sidebar(); if (ended) load().catch(stopped); });
   await enter(where());
 }
 
@@ -227,11 +228,17 @@ byId("scrim").addEventListener("click", () => toggleMenu(false));
 window.addEventListener("hashchange", () => enter(where()).catch((error) => toast(error.message)));
 document.addEventListener("visibilitychange", () => { if (!document.hidden && state.place.kind === "channel") markRead(); });
 document.addEventListener("keydown", (event) => {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) || document.querySelector("dialog[open]");
+  if (event.key === "/" && !typing && byId("composer-text")) byId("composer-text").focus();
   if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
   if (document.body.classList.contains("with-menu")) { toggleMenu(false); byId("menu").focus(); }
   else if (state.head) closeThread();
 });
 
-begin().catch((error) => {
-  fill(byId("list"), h("div", { class: "empty" }, h("h2", {}, "Not connected"), h("p", {}, error.code === "not_authed" ? "This address belongs to an earlier run. Open the one that the desk printed when it started." : error.message)));
-});
+function stopped(error) {
+  const words = error.code === "not_authed" ? "This address belongs to an earlier run. Open the one that the desk printed when it started." : error.message;
+  fill(byId("composer"));
+  fill(byId("list"), h("div", { class: "empty" }, h("h2", {}, "Not connected"), h("p", {}, words)));
+}
+
+begin().catch(stopped);

@@ -21,6 +21,15 @@ export function fill(node, ...children) {
   return node;
 }
 
+// Make `node` hold exactly `wanted`, touching only what differs: focus, selection and what a reader has heard stay.
+export function settle(node, wanted) {
+  const keep = new Set(wanted);
+  const lost = document.activeElement?.closest?.("[data-ts]");
+  for (const child of [...node.children]) if (!keep.has(child)) child.remove();
+  wanted.forEach((child, at) => { if (node.children[at] !== child) node.insertBefore(child, node.children[at] ?? null); });
+  if (lost && !lost.isConnected) node.querySelector(`[data-ts="${CSS.escape(lost.dataset.ts)}"]`)?.focus({ preventScroll: true });
+}
+
 let hiding;
 export function toast(words) {
   const place = byId("toast");

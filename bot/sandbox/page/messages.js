@@ -1,6 +1,6 @@
 // Messages as a person reads them.
 
-import { h, toast } from "./dom.js";
+import { h, settle, toast } from "./dom.js";
 import { emoji } from "./emoji.js";
 import { picture, renderBlocks } from "./blocks.js";
 import { mrkdwn, nameOf } from "./mrkdwn.js";
@@ -16,31 +16,53 @@ export function avatar(user) {
   return h("span", { class: user === state.bot ? "avatar bot" : `avatar tone-${tone}`, "aria-hidden": "true" }, user === state.bot ? "" : initials);
 }
 
-// The list with day lines, the line above what is new, and messages of one speaker together.
-export function renderList(messages, options = {}) {
+const made = new WeakMap();
+
+// The node of a message that has not changed is the node it had.
+function kept(place, message, grouped, options) {
+  if (!made.has(place)) made.set(place, new Map());
+  const nodes = made.get(place);
+  const print = JSON.stringify([message, grouped, state.user]);
+  const old = nodes.get(message.ts);
+  if (old?.print === print) return old.node;
+  const node = renderMessage(message, grouped, options);
+  nodes.set(message.ts, { print, node });
+  return node;
+}
+
+function line(place, name, key, words) {
+  const found = [...place.children].find((one) => one.dataset.line === key);
+  return found ?? h("div", { class: name, role: "separator", dataset: { line: key } }, h("span", {}, words));
+}
+
+// Show messages in `place`: day lines, the line above what is new, messages of one speaker together.
+export function showList(place, messages, options = {}) {
   const nodes = [];
   let before = null;
   let marked = false;
   for (const message of messages) {
     const newDay = !before || dayKey(before.ts) !== dayKey(message.ts);
-    if (newDay && !options.thread) nodes.push(h("div", { class: "day", role: "separator" }, h("span", {}, dayWords(message.ts))));
+    if (newDay && !options.thread) nodes.push(line(place, "day", dayWords(message.ts), dayWords(message.ts)));
     if (options.newFrom && !marked && message.ts > options.newFrom && message.user !== state.user) {
       marked = true;
-      if (nodes.length) nodes.push(h("div", { class: "new-line", role: "separator" }, h("span", {}, "New")));
+      if (nodes.length) nodes.push(line(place, "new-line", "new", "New"));
       before = null;
     }
-    nodes.push(renderMessage(message, !newDay && follows(before, message), options));
+    nodes.push(kept(place, message, !newDay && follows(before, message), options));
+    if (options.thread && !before) nodes.push(line(place, "day", countWords(messages), countWords(messages)));
     before = message;
   }
-  return nodes;
+  settle(place, nodes);
 }
+
+const countWords = ({ length }) => (length === 1 ? "No replies yet" : `${length - 1} ${length === 2 ? "reply" : "replies"}`);
 
 function follows(before, message) {
   const same = before && before.user === message.user && Boolean(before.ephemeral) === Boolean(message.ephemeral);
   return same && message.ts - before.ts < GROUP_SECONDS && !before.blocks?.length && !message.blocks?.length;
 }
 
-export function renderMessage(message, grouped, { openThread, thread } = {}) {
+function renderMessage(message, grouped, { openThread } = {}) {
   const isBot = message.user === state.bot;
   const top = h("div", { class: "message-top" }, h("strong", { class: "speaker" }, nameOf(message.user)), isBot ? h("span", { class: "tag" }, "app") : null,
     h("time", { title: full(message.ts) }, clock(message.ts)));
@@ -50,7 +72,7 @@ export function renderMessage(message, grouped, { openThread, thread } = {}) {
   if (message.ephemeral) body.append(whisper(message));
   const classes = ["message", grouped ? "grouped" : "", message.ephemeral ? "whisper" : ""];
   const left = grouped ? h("time", { class: "gutter", title: full(message.ts) }, clock(message.ts)) : avatar(message.user);
-  return h("article", { class: classes.join(" "), dataset: { ts: message.ts }, "aria-label": `${nameOf(message.user)}, ${clock(message.ts)}` }, left, body);
+  return h("article", { class: classes.join(" "), tabIndex: -1, dataset: { ts: message.ts }, "aria-label": `${nameOf(message.user)}, ${clock(message.ts)}` }, left, body);
 }
 
 function content(message) {

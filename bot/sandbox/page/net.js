@@ -30,5 +30,5 @@ export function listen(user, heard, opened, lost) {
   source = new EventSource(`/_page/stream?${new URLSearchParams({ user })}`);
   source.onmessage = (event) => heard(JSON.parse(event.data));
   source.onopen = opened;
-  source.onerror = lost;
+  source.onerror = () => lost(source.readyState === EventSource.CLOSED);
 }

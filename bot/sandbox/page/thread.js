@@ -2,7 +2,7 @@
 
 import { byId, fill, h, toast } from "./dom.js";
 import { composer } from "./composer.js";
-import { renderList } from "./messages.js";
+import { showList } from "./messages.js";
 import { get, post } from "./net.js";
 import { drop, place, state } from "./state.js";
 
@@ -39,10 +39,7 @@ export async function loadThread() {
 
 export function renderThread() {
   if (!state.head) return;
-  const [head, ...replies] = state.thread;
-  const count = replies.length;
-  const line = h("div", { class: "day", role: "separator" }, h("span", {}, count ? `${count} ${count === 1 ? "reply" : "replies"}` : "No replies yet"));
-  fill(byId("thread-list"), head ? renderList([head], { thread: true }) : null, line, renderList(replies, { thread: true }));
+  showList(byId("thread-list"), state.thread, { thread: true });
   const scroll = byId("thread-scroll");
   scroll.scrollTop = scroll.scrollHeight;
 }
