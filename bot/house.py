@@ -91,9 +91,16 @@ class House:
 
     def _slack_side(self, annals: Annals, progress: Progress) -> SlackSide:
         client = slack_client(self._workspace.bot_token, self._workspace.api_url)
-        reporter = Reporter(self.desk, Words(self._settings.zone), annals)
+        reporter = Reporter(self.desk, Words(self._settings.zone), annals, self._written)
         front = front_desk(self.desk, self._settings, client, claim=self._claim(progress), reports=reporter)
         return SlackSide(front, self._workspace, self._data, reporter, _real_now)
+
+    def _written(self) -> float | None:
+        """The share of the ledger's rows that the database has, apart from those of the last minute."""
+        status = self.desk.storage.status()
+        if status is None or not status.seq:
+            return None
+        return 1.0 if status.lag_seconds < 60 else status.seq / (status.seq + status.lag_rows)
 
     def _claim(self, progress: Progress) -> ClaimCode | None:
         """A one-time code for the first admin, where nobody is named yet."""

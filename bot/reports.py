@@ -6,8 +6,8 @@ of the snapshot, whose sequence and hash end the report as an anchor for `nightd
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from bot.annals import Annals, Recorded
 from bot.blocks import Block, Rendered, facts, header, note, section
 from bot.cards import REASONS, base, labelled
 from bot.charts import Drawing, alt_text, equity_drawing
-from bot.render import Words, figure, money, percent
+from bot.render import Words, figure, money, percent, ratio
 from bot.slack_limits import fit
 from engine import curve, health, performance, slots, verdict
 from engine.domain import Proposal, Side
@@ -71,11 +71,15 @@ class Veto:
 
 @dataclass(slots=True)
 class Reporter:
-    """Puts reports together. Reads the ledger, so call it from a worker thread."""
+    """Puts reports together. Reads the ledger, so call it from a worker thread.
+
+    `written` gives the share of the ledger's rows that the database has, or None.
+    """
 
     desk: ReportDesk
     words: Words
     annals: Annals = field(default_factory=Annals)
+    written: Callable[[], float | None] = lambda: None
 
     def now(self, name: str) -> Report:
         """The `daily` or `weekly` report of the time up to now."""
@@ -90,7 +94,8 @@ class Reporter:
         """The report of any window."""
         self.annals.read(self.desk)
         snapshot = self.desk.snapshot()
-        told = content(window, snapshot, self.annals, self.desk.health(), self.words)
+        ran = replace(self.annals.operations(), database_writes=self.written())
+        told = content(window, snapshot, self.annals, ran, self.desk.health(), self.words)
         points = curve.between(snapshot.equity_curve, window.covers_from, window.covers_to)
         held = curve.between(snapshot.benchmark, window.covers_from, window.covers_to)
         drawing = equity_drawing(points, held, told["headline"], told["span"], snapshot.label, self.words.zone)
@@ -107,13 +112,18 @@ def laid_out(parts: Mapping[str, str]) -> Rendered:
 
 
 def content(
-    window: Window, snapshot: Snapshot, annals: Annals, readings: Sequence[health.Reading], words: Words
+    window: Window,
+    snapshot: Snapshot,
+    annals: Annals,
+    ran: verdict.Operations,
+    readings: Sequence[health.Reading],
+    words: Words,
 ) -> dict[str, Any]:
     """Everything that the template `report` may say."""
     measured = _measured(snapshot, window.covers_from, window.covers_to)
     whole = _measured(snapshot, _beginning(snapshot), snapshot.at)
     closed = [trade for trade in snapshot.trades if window.covers_from < trade.exit_time <= window.covers_to]
-    judged = verdict.judge(whole, None, annals.operations())
+    judged = verdict.judge(whole, None, ran)
     vetoes = list(_vetoes(annals.vetoed, snapshot, window))
     return {
         "label": snapshot.label,
@@ -134,7 +144,7 @@ def content(
         "veto_sum": sum(veto.would_be or 0.0 for veto in vetoes),
         "bad": [reading for reading in readings if reading.status != health.OK],
         "checks": len(readings),
-        "quality": annals.operations().data_quality,
+        "quality": ran.data_quality,
         "gaps": next((reading.value for reading in readings if reading.name == "gaps"), None),
         "limits": [limit_row(use.name, use.used, use.limit, use.unit) for use in snapshot.limits],
         "verdict": judged,
@@ -188,6 +198,8 @@ def criterion_row(one: verdict.Criterion) -> str:
 def _shown(value: float, unit: str) -> str:
     if unit == "USD":
         return money(value)
+    if unit == "ratio":
+        return ratio(value)
     return percent(value) if unit == "fraction" else figure(value)
 
 

@@ -112,8 +112,8 @@ def _data_flow(facts: Facts) -> Iterator[Reading]:
     else:
         sentence = f"{facts.feed} has delivered nothing for {spoken}{detail}."
     yield Reading("data flow", status, silent.total_seconds(), "s", sentence, mention=status == CRITICAL)
-    yield Reading("gaps", OK, float(facts.gaps), "count", f"{facts.gaps} gaps in the data since the start.")
-    word = f"{facts.quarantined} market messages were set aside as doubtful or malformed since the start."
+    yield Reading("gaps", OK, float(facts.gaps), "count", f"{_count(facts.gaps, 'gap')} in the data since the start.")
+    word = f"Set aside as doubtful or malformed since the start: {_count(facts.quarantined, 'market message')}."
     yield Reading("quarantine", OK, float(facts.quarantined), "count", word)
 
 
@@ -125,7 +125,7 @@ def _prices(facts: Facts) -> Iterator[Reading]:
     if blind:
         sentence = f"Positions without prices: {', '.join(blind)}. Their stops cannot act until prices return."
     else:
-        sentence = f"{len(heard)} open positions, all with fresh prices." if heard else "No open positions."
+        sentence = f"{_count(len(heard), 'open position')}, all with fresh prices." if heard else "No open positions."
     yield Reading("prices", CRITICAL if blind else OK, float(len(blind)), "count", sentence)
     strange = sorted(name for name, jump in facts.jumps.items() if abs(jump) > PRICE_JUMP)
     if strange:
@@ -158,7 +158,7 @@ def _slack(facts: Facts) -> Iterator[Reading]:
     if facts.posts_waiting is not None:
         age = facts.oldest_post or timedelta(0)
         status = _level(age / POST_WARNING, 1, POST_CRITICAL / POST_WARNING) if facts.posts_waiting else OK
-        waiting = f"{facts.posts_waiting} messages wait for delivery, the oldest for {_span(age)}."
+        waiting = f"Waiting for delivery: {_count(facts.posts_waiting, 'message')}, the oldest for {_span(age)}."
         sentence = waiting if facts.posts_waiting else "Every message is delivered."
         yield Reading("outbox", status, float(facts.posts_waiting), "count", sentence)
     if facts.second_path:
@@ -172,7 +172,7 @@ def _pace(facts: Facts) -> Iterator[Reading]:
         yield Reading("ledger", status, p99, "ms", f"99 of 100 messages are on record within {p99:.0f} ms.")
     if (depth := facts.inbox_depth) is not None:
         status = _level(depth, INBOX_WARNING, INBOX_CRITICAL)
-        yield Reading("inbox", status, float(depth), "count", f"{depth} messages wait for the engine.")
+        yield Reading("inbox", status, float(depth), "count", f"Waiting for the engine: {_count(depth, 'message')}.")
     if (lag := facts.loop_lag_ms) is not None:
         status = _level(lag, LOOP_WARNING_MS, LOOP_CRITICAL_MS)
         yield Reading("event loop", status, lag, "ms", f"The event loop answers within {lag:.0f} ms.")
@@ -197,14 +197,18 @@ def _machine(facts: Facts) -> Iterator[Reading]:
 
 def _work(facts: Facts) -> Iterator[Reading]:
     if (missed := facts.misfires) is not None:
-        sentence = f"{missed} scheduled jobs were missed since the start." if missed else "Every scheduled job has run."
+        sentence = (
+            f"Missed since the start: {_count(missed, 'scheduled job')}." if missed else "Every scheduled job has run."
+        )
         yield Reading("scheduler", WARNING if missed else OK, float(missed), "count", sentence)
     if facts.broker_up is not None:
         detail = f": {facts.broker_detail}" if facts.broker_detail else ""
         sentence = f"The broker answers{detail}." if facts.broker_up else f"The broker does not answer{detail}."
         yield Reading("broker", OK if facts.broker_up else CRITICAL, None, "", sentence)
     if (models := facts.models) is not None:
-        sentence = f"{models} models are promoted." if models else "No model is promoted: the playbook trades by rule."
+        sentence = (
+            f"Promoted: {_count(models, 'model')}." if models else "No model is promoted: the playbook trades by rule."
+        )
         yield Reading("models", OK, float(models), "count", sentence)
 
 
@@ -230,6 +234,10 @@ def _span(span: timedelta) -> str:
     if seconds < 7200:
         return f"{seconds // 60} min"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _size(count: int) -> str:

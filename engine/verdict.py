@@ -160,6 +160,8 @@ def _meaning(phase: Phase, total: Tally, accuracy: Accuracy | None) -> str:
         return "it loses money after costs." if high < 0 else "its forecasts are no better than chance."
     if phase is Phase.OPTIMISE:
         return "the forecasts are right often enough to work on, but the result after costs is not."
+    if high < 0:
+        return f"it loses so far, but {TRADES_FOR_PIVOT} trades are needed to be sure."
     if total.trades < TRADES_NEEDED:
         return f"too few to judge, {TRADES_NEEDED} are needed."
     return "more than chance, but the forecasts are not." if low > 0 else "it cannot be told from chance."

@@ -69,6 +69,7 @@ def test_a_hundred_trades_are_enough_to_meet_their_criterion():
         ([], "No trade has closed"),
         ([1.0], "one result says nothing"),
         (EVEN[:20], "too few to judge"),
+        (BAD[:20], "loses so far, but 30 trades are needed"),
         (EVEN, "cannot be told from chance"),
         (GOOD, "beats chance after costs"),
         (BAD, "loses money after costs"),
