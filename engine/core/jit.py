@@ -11,13 +11,14 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
 import platformdirs
+from numba.core.types import unliteral
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,4 +63,16 @@ _njit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 def compiled(function: F) -> F:
     """Compile on first call and keep the result on disk; plain Python under NUMBA_DISABLE_JIT=1."""
-    return cast(F, _njit(function))
+    made = _njit(function)
+    if hasattr(made, "get_call_template"):
+        made.get_call_template = _without_literals(made.get_call_template)
+    return cast(F, made)
+
+
+def _without_literals(template: Callable[..., Any]) -> Callable[..., Any]:
+    """One version per type: numba would compile a callee anew for every constant it is called with (20 for events)."""
+
+    def call_template(args: Sequence[Any], kws: Mapping[str, Any]) -> Any:
+        return template(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
+
+    return call_template

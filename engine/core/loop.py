@@ -25,25 +25,25 @@ OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 def load_wishes(st: State, wishes: Any, first: int, row: int) -> int:
     """Copy the wishes of `row` into the record; the index after them."""
     count = 0
-    while first + count < len(wishes) and wishes[first + count].row == row:
+    while first + count < len(wishes) and wishes[first + count]["row"] == row:
         wish = wishes[first + count]
-        st.wish.cell[count] = wish.strategy * st.rule.n_symbols + wish.symbol
-        st.wish.action[count] = wish.action
-        st.wish.side[count] = wish.side
-        st.wish.max_hold[count] = wish.max_hold
-        st.wish.n_legs[count] = wish.n_legs
-        st.wish.confidence[count] = wish.confidence
-        st.wish.value[count] = wish.value
-        st.wish.stop_distance[count] = wish.stop_distance
-        st.wish.target_distance[count] = wish.target_distance
-        st.wish.stop[count] = wish.stop
-        st.wish.target[count] = wish.target
-        st.wish.trailing[count] = wish.trailing
-        st.wish.weight[count] = wish.weight
-        st.wish.atr[count] = wish.atr
-        st.wish.turnover[count] = wish.turnover
-        for leg in range(wish.n_legs):
-            st.wish.legs[count * LEGS + leg] = wish.legs[leg]
+        st.wish.cell[count] = wish["strategy"] * st.rule.n_symbols + wish["symbol"]
+        st.wish.action[count] = wish["action"]
+        st.wish.side[count] = wish["side"]
+        st.wish.max_hold[count] = wish["max_hold"]
+        st.wish.n_legs[count] = wish["n_legs"]
+        st.wish.confidence[count] = wish["confidence"]
+        st.wish.value[count] = wish["value"]
+        st.wish.stop_distance[count] = wish["stop_distance"]
+        st.wish.target_distance[count] = wish["target_distance"]
+        st.wish.stop[count] = wish["stop"]
+        st.wish.target[count] = wish["target"]
+        st.wish.trailing[count] = wish["trailing"]
+        st.wish.weight[count] = wish["weight"]
+        st.wish.atr[count] = wish["atr"]
+        st.wish.turnover[count] = wish["turnover"]
+        for leg in range(wish["n_legs"]):
+            st.wish.legs[count * LEGS + leg] = wish["legs"][leg]
         count += 1
     st.acct.n_wishes = count
     return first + count
@@ -54,21 +54,21 @@ def drain(st: State, trades: Any, count: int) -> int:
     """Move closed trades from the events to `trades`; how many there are now."""
     for row in range(st.out.count):
         cell, base, trade = st.out.cell[row], row * NUMBERS, trades[count]
-        trade.strategy = cell // st.rule.n_symbols
-        trade.symbol = cell % st.rule.n_symbols
-        trade.side = st.out.side[row]
-        trade.exit_time = st.out.at[row]
-        trade.reason = st.out.reason[row]
-        trade.trade = st.out.trade[row]
-        trade.slippage = st.out.slippage[row]
-        trade.entry_price = st.out.numbers[base]
-        trade.exit_price = st.out.numbers[base + 1]
-        trade.entry_time = int(st.out.numbers[base + 2])
-        trade.quantity = st.out.numbers[base + 3]
-        trade.notional = st.out.numbers[base + 4]
-        trade.fees = st.out.numbers[base + 5]
-        trade.pnl = st.out.numbers[base + 6]
-        trade.pnl_pct = st.out.numbers[base + 7]
+        trade["strategy"] = cell // st.rule.n_symbols
+        trade["symbol"] = cell % st.rule.n_symbols
+        trade["side"] = st.out.side[row]
+        trade["exit_time"] = st.out.at[row]
+        trade["reason"] = st.out.reason[row]
+        trade["trade"] = st.out.trade[row]
+        trade["slippage"] = st.out.slippage[row]
+        trade["entry_price"] = st.out.numbers[base]
+        trade["exit_price"] = st.out.numbers[base + 1]
+        trade["entry_time"] = int(st.out.numbers[base + 2])
+        trade["quantity"] = st.out.numbers[base + 3]
+        trade["notional"] = st.out.numbers[base + 4]
+        trade["fees"] = st.out.numbers[base + 5]
+        trade["pnl"] = st.out.numbers[base + 6]
+        trade["pnl_pct"] = st.out.numbers[base + 7]
         count += 1
     st.out.count = 0
     return count
@@ -149,7 +149,7 @@ def run_rows(
     while row < last and count < room:
         if st.rule.n_symbols == 1:
             stop = min(last, (point + 1) * stride - 1)
-            stop = min(stop, wishes[wish].row) if wish < len(wishes) else stop
+            stop = min(stop, wishes[wish]["row"]) if wish < len(wishes) else stop
             rows = quiet_rows(st, bars, days, times, row, stop)
             if rows > 0:
                 skip_rows(st, bars, row, rows, times[row + rows - 1] + interval)

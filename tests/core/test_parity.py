@@ -131,3 +131,16 @@ def test_money_is_conserved_and_limits_hold_after_every_slice(rules: Rules, seed
     pnl = sum(e.numbers["pnl"] for e in events if e.kind is EventKind.CLOSED)
     assert math.isclose(book.equity, worth + pnl + sum(p.pnl for p in book.positions()), rel_tol=1e-9)
     assert {(p.strategy, p.symbol) for p in book.positions()} == set(held)
+
+
+RULES_FOR_HASH = Rules(
+    (
+        StrategyRules(
+            "one", Sizing(amount=50.0), stop_pct=0.01, trailing=0.008, max_bars=40, sides=(Side.LONG, Side.SHORT)
+        ),
+    ),
+    (Instrument("A/USD", 0.01, 0.001, can_short=True), Instrument("B/USD", can_short=True)),
+    1_000.0,
+    Costs(0.0026, 0.001, 0.001),
+    Limits(max_positions=2, max_heat=0.1),
+)
