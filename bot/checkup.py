@@ -51,10 +51,16 @@ class Checkup:
         news = self._watch.see(readings, facts.now)
         if news is not None:
             self._desk.submit(HealthSeen(facts.now, news))
-        self._second.alarms(self._desk.snapshot().alarms)
-        status = vitals.health_status(self._desk.snapshot(), readings, self._watch.alarms())
-        await asyncio.to_thread(vitals.write_health, self._desk.terms.data, status)
+        snapshot = self._desk.snapshot()
+        self._second.alarms((*self._watch.alarms(), *snapshot.alarms))  # also what the ledger could not record
+        await asyncio.to_thread(self._write, vitals.health_status(snapshot, readings, self._watch.alarms()))
         self._measure(facts)
+
+    def _write(self, status: dict[str, object]) -> None:
+        try:
+            vitals.write_health(self._desk.terms.data, status)
+        except OSError as error:
+            log.error("the health file could not be written: %s", error)
 
     def _facts(self) -> health.Facts:
         desk, snapshot = self._desk, self._desk.snapshot()
