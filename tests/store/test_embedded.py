@@ -75,8 +75,7 @@ def test_it_starts_listens_to_nobody_else_and_stops(server: EmbeddedPostgres) ->
 
 
 def test_another_user_name_is_not_let_in(server: EmbeddedPostgres) -> None:
-    with psycopg.connect(server.conninfo, autocommit=True) as connection:
-        connection.execute("CREATE ROLE somebody LOGIN SUPERUSER")
+    _ask(server, "CREATE ROLE somebody LOGIN SUPERUSER")
     with pytest.raises(psycopg.OperationalError, match="Peer authentication failed"):
         psycopg.connect(server.conninfo, user="somebody")
 
@@ -131,10 +130,10 @@ def test_a_pid_that_is_somebody_elses_now_does_not_stop_a_start(server: Embedded
 
 
 def test_looking_for_a_server_makes_nothing_and_finds_a_running_one(
-    server: EmbeddedPostgres, tmp_path: Path, base: Path | None
+    server: EmbeddedPostgres, victim: Path, tmp_path: Path, base: Path | None
 ) -> None:
-    assert EmbeddedPostgres(tmp_path / "data", base).pid() == server.pid()
-    with psycopg.connect(EmbeddedPostgres(tmp_path / "data", base).conninfo) as connection:
+    assert EmbeddedPostgres(victim, base).pid() == server.pid()
+    with psycopg.connect(EmbeddedPostgres(victim, base).conninfo) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert EmbeddedPostgres(tmp_path / "elsewhere", base).pid() is None
     assert not (tmp_path / "elsewhere").exists()
@@ -155,9 +154,11 @@ def test_a_half_made_cluster_is_made_again(base: Path | None, tmp_path: Path) ->
 
 def test_a_server_that_does_not_start_says_why(server: EmbeddedPostgres) -> None:
     server.stop()
-    (place_of(server).cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
+    settings = place_of(server).cluster / "postgresql.conf"
+    settings.write_text("no_such_setting = 1\n")
     with pytest.raises(EmbeddedError, match=r"did not start: .*contains errors .*server\.log"):
         server.start()
+    settings.write_text("")
 
 
 def test_a_stopped_server_stays_stopped(server: EmbeddedPostgres) -> None:

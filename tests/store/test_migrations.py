@@ -54,11 +54,12 @@ def test_the_views_people_know_are_there(database: Database) -> None:
             connection.execute(f"SELECT * FROM {view}".encode())
 
 
-def test_a_newer_database_is_refused_with_a_sentence(database: Database) -> None:
-    with database.connect() as connection:
+def test_a_newer_database_is_refused_with_a_sentence(empty: Database) -> None:
+    migrate(empty)
+    with empty.connect() as connection:
         connection.execute("UPDATE nightdesk_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="newer than this desk; upgrade the desk"):
-        migrate(database)
+        migrate(empty)
 
 
 def test_partitions_are_made_ahead_and_any_month_on_demand(database: Database) -> None:
