@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,7 +98,7 @@ class Subscriptions:
         return live
 
     def _refuse(self, frame: Mapping[str, Any], error: str, now: datetime) -> tuple[Key, ...]:
-        if "rate" in error.lower():
+        if re.search(r"\brate\b", error, re.IGNORECASE):
             log.warning("Kraken says %r: asking again for %d subscriptions later", error, len(self.waiting))
             self._pause_until = now + RATE_PAUSE
             return ()

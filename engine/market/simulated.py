@@ -53,6 +53,7 @@ class SimulatedFeed:
         self._resume = dict(resume or {})
         self._start = micros(clock.now()) // MINUTE_US * MINUTE_US
         self._symbols: tuple[Symbol, ...] = ()
+        self._turn = 0
         self._refused: dict[Symbol, str] = {}
         self._quarantine = Quarantine()
         self._intake: Intake | None = None
@@ -101,14 +102,21 @@ class SimulatedFeed:
             now = micros(self.clock.now())
             if reached < now:
                 reached = self._deliver(intake, reached, now)
+            self._look_ahead(reached)
             await asyncio.sleep(self._beat if reached >= now else 0)
+
+    def _look_ahead(self, reached: int) -> None:
+        """Make the next hour of one symbol at a time, so that no hour begins with a halt for all of them."""
+        self._turn += 1
+        if self._symbols:
+            self._prices.hour(self._symbols[self._turn % len(self._symbols)], reached // HOUR_US + 1)
 
     def _open(self, sink: MarketSink) -> Intake:
         start = instant(self._start)
         self._intake = intake = Intake(
             self.name, self._symbols, self.clock, sink, start=start, quarantine=self._quarantine, on_late=self.on_late
         )
-        closes = {symbol: self._history(symbol, 1).close[-1] for symbol in self._symbols}
+        closes = {symbol: float(self._history(symbol, 1).close[-1]) for symbol in self._symbols}
         intake.builder.seed(closes)
         self._up(intake, start)
         return intake

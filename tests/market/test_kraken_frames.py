@@ -143,6 +143,14 @@ def test_an_error_without_a_symbol_is_about_its_whole_request():
     assert not [key for key in house.frames.subscriptions.waiting if key[0] == "book"]
 
 
+def test_only_an_error_about_the_rate_is_about_the_rate():
+    house = desk("GENERATE/USD", "BTC/USD")
+    house.hear(ack("trade", "BTC/USD"), ack("ticker", "BTC/USD"))
+    error = "Currency pair not supported GENERATE/USD"
+    house.hear({"error": error, "method": "subscribe", "success": False, "symbol": "GENERATE/USD"})
+    assert set(house.frames.subscriptions.refused) == {"GENERATE/USD"}
+
+
 def test_already_subscribed_is_as_good_as_subscribed():
     house = desk("BTC/USD")
     house.hear({"error": "Already subscribed", "method": "subscribe", "success": False, "symbol": "BTC/USD"})
