@@ -105,10 +105,11 @@ async def confirm_resume(front: Front, ask: Ask) -> Answer:
 async def confirm_panic(front: Front, ask: Ask) -> Answer:
     """The second step of /panic, while its question is fresh."""
     at = pressed(ask.value)
-    asked = float(at.id) if at and at.id.isdigit() else 0.0
-    if front.desk.clock.now().timestamp() - asked > PANIC_GOOD_FOR * front.desk.clock.speed:
+    asked, _, why = at.id.partition(" ") if at else ("", "", "")
+    since = float(asked) if asked.isdigit() else 0.0
+    if front.desk.clock.now().timestamp() - since > PANIC_GOOD_FOR * front.desk.clock.speed:
         return Answer(front.sentence("panic_old"), replace=True)
-    return Answer(await panic_now(front, ask), replace=True)
+    return Answer(await panic_now(front, ask, why), replace=True)
 
 
 async def cancel(front: Front, ask: Ask) -> Answer:

@@ -173,7 +173,7 @@ class Connection:
         """Connect; when that takes longer than `within` seconds the watchdog goes on with it."""
         self._watching = asyncio.create_task(self._watch(), name="slack-watchdog")
         try:
-            await asyncio.wait_for(self._handler.connect_async(), within)
+            await asyncio.wait_for(self._handler.connect_async(), within)  # type: ignore[no-untyped-call]
         except TimeoutError:
             log.warning("Slack's socket is not open after %.0f s; the watchdog keeps trying", within)
         await self._look()
@@ -182,7 +182,7 @@ class Connection:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._handler.close_async()
+        await self._handler.close_async()  # type: ignore[no-untyped-call]
         self.up = False
 
     def status(self) -> str:

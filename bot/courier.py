@@ -90,7 +90,11 @@ class Courier:
 
     async def _post(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
         channel, root = self._channels[post.channel], await self._root(post)
-        if post.sent_at is not None and (found := await self._find(post.key, channel, root, post.sent_at)):
+        if post.sent_at is not None:
+            found = await self._find(post.key, channel, root, post.sent_at)
+            if found is None:
+                await asyncio.to_thread(self._store.not_sent, post.key, "")
+                raise TryLater("it never arrived", 0.01)
             await self._done(post, channel, found, root, (post.seq, post.place))  # newer words follow as an edit
             return
         message = await self._message(standing, post.mention)
@@ -233,7 +237,12 @@ class Courier:
                 return None
 
     async def _page(self, channel: str, root: str | None, since: float, cursor: str) -> Any:
-        about = {"channel": channel, "oldest": f"{since - LOOK_BACK:.6f}", "limit": 200, "include_all_metadata": True}
+        about: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{since - LOOK_BACK:.6f}",
+            "limit": 200,
+            "include_all_metadata": True,
+        }
         try:
             if root is not None:
                 return await self._client.conversations_replies(ts=root, cursor=cursor, **about)

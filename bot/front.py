@@ -16,6 +16,7 @@ from bot.access import Access, ClaimCode, line_to_add, reason
 from bot.blocks import Rendered, compose
 from bot.cards import labelled
 from bot.charts import Drawing
+from bot.ids import DEEDS
 from bot.render import Words, plain, short
 from bot.slack_limits import fit
 from engine import Desk
@@ -195,7 +196,13 @@ def _refusal(front: Front, ask: Ask, what: str, needed: Role) -> Rendered:
     line = line_to_add(needed, ask.user)
     unclaimed = front.claim is not None and not front.access.has_admin()
     return front.sentence(
-        "refused", what=what, user=ask.user, role=str(ask.role), need=str(needed), line=line, unclaimed=unclaimed
+        "refused",
+        what=DEEDS.get(what, what),
+        user=ask.user,
+        role=str(ask.role),
+        need=str(needed),
+        line=line,
+        unclaimed=unclaimed,
     )
 
 

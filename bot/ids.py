@@ -27,6 +27,24 @@ class ActionId(StrEnum):
     HOME_REFRESH = "home_refresh"
 
 
+DEEDS: dict[str, str] = {
+    ActionId.PROPOSAL_APPROVE: "approving a proposal",
+    ActionId.PROPOSAL_REJECT: "rejecting a proposal",
+    ActionId.PROPOSAL_HALF: "approving half a proposal",
+    ActionId.PROPOSAL_WHY: "asking why",
+    ActionId.POSITION_CLOSE: "closing a position",
+    ActionId.POSITION_HALF: "closing half a position",
+    ActionId.POSITION_WHY: "asking why",
+    ActionId.HOLD_RESUME: "lifting a hold",
+    ActionId.RESUME_CONFIRM: "resuming after a panic",
+    ActionId.PANIC_CONFIRM: "panic",
+    ActionId.HOME_PAUSE: "pausing",
+    ActionId.HOME_RESUME: "resuming",
+    ActionId.HOME_PANIC: "panic",
+}
+"""What a press asks for, in words."""
+
+
 class ViewId(StrEnum):
     """What a modal is called when it is submitted."""
 

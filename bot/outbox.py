@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 SPACING = 1.1  # seconds between two messages in one channel
 BATCH = 500  # ledger rows taken in at once
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+UNSEEN_AFTER = 60.0  # a card that waited longer and is over by then is counted, not posted
 STALE = frozenset({"expired", "withdrawn"})
 REFUSALS_MOST = 5
 
@@ -54,9 +55,11 @@ class Outbox:
         ledger: LedgerReader,
         channels: Sequence[str],
         spacing: float = SPACING,
+        unseen_after: float = UNSEEN_AFTER,
     ) -> None:
-        """`channels` are the roles (signals, reports, alerts) that have a queue of their own; `spacing` in seconds."""
+        """`channels`: the roles (signals, reports, alerts) that have a queue of their own; the rest is in seconds."""
         self._spacing = spacing
+        self._unseen_after = unseen_after
         self._store = store
         self._courier = courier
         self._ledger = ledger
@@ -163,19 +166,16 @@ class Outbox:
 
     def _drop_stale(self, channel: str) -> None:
         """Cards that came and went unseen while Slack was away are counted in one line instead of posted."""
-        missed: list[str] = []
+        now = self._courier.now()
         for post in self._store.waiting(channel):
-            if post.template != "proposal" or post.op != "post" or post.state != "queued":
+            if post.template != "proposal" or post.op != "post" or post.sent_at is not None:
                 continue
             standing = self._store.standing(post.subject)
-            if standing is None or standing.ts is not None:
+            if standing is None or standing.ts is not None or now - post.queued_at < self._unseen_after:
                 continue
-            proposal = standing.data["proposal"]
-            if proposal["status"] in STALE:
+            if standing.data["proposal"]["status"] in STALE:
                 self._store.drop_subject(post.subject)
-                missed.append(proposal["symbol"])
-        if missed:
-            self._store.note_missed(channel, missed, self._courier.now())
+                self._store.note_missed(channel, standing, now)
 
     async def _deliver(self, post: Waiting, failures: int) -> float | None:
         """One attempt; None when the post is out of the way, else the seconds to wait before the next."""

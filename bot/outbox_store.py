@@ -125,7 +125,7 @@ class OutboxStore:
             "ORDER BY priority, seq, place LIMIT ?",
             (channel, most),
         )
-        return [Waiting(*row[:8], bool(row[8]), *row[9:]) for row in rows]
+        return [_waiting(row) for row in rows]
 
     def standing(self, subject: str) -> Standing | None:
         row = self._one("SELECT subject, template, data, channel, ts, root FROM subjects WHERE subject=?", (subject,))
@@ -138,7 +138,7 @@ class OutboxStore:
             "ORDER BY seq, place LIMIT 1",
             (subject,),
         )
-        return Waiting(*row[:8], bool(row[8]), *row[9:]) if row else None
+        return _waiting(row) if row else None
 
     def last_seq(self, subject: str) -> tuple[int, int]:
         """The place of the newest post of a subject: what is rendered now says everything up to here."""
@@ -175,20 +175,19 @@ class OutboxStore:
     def drop_subject(self, subject: str) -> None:
         self._all("UPDATE posts SET state='dropped' WHERE subject=? AND state IN ('queued', 'sending')", (subject,))
 
-    def note_missed(self, channel: str, symbols: list[str], at: float) -> None:
-        """Add symbols to the one line that tells of cards nobody could see; a new line once the last one is out."""
+    def note_missed(self, channel: str, card: Standing, at: float) -> None:
+        """Count a card that nobody could see; a new line begins once the last one is out."""
         with self._lock:
             row = self._db.execute(
                 "SELECT key FROM posts WHERE template='missed' AND channel=? AND state='queued'", (channel,)
             ).fetchone()
             seq = int((self._db.execute("SELECT seq FROM cursor").fetchone() or (0,))[0])
-            subject = row[0] if row else f"missed:{channel}:{seq}"
+            subject = row[0] if row else f"missed:{card.subject}"
             known = self._db.execute("SELECT data FROM subjects WHERE subject=?", (subject,)).fetchone()
-            seen = [*(json.loads(known[0])["symbols"] if known else []), *symbols]
-            post = Post(subject, channel, "post", subject, "missed", {}, priority=1)
-            self._queue(post, seq, 0, at)
-            data = json.dumps({"count": len(seen), "symbols": seen})
-            self._db.execute("UPDATE subjects SET data=? WHERE subject=?", (data, subject))
+            symbols = [*(json.loads(known[0])["symbols"] if known else []), card.data["proposal"]["symbol"]]
+            data = {"label": card.data.get("label", ""), "count": len(symbols), "symbols": symbols}
+            self._queue(Post(subject, channel, "post", subject, "missed", data), seq, 0, at)
+            self._db.execute("UPDATE subjects SET data=? WHERE subject=?", (json.dumps(data), subject))
 
     def counts(self) -> tuple[int, float | None, int, str]:
         """Waiting, the oldest one's real time, failed, and the last error."""
@@ -206,3 +205,8 @@ class OutboxStore:
     def _all(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return Waiting(**{**values, "mention": bool(values["mention"])})

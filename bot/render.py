@@ -100,10 +100,10 @@ def amount(quantity: float | None) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Any number: whole ones without a point, else four significant digits."""
+    """Any number: whole ones without a point, else six significant digits."""
     if value is None or _unknown(value):
         return UNKNOWN
-    return f"{value:,.0f}" if value == round(value) else amount(float(f"{value:.4g}"))
+    return f"{value:,.0f}" if value == round(value) else amount(value)
 
 
 def ratio(value: float | None) -> str:

@@ -8,7 +8,7 @@ from collections import deque
 from bot.blocks import Rendered, section
 from bot.cards import labelled
 from bot.commands.asking import count_of, lines
-from bot.front import Ask, Front, Handler, outcomes
+from bot.front import Answer, Ask, Front, Handler, outcomes
 from engine.domain import Role
 from engine.messages import (
     Attempted,
@@ -38,7 +38,7 @@ AUDITED = (Press, ClosePosition, Pause, Resume, Panic, RoleClaimed, TierChanged,
 LOOK_BACK = 20_000  # rows of the ledger that one /desk audit reads
 
 
-async def desk(front: Front, ask: Ask) -> Rendered:
+async def desk(front: Front, ask: Ask) -> Rendered | Answer:
     """Hand on to the word that follows; say what there is when it is none of them."""
     word = ask.words[0].lower() if ask.words else "help"
     if word in LATER:
@@ -95,7 +95,7 @@ async def _universe(front: Front, ask: Ask) -> Rendered:
 
 async def _config(front: Front, ask: Ask) -> Rendered:
     heading = front.words.line("config", "heading")
-    settings = {**front.config, **{f"{name} (overrides)": item for name, item in front.snapshot().settings.items()}}
+    settings = {**front.config, **{f"{name} (this run)": item for name, item in front.snapshot().settings.items()}}
     rows = [front.words.line("config", "line", name=name, value=item) for name, item in settings.items()]
     return _listed(front, [heading, *rows])
 

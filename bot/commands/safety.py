@@ -7,11 +7,10 @@ from bot.cards import labelled
 from bot.commands.asking import lines
 from bot.front import Ask, Front, outcomes
 from bot.ids import ActionId
-from engine.domain import Hold, LimitUse, Role, State
+from engine.domain import Hold, LimitUse, State
 from engine.messages import HoldLifted, HoldPlaced, Message, Panic, Pause, Refused, Resume
 
 PANIC = "PANIC"
-ALL_PAUSES = "persons"
 
 
 async def pause(front: Front, ask: Ask) -> Rendered:
@@ -48,18 +47,18 @@ def resume_question(front: Front, hold: Hold) -> Rendered:
 async def panic(front: Front, ask: Ask) -> Rendered:
     """The first of two steps: what would happen, and a button."""
     snapshot = front.snapshot()
-    asked = int(front.desk.clock.now().timestamp())
+    asked = f"{int(front.desk.clock.now().timestamp())} {ask.text[:300]}"
     buttons = [
-        button("Yes, close everything", ActionId.PANIC_CONFIRM, str(asked), style="danger"),
+        button("Yes, close everything", ActionId.PANIC_CONFIRM, asked, style="danger"),
         button("No, keep trading", ActionId.CONFIRM_CANCEL, "panic"),
     ]
     held = [position.symbol for position in snapshot.positions]
     return front.say("panic_question", buttons=buttons, held=held, pending=len(snapshot.proposals), reason=ask.text)
 
 
-async def panic_now(front: Front, ask: Ask) -> Rendered:
+async def panic_now(front: Front, ask: Ask, reason: str = "") -> Rendered:
     """The second step: cancel all, flatten all, HALTED."""
-    return await ordered(front, Panic(front.desk.clock.now(), ask.user, ask.role, "panic from Slack"), "panicked")
+    return await ordered(front, Panic(front.desk.clock.now(), ask.user, ask.role, reason), "panicked")
 
 
 async def ordered(front: Front, message: Message, done: str) -> Rendered:
@@ -103,6 +102,3 @@ def hold_card(front: Front, hold: Hold) -> Rendered:
 
 def resume_button(hold: Hold) -> Block:
     return button("Resume", ActionId.HOLD_RESUME, hold.code)
-
-
-RESUME_NEEDS = Role.RISK

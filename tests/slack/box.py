@@ -30,7 +30,7 @@ class Box:
     async def start(self) -> None:
         self.store = OutboxStore(self.path)
         courier = Courier(self.client, self.store, self.words, IDS, time.time, Reporter(self.desk, self.words))
-        self.outbox = Outbox(self.store, courier, self.desk, tuple(IDS), spacing=0.02)
+        self.outbox = Outbox(self.store, courier, self.desk, tuple(IDS), spacing=0.02, unseen_after=0.5)
         await self.outbox.start()
 
     async def stop(self) -> None:
