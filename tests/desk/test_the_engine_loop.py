@@ -1,0 +1,270 @@
+"""The engine thread: durable before anything acts, timers by itself, and no silent death."""
+
+import sqlite3
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from engine.brokers.gateway import Gateway
+from engine.brokers.paper import PaperBroker
+from engine.clock import ManualClock
+from engine.disk_watch import DiskWatch
+from engine.domain import Print, Quote, Role, State
+from engine.inbox import Inbox, QuoteBoard
+from engine.loop import EngineLoop
+from engine.messages import (
+    Analysis,
+    Attempted,
+    Filled,
+    Minute,
+    OrderAcked,
+    Pause,
+    Post,
+    Press,
+    ProposalClosed,
+    ProposalOpened,
+    Refused,
+)
+from engine.replaying import replay, verify
+from engine.store.ledger import LedgerError, SqliteLedger, read_records
+from engine.store.reserve import DiskReserve
+from engine.trader import Trader
+from tests.desk.kit import BTC, START, SYMBOLS, Floor, born, of, only, started
+
+
+def announce(message, outcomes, snapshot):
+    return tuple(Post(f"{snapshot.seq}:{n}", "signals", "post", "s", "t", {}) for n in range(len(outcomes)))
+
+
+class House:
+    """The engine with its ledger and a paper broker, on a clock moved by hand."""
+
+    def __init__(self, folder, trader=Trader, disk=None):
+        self.clock = ManualClock(START)
+        self.path = folder / "ledger.sqlite"
+        self.ledger = SqliteLedger(self.path)
+        self.inbox = Inbox(self.clock, QuoteBoard())
+        self.loop = EngineLoop(self.ledger, self.inbox, self.clock, announce, disk, trader)
+        self.gateway = Gateway(PaperBroker(self.clock.now, {}), self.inbox.submit, self.clock.now)
+        self.loop.on_record(self.gateway.on_record)
+
+    def begin(self):
+        if self.ledger.head()[0]:
+            self.loop.restore()
+            self.gateway.resume(self.ledger.read())
+        self.gateway.start()
+        self.loop.start()
+        if not self.ledger.head()[0]:
+            self.ask(born())
+        return self.ask(started())
+
+    def ask(self, message):
+        return self.inbox.submit(message).result(90)
+
+    def end(self):
+        assert self.loop.stop()
+        self.gateway.stop()
+        self.ledger.close()
+
+    def minute(self, signals=(), price=100.0):
+        at = self.clock.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
+        self.clock.set(at)
+        columns = [(price,) * 3] * 4
+        self.inbox.submit(Minute(at, SYMBOLS, *columns, (10.0,) * 3, ("good",) * 3))
+        return self.ask(Analysis(at, at, tuple(signals)))
+
+    def until(self, kind, seconds=60.0):
+        """Wait for an outcome of a kind; the engine works on threads of its own."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for record in read_records(self.path):
+                if found := of(kind, record.outcomes):
+                    return found[-1]
+            time.sleep(0.02)
+        raise AssertionError(f"no {kind.__name__} within {seconds} s")
+
+
+@contextmanager
+def house(folder, **parts):
+    made = House(folder, **parts)
+    made.begin()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def enter():
+    floor = Floor()
+    return floor.enter()
+
+
+def test_a_press_becomes_a_position_through_inbox_ledger_gateway_and_broker(tmp_path):
+    with house(tmp_path) as desk:
+        card = only(ProposalOpened, desk.minute([enter()]).outcomes).proposal
+        desk.inbox.quotes.put(Quote(BTC, desk.clock.now(), 100.0, 100.0))
+        answer = desk.ask(Press(START, "approve", card.id, 1, "U1", Role.TRADER))
+        assert only(ProposalClosed, answer.outcomes)
+        assert desk.until(OrderAcked).ok
+        desk.clock.advance(timedelta(seconds=1))
+        desk.inbox.on_print(Print(BTC, desk.clock.now(), 100.1, 5.0, desk.clock.now()))
+        assert desk.until(Filled).fill.price == 100.1
+        assert desk.ask(Attempted(START, "U", "x", True)).seq == desk.loop.snapshot().seq
+        assert desk.loop.snapshot().positions[0].symbol == BTC
+    assert verify(desk.path).bad_seq is None
+    assert replay(read_records(desk.path)).difference is None
+
+
+def test_a_record_is_durable_before_anyone_hears_of_it(tmp_path):
+    seen = []
+    desk = House(tmp_path)
+    desk.loop.on_record(lambda record: seen.append((record.seq, sum(1 for _ in read_records(desk.path)))))
+    desk.begin()
+    desk.ask(Pause(START, "U1", Role.TRADER))
+    desk.end()
+    assert seen == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_posts_lie_in_the_row_of_what_they_announce(tmp_path):
+    with house(tmp_path) as desk:
+        record = desk.ask(Pause(START, "U1", Role.TRADER))
+        assert len(record.posts) == len(record.outcomes) == 1
+        assert [row.posts for row in read_records(desk.path, record.seq - 1)] == [record.posts]
+
+
+def test_the_engine_sends_its_own_timers(tmp_path):
+    with house(tmp_path) as desk:
+        at = START + timedelta(minutes=1)
+        desk.clock.set(at)
+        desk.inbox.submit(Minute(at, SYMBOLS, *[(100.0,) * 3] * 5, ("good",) * 3)).result(90)
+        desk.clock.advance(timedelta(seconds=6))
+        assert desk.until(Refused).refusal.code == "NO_ANALYSIS"
+
+
+def test_after_a_restart_position_and_card_are_there_unchanged(tmp_path):
+    with house(tmp_path) as desk:
+        desk.minute([enter()])
+        before = desk.loop.snapshot()
+    with house(tmp_path) as again:
+        after = again.loop.snapshot()
+        assert after.proposals == before.proposals
+        assert after.equity_curve == before.equity_curve
+        assert again.inbox._now() >= before.at
+
+
+class Broken(Trader):
+    """A Trader with a bug that one message meets."""
+
+    def judge(self, message):
+        if isinstance(message, Attempted) and message.what == "bug":
+            raise ZeroDivisionError("planted")
+        return super().judge(message)
+
+
+def test_a_bug_is_held_and_said_and_the_desk_lives(tmp_path, caplog):
+    with house(tmp_path, trader=Broken) as desk:
+        card = only(ProposalOpened, desk.minute([enter()]).outcomes).proposal
+        with pytest.raises(ZeroDivisionError):
+            desk.ask(Attempted(START, "U", "bug", True))
+        desk.until(ProposalClosed)
+        snapshot = desk.loop.snapshot()
+        assert snapshot.state is State.HALTED
+        assert (snapshot.holds[0].code, card.id) == ("FAULT", "P1")
+        assert "fault E1" in snapshot.holds[0].note
+        assert desk.ask(Attempted(START, "U", "fine", True)).outcomes
+    assert "rebuilt from its ledger" in caplog.text
+    assert replay(read_records(desk.path)).difference is None
+
+
+class Room:
+    """Free space that a test sets."""
+
+    def __init__(self, free):
+        self.free = free
+
+    def __call__(self, folder):
+        return self.free
+
+
+def test_a_disk_nearly_full_holds_entries_until_there_is_room_again(tmp_path):
+    room = Room(10**12)
+    reserve = DiskReserve(tmp_path, low=10**9, kept=1000, free=room)
+    with house(tmp_path, disk=DiskWatch(reserve, every=0.0)) as desk:
+        desk.minute()
+        assert (tmp_path / "ledger.reserve").stat().st_size == 1000
+        room.free = 10**8
+        wait_for(lambda: desk.loop.snapshot().state is State.REDUCING)
+        assert "MiB are free" in desk.loop.snapshot().holds[0].note
+        assert not of(ProposalOpened, desk.minute([enter()]).outcomes)
+        room.free = 10**12
+        wait_for(lambda: desk.loop.snapshot().state is State.ACTIVE)
+
+
+def wait_for(is_so, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class Full(SqliteLedger):
+    """A ledger on a disk that is full until told otherwise."""
+
+    full = 0
+
+    def append(self, *row):
+        if self.full:
+            self.full -= 1
+            raise LedgerError("ledger row could not be written: database or disk is full")
+        return super().append(*row)
+
+
+def test_a_full_disk_gives_up_the_reserve_and_records_the_exit(tmp_path):
+    reserve = DiskReserve(tmp_path, low=0, kept=1000, free=Room(10**9))
+    reserve.refill()
+    desk = House(tmp_path, disk=DiskWatch(reserve, every=1000.0))
+    desk.ledger = desk.loop._ledger = Full(desk.path)
+    desk.begin()
+    desk.ledger.full = 1
+    assert desk.ask(Pause(START, "U1", Role.TRADER)).outcomes
+    assert not (tmp_path / "ledger.reserve").exists()
+    desk.end()
+
+
+def test_what_cannot_be_recorded_is_not_done_and_people_are_told(tmp_path):
+    desk = House(tmp_path)
+    desk.ledger = desk.loop._ledger = Full(desk.path)
+    desk.begin()
+    rows = desk.ledger.head()[0]
+    desk.ledger.full = 10**9
+    pause = desk.inbox.submit(Pause(START, "U1", Role.TRADER))
+    press = desk.inbox.submit(Press(START, "approve", "P1", 1, "U1", Role.TRADER))
+    assert isinstance(press.exception(90), LedgerError)
+    assert desk.loop.snapshot().state is State.ACTIVE, "nothing is published that is not durable"
+    assert desk.ledger.head()[0] == rows
+    desk.ledger.full = 0
+    assert pause.result(90).seq == rows + 1
+    desk.end()
+
+
+def test_latency_is_kept_by_kind(tmp_path):
+    with house(tmp_path) as desk:
+        desk.minute()
+        measured = desk.loop.percentiles("Minute")
+        assert measured.messages == 1
+        assert 0 < measured.p50 <= measured.p99 == measured.worst
+        assert desk.loop.percentiles("Panic") is None
+
+
+def test_a_ledger_that_is_locked_for_a_moment_loses_nothing(tmp_path):
+    with house(tmp_path) as desk:
+        other = sqlite3.connect(desk.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = desk.inbox.submit(Pause(START, "U1", Role.TRADER))
+        time.sleep(0.2)
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+        other.close()
+        assert waiting.result(90).outcomes
