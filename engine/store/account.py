@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from engine.store.away import move, moved
 from engine.store.errors import EmbeddedError
 from engine.store.folder import require_owned, short_hash
 from engine.store.wheel import MAJOR, programs, public_package, shared_base, wheel_package
 
 _SOCKET_LIMIT = 100  # bytes; the system's own limit is 103 to 107
-_POINTER = "moved-to"
 _NO_SWITCH = (
     "cannot start the embedded PostgreSQL: it does not run as root, and this container does not let root become {name}"
     " ({error}); run the desk as a normal user, allow SETUID, SETGID and CHOWN, or set DATABASE_URL"
@@ -64,8 +63,8 @@ def settle_in(data_dir: Path, base: Path | None = None) -> Place:
     account = server_account()
     home = data_dir.resolve() / "pg"
     home.mkdir(parents=True, exist_ok=True, mode=0o755 if account.switch else 0o700)
-    if account.switch and not _moved(home) and not _reachable(home, account):
-        _move(home, base or shared_base())
+    if account.switch and not moved(home) and not _reachable(home, account):
+        move(home, base)
     place = place_of(data_dir)
     place.cluster.parent.mkdir(mode=0o755, exist_ok=True)
     own(place.socket, account)
@@ -79,7 +78,7 @@ def place_of(data_dir: Path) -> Place:
     account = server_account()
     home = data_dir.resolve() / "pg"
     client = pwd.getpwuid(os.geteuid()).pw_name
-    return Place(account, client, (_moved(home) or home) / str(MAJOR), _socket_folder(data_dir, account))
+    return Place(account, client, (moved(home) or home) / str(MAJOR), _socket_folder(data_dir, account))
 
 
 def server_programs(account: Account, base: Path | None = None) -> Path:
@@ -122,20 +121,6 @@ def spawn(command: Sequence[str], place: Place, output: IO[bytes]) -> subprocess
         if account.switch:
             raise EmbeddedError(_NO_SWITCH.format(name=account.name, error=error.strerror)) from None
         raise EmbeddedError(f"cannot run {command[0]}: {error.strerror}; set DATABASE_URL") from None
-
-
-def _moved(home: Path) -> Path | None:
-    """The folder that holds the cluster instead of `home`, if one does."""
-    pointer = home / _POINTER
-    return Path(pointer.read_text().strip()) if pointer.is_file() else None
-
-
-def _move(home: Path, base: Path) -> None:
-    """Give the cluster a folder of its own outside, remembered in a pointer file."""
-    away = base / f"pg-{short_hash(str(home))}-{secrets.token_hex(3)}"
-    away.mkdir(mode=0o755)
-    away.chmod(0o755)
-    (home / _POINTER).write_text(f"{away}\n")
 
 
 def _reachable(folder: Path, account: Account) -> bool:

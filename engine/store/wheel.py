@@ -36,17 +36,20 @@ def programs(package: Path) -> Path:
 def shared_base() -> Path:
     """A root-owned folder that every user can enter, made on first use: the home of what root runs as another user."""
     for parent in (*_BASES, Path(tempfile.gettempdir())):
-        base = parent / "nightdesk"
         try:
-            base.mkdir(mode=0o755, exist_ok=True)
+            return own_folder(parent / "nightdesk")
         except OSError:
             continue
-        if _roots_own(base):
-            base.chmod(0o755)
-            return base
-    raise EmbeddedError(
-        "no folder for the embedded PostgreSQL: /var/lib and /var/tmp cannot be written; set DATABASE_URL"
-    )
+    raise EmbeddedError("the embedded PostgreSQL finds no folder: /var/lib and /var/tmp are closed; set DATABASE_URL")
+
+
+def own_folder(path: Path) -> Path:
+    """`path` as a folder of ours that all may enter; raises `OSError` when it cannot be made or is somebody else's."""
+    path.mkdir(mode=0o755, exist_ok=True)
+    if not _roots_own(path):
+        raise PermissionError(f"{path} is not this user's own folder; remove it")
+    path.chmod(0o755)
+    return path
 
 
 def public_package(package: Path, base: Path) -> Path:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from engine.clock import monotonic
+from engine.store.away import move, moved
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import EmbeddedError
 from engine.store.wheel import public_package
@@ -175,6 +176,25 @@ def test_a_closed_home_stays_closed(closed_home: Path, base: Path | None) -> Non
     again.start()
     assert again.adopted
     server.stop()
+
+
+@as_root
+def test_the_cluster_of_a_temporary_data_folder_goes_with_it(programs: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    homes = [tmp_path / name / "pg" for name in ("one", "two", "three")]
+    for home in homes:
+        home.mkdir(parents=True)
+    move(homes[0], None)
+    move(homes[1], None)
+    first, second = moved(homes[0]), moved(homes[1])
+    assert first is not None
+    assert second is not None
+    shutil.rmtree(homes[0])
+    move(homes[2], None)
+    assert not first.exists()
+    assert second.is_dir()
+    for home in homes[1:]:
+        shutil.rmtree(moved(home) or home)
 
 
 @as_root
