@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.events import EVENT_JOB_MISSED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from engine import slots
+from engine import health, slots
 from engine.messages import Message, Timer
 
 if TYPE_CHECKING:
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HEALTH_EVERY = 10.0  # real seconds
-TIDY_EVERY = 3600.0
-_CHECK_SLOTS_EVERY = 60.0  # real seconds: heals a machine that slept through a slot
+TIDY_EVERY = 3600.0  # real seconds
+_CHECK_SLOTS_EVERY = 10.0  # real seconds: heals a machine that slept through a slot
 
 
 class DeskClock(Protocol):
@@ -86,9 +85,9 @@ class Schedule:
             self._made_good = slot
         self._reached = self._started = now
         self._scheduler.add_listener(self._on_missed, EVENT_JOB_MISSED)
-        self._every(HEALTH_EVERY, self._check_health, "health")
+        self._every(health.CHECK_EVERY, self._check_health, "health")
         self._every(TIDY_EVERY, self._tidy_up, "tidy")
-        self._every(min(_CHECK_SLOTS_EVERY, HEALTH_EVERY), self.reach, "slots")
+        self._every(_CHECK_SLOTS_EVERY, self.reach, "slots")
         self._scheduler.start()
         self._await_next()
 
