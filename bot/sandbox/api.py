@@ -168,7 +168,8 @@ def called(space: Workspace, name: str, request: web.Request, args: dict[str, An
     refuse_fault(space, args)
     refuse_token(space, request, args, wanted)
     refuse_scope(space, wanted)
-    space.rates.check(name, wanted.tier, str(args.get("channel", "")))
+    named = space.store.channel(str(args.get("channel", "")))
+    space.rates.check(name, wanted.tier, named["id"] if named else "")
     return {"ok": True, **wanted.handler(Call(space, name, args))}
 
 

@@ -26,6 +26,11 @@ class Guard:
 
     def _ours(self, request: web.Request) -> bool:
         """False for another site's page (Origin) and for a name that was made to point here (Host)."""
+        if request.path.startswith("/_") and request.headers.get("Sec-Fetch-Site", "none") not in (
+            "none",
+            "same-origin",
+        ):
+            return False
         hosts = (f"127.0.0.1:{self.port}", f"localhost:{self.port}")
         origin = request.headers.get("Origin")
         return request.host in hosts and (origin is None or origin in [f"http://{host}" for host in hosts])

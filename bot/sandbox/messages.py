@@ -7,6 +7,8 @@ import sqlite3
 from typing import Any
 
 Message = dict[str, Any]
+HEAD = "(thread_ts IS NULL OR thread_ts=ts OR json_extract(body, '$.subtype')='thread_broadcast')"
+"""What a channel shows: all but the replies inside threads."""
 
 
 class Messages:
@@ -29,43 +31,42 @@ class Messages:
 
     def get(self, channel: str, ts: str) -> Message | None:
         row = self._db.execute("SELECT body FROM messages WHERE channel=? AND ts=?", (channel, ts)).fetchone()
-        return self._with_thread(json.loads(row[0])) if row else None
+        return self._with_threads(channel, [json.loads(row[0])])[0] if row else None
 
-    def heads(self, channel: str, oldest: str = "", latest: str = "~", limit: int = 1000) -> list[Message]:
-        """The newest `limit` channel messages within [oldest, latest], oldest first; replies only if broadcast."""
+    def heads(self, channel: str, oldest: str = "", latest: str = "~", limit: int = -1) -> list[Message]:
+        """The newest `limit` (-1: all) channel messages within [oldest, latest], oldest first; replies if broadcast."""
         rows = self._db.execute(
-            "SELECT body FROM messages WHERE channel=? AND ts>=? AND ts<=? AND (thread_ts IS NULL OR thread_ts=ts "
-            "OR json_extract(body, '$.subtype')='thread_broadcast') ORDER BY ts DESC LIMIT ?",
+            f"SELECT body FROM messages WHERE channel=? AND ts>=? AND ts<=? AND {HEAD} ORDER BY ts DESC LIMIT ?",
             (channel, oldest, latest, limit),
         ).fetchall()
-        return [self._with_thread(json.loads(row[0])) for row in reversed(rows)]
+        return self._with_threads(channel, [json.loads(row[0]) for row in reversed(rows)])
 
     def thread(self, channel: str, head: str) -> list[Message]:
         """The head and its replies, oldest first; empty when there is no such head."""
         rows = self._db.execute(
             "SELECT body FROM messages WHERE channel=? AND (ts=? OR thread_ts=?) ORDER BY ts", (channel, head, head)
         ).fetchall()
-        return [self._with_thread(json.loads(row[0])) for row in rows]
-
-    def latest(self, channel: str) -> str:
-        """The id of the newest head; empty in an empty channel."""
-        heads = self.heads(channel, limit=1)
-        return str(heads[-1]["ts"]) if heads else ""
+        return self._with_threads(channel, [json.loads(row[0]) for row in rows])
 
     def unread(self, channel: str, after: str) -> int:
-        return len(self.heads(channel, oldest=after + "0"))
+        """How many channel messages came after the id `after`."""
+        query = f"SELECT count(*) FROM messages WHERE channel=? AND ts>? AND {HEAD}"
+        return int(self._db.execute(query, (channel, after)).fetchone()[0])
 
-    def _with_thread(self, message: Message) -> Message:
-        """A head learns of its replies as Slack tells them: thread_ts, reply_count, reply_users, latest_reply."""
-        if message.get("thread_ts") not in (None, message["ts"]):
-            return message
+    def _with_threads(self, channel: str, messages: list[Message]) -> list[Message]:
+        """Heads learn of their replies as Slack tells them: thread_ts, reply_count, reply_users, latest_reply."""
+        if not messages:
+            return []
         rows = self._db.execute(
-            "SELECT ts, json_extract(body, '$.user') FROM messages "
-            "WHERE channel=? AND thread_ts=? AND ts!=? ORDER BY ts",
-            (message["channel"], message["ts"], message["ts"]),
-        ).fetchall()
-        if not rows:
-            return message
-        users = list(dict.fromkeys(row[1] for row in rows))
-        told = {"thread_ts": message["ts"], "reply_count": len(rows), "latest_reply": rows[-1][0]}
-        return {**message, **told, "reply_users": users, "reply_users_count": len(users)}
+            "SELECT thread_ts, count(*), max(ts), json_group_array(DISTINCT json_extract(body, '$.user')) "
+            "FROM messages WHERE channel=? AND thread_ts>=? AND thread_ts<=? AND thread_ts!=ts GROUP BY thread_ts",
+            (channel, messages[0]["ts"], messages[-1]["ts"]),
+        )
+        told = {row[0]: _replies(*row) for row in rows}
+        return [{**one, **told.get(one["ts"], {})} for one in messages]
+
+
+def _replies(head: str, count: int, latest: str, users: str) -> Message:
+    people = json.loads(users)
+    shown = {"thread_ts": head, "reply_count": count, "latest_reply": latest}
+    return {**shown, "reply_users": people, "reply_users_count": len(people)}

@@ -7,11 +7,13 @@ from typing import Any
 from bot.sandbox.api import Call, method
 from bot.sandbox.composing import visible
 from bot.sandbox.errors import SlackError
-from bot.sandbox.messages import Message
 from bot.sandbox.people import BOT_USER, PEOPLE
+from bot.sandbox.store import micros_of
 
 READ = "channels:read,groups:read,im:read"
 HISTORY = "channels:history,groups:history,im:history"
+LAST = "~"
+"""Above every id."""
 
 
 def described(call: Call, channel: dict[str, Any]) -> dict[str, Any]:
@@ -73,22 +75,31 @@ def open_direct(call: Call) -> dict[str, Any]:
     return {"channel": {"id": call.space.store.direct(user)["id"]}}
 
 
-def chosen(call: Call, messages: list[Message]) -> list[Message]:
-    """The messages between `oldest` and `latest`; the ends count only when `inclusive`."""
-    oldest, latest = call.text("oldest"), call.text("latest", "~") or "~"
+def bounds(call: Call) -> tuple[str, str]:
+    """First and last id wanted; `oldest` and `latest` themselves count only when `inclusive`."""
+    oldest, latest = call.text("oldest"), call.text("latest")
     if call.flag("inclusive"):
-        return [one for one in messages if oldest <= one["ts"] <= latest]
-    return [one for one in messages if oldest < one["ts"] < latest]
+        return oldest, latest or LAST
+    return f"{oldest} " if oldest else "", below(latest) if latest else LAST
+
+
+def below(ts: str) -> str:
+    """The id just under `ts`; SlackError when it is none."""
+    try:
+        micros = micros_of(ts) - 1
+    except ValueError as failure:
+        raise SlackError("invalid_ts_latest") from failure
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
 
 
 @method("conversations.history", scope=HISTORY)
 def history(call: Call) -> dict[str, Any]:
-    """Newest first; the cursor is the id above which nothing more is wanted."""
-    channel = call.inside()
-    found = chosen(call, call.space.messages.heads(channel["id"], limit=100_000))[::-1]
-    cursor = call.text("cursor")
-    found = [one for one in found if not cursor or one["ts"] < cursor]
+    """Newest first; the cursor is the id that the next page stays under."""
+    channel, (oldest, latest) = call.inside(), bounds(call)
+    if call.text("cursor"):
+        latest = min(latest, below(call.text("cursor")))
     limit, told = call.number("limit", 100), call.flag("include_all_metadata")
+    found = call.space.messages.heads(channel["id"], oldest, latest, limit + 1)[::-1]
     more = len(found) > limit
     page = [visible(one, told) for one in found[:limit]]
     after = page[-1]["ts"] if more else ""
@@ -102,8 +113,8 @@ def replies(call: Call) -> dict[str, Any]:
     thread = call.space.messages.thread(channel["id"], str(call.need("ts")))
     if not thread:
         raise SlackError("thread_not_found")
-    cursor = call.text("cursor")
-    found = [one for one in chosen(call, thread) if not cursor or one["ts"] > cursor]
+    cursor, (oldest, latest) = call.text("cursor"), bounds(call)
+    found = [one for one in thread if oldest <= one["ts"] <= latest and one["ts"] > cursor]
     limit, told = call.number("limit", 1000), call.flag("include_all_metadata")
     more = len(found) > limit
     page = [visible(one, told) for one in found[:limit]]

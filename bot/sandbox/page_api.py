@@ -46,7 +46,7 @@ def channels(space: Workspace, user: str) -> list[Body]:
     reads = space.store.reads(user)
     found = []
     for one in space.store.channels():
-        hidden = one["is_im"] and not space.messages.latest(one["id"])
+        hidden = one["is_im"] and not space.messages.unread(one["id"], after="")
         if not hidden and user in space.store.members(one["id"]):
             read = reads.get(one["id"], "")
             found.append({**one, "read": read, "unread": space.messages.unread(one["id"], read)})

@@ -85,7 +85,13 @@ class Traces:
                 trace.add(reply, sure=False)
 
     def viewed(self, view: dict[str, Any], user: str, trigger: str = "") -> None:
-        """A view was opened, changed or published for `user`."""
+        """A modal was opened by its trigger, or changed, for `user`."""
         for trace in self._open:
             if trace.trigger == trigger if trigger else trace.user == user:
+                trace.opened(view)
+
+    def published(self, view: dict[str, Any], user: str) -> None:
+        """A Home was published: content for who opened it or pressed in it, not for a command in a channel."""
+        for trace in self._open:
+            if trace.user == user and not trace.channel:
                 trace.opened(view)

@@ -118,7 +118,7 @@ class Workspace:
     def published(self, user: str, view: dict[str, Any]) -> None:
         self.store.put_home(user, view)
         self.live.tell("home", to=user, view=view)
-        self.traces.viewed(view, user)
+        self.traces.published(view, user)
 
     def show_modals(self, user: str) -> None:
         self.live.tell("views", to=user, views=self.modals.stack(user))

@@ -99,6 +99,20 @@ async def test_an_unrelated_post_in_the_channel_does_not_stand_for_the_answer(
     assert [one["text"] for one in answer["replies"]] == ["a proposal that happens to come", "none"]
 
 
+async def test_a_home_published_meanwhile_does_not_stand_for_the_answer(
+    app: AsyncApp, handler: AsyncSocketModeHandler, drive: Drive, client: AsyncWebClient
+) -> None:
+    @app.command("/positions")
+    async def positions(ack: Any, respond: Any) -> None:
+        await ack()
+        await client.views_publish(user_id="U_TRADER", view={"type": "home", "blocks": []})
+        await asyncio.sleep(0.3)
+        await respond("none")
+
+    answer = await drive.command("/positions")
+    assert ([one["text"] for one in answer["replies"]], answer["views"]) == (["none"], [])
+
+
 async def test_no_acknowledgement_is_operation_timeout_and_no_socket_dispatch_failed(
     app: AsyncApp, handler: AsyncSocketModeHandler, drive: Drive
 ) -> None:

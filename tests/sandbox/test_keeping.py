@@ -120,7 +120,12 @@ async def test_nothing_is_read_without_the_token(drive: Drive, path: str) -> Non
 
 async def test_other_sites_and_other_names_are_refused(drive: Drive) -> None:
     token = {"X-Sandbox-Token": drive.sandbox.token}
-    for bad in ({"Origin": "http://evil.example"}, {"Host": "evil.example:80"}, {"Origin": "null"}):
+    for bad in (
+        {"Origin": "http://evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
         async with drive.session.post(f"{drive.root}/_drive/fault", json={}, headers={**token, **bad}) as response:
             assert response.status == 403
 

@@ -117,6 +117,16 @@ async def test_history_is_newest_first_in_pages_with_metadata_when_asked(client:
     assert "metadata" not in rest["messages"][0]
 
 
+async def test_history_between_two_ids_counts_the_ends_only_when_inclusive(client: AsyncWebClient) -> None:
+    first, second, third = [
+        (await client.chat_postMessage(channel=SIGNALS, text=text))["ts"] for text in ("a", "b", "c")
+    ]
+    asked: dict[str, Any] = {"channel": SIGNALS, "oldest": first, "latest": third}
+    assert [one["ts"] for one in (await client.conversations_history(**asked))["messages"]] == [second]
+    ends = await client.conversations_history(**asked, inclusive=True)
+    assert [one["ts"] for one in ends["messages"]] == [third, second, first]
+
+
 async def test_a_reply_to_a_reply_joins_the_same_thread(client: AsyncWebClient, drive: Drive) -> None:
     head = (await client.chat_postMessage(channel=SIGNALS, text="head"))["ts"]
     reply = (await client.chat_postMessage(channel=SIGNALS, text="one", thread_ts=head))["ts"]
@@ -194,8 +204,8 @@ async def test_a_channel_takes_one_post_a_second_after_a_small_burst(
     slow: tuple[AsyncWebClient, HandClock, Sandbox],
 ) -> None:
     client, clock, _ = slow
-    for _number in range(4):
-        await client.chat_postMessage(channel=SIGNALS, text="x")
+    for name in (SIGNALS, "ml-signals", "#ml-signals", SIGNALS):
+        await client.chat_postMessage(channel=name, text="x")
     with pytest.raises(SlackApiError) as caught:
         await client.chat_postMessage(channel=SIGNALS, text="x")
     assert (caught.value.response.status_code, caught.value.response["error"]) == (429, "ratelimited")

@@ -63,7 +63,8 @@ async function enter(where) {
   await loadMessages();
   byId("title").textContent = room.is_im ? "Messages with Nightdesk" : `# ${room.name}`;
   byId("purpose").textContent = room.purpose;
-  const hint = room.is_im ? "Message Nightdesk" : `Message #${room.name}, or / for commands`;
+  const narrow = matchMedia("(max-width: 760px)").matches;
+  const hint = room.is_im ? "Message Nightdesk" : narrow ? "Message, or / for commands" : `Message #${room.name}, or / for commands`;
   fill(byId("composer"), composer({ id: "composer-text", hint, commands: true, send }));
   renderMain();
   toBottom();
