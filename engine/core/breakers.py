@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.core.emit import BREAKER, BREAKER_ENDED, emit, note
 from engine.core.events import CODE
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.limits import day_limit
 from engine.core.orders import drop_all
 from engine.core.state import State
@@ -13,13 +13,13 @@ from engine.core.usage import equity
 DAILY_LOSS, DRAWDOWN, LOSSES = CODE["DAILY_LOSS"], CODE["DRAWDOWN"], CODE["LOSSES"]
 
 
-@compiled
+@part
 def _trip(st: State, code: int, at: int) -> None:
     emit(st, BREAKER, code, -1, at, 0.0, 0.0, 3)
     drop_all(st, at, code)
 
 
-@compiled
+@part
 def lift(st: State, code: int, at: int) -> None:
     """End a breaker; a lifted drawdown is measured from here on, lifted losses are counted anew."""
     if code == DAILY_LOSS and st.acct.daily_tripped == 1:
@@ -36,7 +36,7 @@ def lift(st: State, code: int, at: int) -> None:
     emit(st, BREAKER_ENDED, code, -1, at, 0.0, 0.0, 0)
 
 
-@compiled
+@part
 def roll_day(st: State, at: int, day: int) -> None:
     """A new local day: daily loss starts from the equity of this moment."""
     if day != st.acct.day:
@@ -45,7 +45,7 @@ def roll_day(st: State, at: int, day: int) -> None:
         st.acct.day_start = equity(st)
 
 
-@compiled
+@part
 def _check_day(st: State, at: int, worth: float) -> None:
     limit = day_limit(st)
     if st.acct.daily_tripped == 0 and st.acct.day_start - worth >= limit:
@@ -54,7 +54,7 @@ def _check_day(st: State, at: int, worth: float) -> None:
         _trip(st, DAILY_LOSS, at)
 
 
-@compiled
+@part
 def _check_drawdown(st: State, at: int, worth: float) -> None:
     st.acct.peak = max(st.acct.peak, worth)
     if st.acct.drawdown_tripped == 0 and st.acct.peak - worth >= st.rule.max_drawdown * st.acct.peak:
@@ -63,7 +63,7 @@ def _check_drawdown(st: State, at: int, worth: float) -> None:
         _trip(st, DRAWDOWN, at)
 
 
-@compiled
+@part
 def _check_losses(st: State, at: int) -> None:
     if st.acct.losses_tripped == 0 and 0 < st.rule.max_losses <= st.acct.losses:
         st.acct.losses_tripped = at
@@ -73,7 +73,7 @@ def _check_losses(st: State, at: int) -> None:
         lift(st, LOSSES, at)
 
 
-@compiled
+@part
 def check_breakers(st: State, at: int) -> None:
     """Trip what must trip with the marks of this moment."""
     if st.rule.watches_equity == 1:

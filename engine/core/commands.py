@@ -12,7 +12,7 @@ from engine.core.events import CODE
 from engine.core.exits import STOP_LATE, decide_exit
 from engine.core.fills import safe_stop
 from engine.core.intents import grant_cell, requote_cell
-from engine.core.jit import compiled
+from engine.core.jit import compiled, part
 from engine.core.orders import drop_all, drop_order
 from engine.core.rounding import floor_step
 from engine.core.settle import settle_slice
@@ -45,7 +45,7 @@ def decide(box: Sequence[State], at: int, day: int) -> None:
     decide_minute(box[0], at, day)
 
 
-@compiled
+@part
 def _level(st: State, at: int, level: int) -> None:
     st.acct.level = level
     if level > 0:
@@ -55,7 +55,7 @@ def _level(st: State, at: int, level: int) -> None:
         retrigger(st, symbol)
 
 
-@compiled
+@part
 def _leave(st: State, cell: int, at: int, fraction: float, reason: int) -> None:
     quantity = st.pos.quantity[cell]
     if fraction < 1.0:
@@ -64,7 +64,7 @@ def _leave(st: State, cell: int, at: int, fraction: float, reason: int) -> None:
         decide_exit(st, cell, at, quantity, reason)
 
 
-@compiled
+@part
 def _tighten(st: State, cell: int, at: int, stop: float) -> None:
     side, symbol = st.pos.side[cell], cell % st.rule.n_symbols
     stop, now = safe_stop(st, cell, stop), stop_level(st, cell)
@@ -77,7 +77,7 @@ def _tighten(st: State, cell: int, at: int, stop: float) -> None:
     retrigger(st, symbol)
 
 
-@compiled
+@part
 def _missed(st: State, symbol: int, end: int, low: float, high: float) -> None:
     if end <= st.sym.judged[symbol]:
         return
@@ -91,7 +91,7 @@ def _missed(st: State, symbol: int, end: int, low: float, high: float) -> None:
             decide_exit(st, cell, end, st.pos.quantity[cell], STOP_LATE)
 
 
-@compiled
+@part
 def _order_command(st: State, command: int, cell: int, at: int, price: float, most: float, worst: float) -> None:
     waiting = st.ord.stage[cell] == WAITING
     if command == WITHDRAW:

@@ -8,7 +8,7 @@ from engine.core.breakers import check_breakers, roll_day
 from engine.core.events import CODE, REASONS
 from engine.core.exits import decide_exit, ratchet, time_exit
 from engine.core.intents import propose
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import ENTER, EXIT
 from engine.core.orders import drop_expired, drop_order
 from engine.core.sizing import INVERSE_VOLATILITY
@@ -20,7 +20,7 @@ SIGNAL = REASONS.index(ExitReason.SIGNAL)
 OPPOSITE_SIGNAL, EXPIRED = CODE["OPPOSITE_SIGNAL"], CODE["EXPIRED"]
 
 
-@compiled
+@part
 def count_bars(st: State) -> None:
     """Bars seen, and good bars in a row since the last missing one."""
     for symbol in range(st.rule.n_symbols):
@@ -31,7 +31,7 @@ def count_bars(st: State) -> None:
             st.sym.good[symbol] = 0
 
 
-@compiled
+@part
 def _ahead(st: State, i: int, j: int) -> bool:
     """Does wish `i` go before wish `j`: confidence, then expected value, then playbook order, then symbol order?"""
     first = st.wish.confidence[i] if not math.isnan(st.wish.confidence[i]) else -math.inf
@@ -45,7 +45,7 @@ def _ahead(st: State, i: int, j: int) -> bool:
     return bool(st.wish.cell[i] < st.wish.cell[j])
 
 
-@compiled
+@part
 def rank_wishes(st: State) -> None:
     """Write `wish.order`, best first."""
     for i in range(st.acct.n_wishes):
@@ -56,7 +56,7 @@ def rank_wishes(st: State) -> None:
         st.wish.order[place] = i
 
 
-@compiled
+@part
 def leave_by_signal(st: State, at: int) -> None:
     """Exit wishes close the position on their side, or cancel the entry that is still under way."""
     for i in range(st.acct.n_wishes):
@@ -70,7 +70,7 @@ def leave_by_signal(st: State, at: int) -> None:
             drop_order(st, cell, at, OPPOSITE_SIGNAL)
 
 
-@compiled
+@part
 def enter_by_signal(st: State, at: int) -> None:
     """Entry wishes, best first."""
     for strategy in range(st.rule.n_strategies):
@@ -82,7 +82,7 @@ def enter_by_signal(st: State, at: int) -> None:
             propose(st, st.wish.order[i], at)
 
 
-@compiled
+@part
 def tend_positions(st: State, at: int) -> None:
     """Trailing stops move and time runs out."""
     for cell in range(st.rule.n_cells):
@@ -91,7 +91,7 @@ def tend_positions(st: State, at: int) -> None:
             time_exit(st, cell, at)
 
 
-@compiled
+@part
 def decide_minute(st: State, at: int, day: int) -> None:
     """Decide with `sym.close`, `sym.present`, `sym.may_enter` and the wishes that the caller has written."""
     count_bars(st)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.events import CODE, EventKind
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import NUMBERS
 from engine.core.state import State
 
@@ -24,7 +24,7 @@ NOW = CODE["NOW"]
 DUE = CODE["DUE"]
 
 
-@compiled
+@part
 def note(st: State, a: float, b: float, c: float) -> None:
     """The first three numbers of the next event."""
     st.note[0] = a
@@ -32,7 +32,7 @@ def note(st: State, a: float, b: float, c: float) -> None:
     st.note[2] = c
 
 
-@compiled
+@part
 def emit(st: State, kind: int, code: int, cell: int, at: int, price: float, quantity: float, numbers: int) -> int:
     """Append one event with the first `numbers` of `st.note`; its row, or -1 when nobody listens."""
     if st.rule.verbose == 0 and kind != CLOSED:
@@ -57,7 +57,7 @@ def emit(st: State, kind: int, code: int, cell: int, at: int, price: float, quan
     return row
 
 
-@compiled
+@part
 def tag(st: State, row: int, side: int, intent: int, trade: int, reason: int) -> None:
     """Add what the event belongs to."""
     if row >= 0:
@@ -67,7 +67,7 @@ def tag(st: State, row: int, side: int, intent: int, trade: int, reason: int) ->
         st.out.reason[row] = reason
 
 
-@compiled
+@part
 def charge(st: State, row: int, fee: float, slippage: float) -> None:
     """Add what the event cost."""
     if row >= 0:
@@ -75,7 +75,7 @@ def charge(st: State, row: int, fee: float, slippage: float) -> None:
         st.out.slippage[row] = slippage
 
 
-@compiled
+@part
 def refuse(st: State, code: int, cell: int, at: int, side: int, intent: int) -> None:
     """Count and say a "no", with its numbers from `st.note`."""
     st.refused[code] += 1

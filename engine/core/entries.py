@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.core.events import CODE
 from engine.core.fills import fill_entry, take
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import LEGS
 from engine.core.orders import drop_order, end_order
 from engine.core.rounding import floor_step
@@ -13,7 +13,7 @@ from engine.core.state import State
 MIN_ORDER = CODE["MIN_ORDER"]
 
 
-@compiled
+@part
 def enter_market(st: State, cell: int, start: int, o: float, room: float) -> float:
     """Buy or sell what the order's money and quantity allow at the open. Returns the room left."""
     side, symbol = st.ord.side[cell], cell % st.rule.n_symbols
@@ -34,7 +34,7 @@ def enter_market(st: State, cell: int, start: int, o: float, room: float) -> flo
     return room - quantity
 
 
-@compiled
+@part
 def enter_limits(
     st: State,
     cell: int,

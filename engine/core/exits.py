@@ -7,7 +7,7 @@ import math
 from engine.core.emit import DUE, EXIT_DECIDED, NOW, STOP_MOVED, emit, note, tag
 from engine.core.events import CODE, REASONS
 from engine.core.fills import fill_exit, safe_stop, take
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.orders import drop_order
 from engine.core.state import State
 from engine.core.triggers import TIME, held_back, retrigger
@@ -21,7 +21,7 @@ TRAILING = REASONS.index(ExitReason.TRAILING)
 CLOSING = CODE["CLOSING"]
 
 
-@compiled
+@part
 def decide_exit(st: State, cell: int, at: int, quantity: float, reason: int) -> None:
     """Make an exit due from `at` on; a whole one cancels what is left of the entry."""
     st.pos.due_reason[cell] = reason
@@ -35,7 +35,7 @@ def decide_exit(st: State, cell: int, at: int, quantity: float, reason: int) -> 
     retrigger(st, cell % st.rule.n_symbols)
 
 
-@compiled
+@part
 def exit_now(st: State, cell: int, at: int, price: float, reason: int, room: float) -> float:
     """Leave at `price` as far as the slice has room; the rest is due at the next open. Returns the room left."""
     quantity = take(st, cell % st.rule.n_symbols, st.pos.quantity[cell], room)
@@ -46,7 +46,7 @@ def exit_now(st: State, cell: int, at: int, price: float, reason: int, room: flo
     return room - quantity
 
 
-@compiled
+@part
 def exit_due(st: State, cell: int, start: int, price: float, room: float) -> float:
     """An exit decided before this slice fills at its open. Returns the room left."""
     reason = st.pos.due_reason[cell]
@@ -63,7 +63,7 @@ def exit_due(st: State, cell: int, start: int, price: float, room: float) -> flo
     return room - quantity
 
 
-@compiled
+@part
 def touch(st: State, cell: int, end: int, o: float, high: float, low: float, room: float, inside: bool) -> float:
     """Stop, else target, of one slice. `inside`: an entry filled within it, so its high is not known to come later."""
     side = st.pos.side[cell]
@@ -78,7 +78,7 @@ def touch(st: State, cell: int, end: int, o: float, high: float, low: float, roo
     return room
 
 
-@compiled
+@part
 def ratchet(st: State, cell: int, at: int) -> None:
     """Move the trailing stop after the best price; never back. Only closed bars do this."""
     distance = st.plan.trailing[cell]
@@ -98,7 +98,7 @@ def ratchet(st: State, cell: int, at: int) -> None:
         retrigger(st, cell % st.rule.n_symbols)
 
 
-@compiled
+@part
 def time_exit(st: State, cell: int, at: int) -> None:
     """Leave at the next open once `max_hold` has passed since the fill, or at the close of bar `max_bars`."""
     if st.pos.due_reason[cell] != 0 and st.pos.due_quantity[cell] >= st.pos.quantity[cell]:

@@ -7,7 +7,7 @@ import math
 from engine.core.costs import slip_rate
 from engine.core.emit import CLOSED, ENTRY, EXIT, FILLED, charge, emit, tag
 from engine.core.events import CODE
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.orders import drop_order
 from engine.core.rounding import ceil_step, floor_step
 from engine.core.state import State
@@ -15,7 +15,7 @@ from engine.core.state import State
 CLOSING = CODE["CLOSING"]
 
 
-@compiled
+@part
 def take(st: State, symbol: int, wanted: float, room: float) -> float:
     """How much of `wanted` fills when a slice has `room` left."""
     if wanted <= room:
@@ -23,7 +23,7 @@ def take(st: State, symbol: int, wanted: float, room: float) -> float:
     return max(0.0, floor_step(room, st.rule.quantity_step[symbol]))
 
 
-@compiled
+@part
 def anchor(st: State, cell: int) -> None:
     """Stop and target from the average entry; the stop rounds to the safe side, the target to the reachable one."""
     side, entry = st.pos.side[cell], st.pos.entry[cell]
@@ -41,14 +41,14 @@ def anchor(st: State, cell: int) -> None:
     st.pos.target[cell] = floor_step(target, step) if side > 0 else ceil_step(target, step)
 
 
-@compiled
+@part
 def safe_stop(st: State, cell: int, stop: float) -> float:
     """A stop on the price grid, rounded towards less loss."""
     step = st.rule.price_step[cell % st.rule.n_symbols]
     return ceil_step(stop, step) if st.pos.side[cell] > 0 else floor_step(stop, step)
 
 
-@compiled
+@part
 def _open(st: State, cell: int, at: int, price: float) -> None:
     symbol = cell % st.rule.n_symbols
     st.pos.side[cell] = st.ord.side[cell]
@@ -65,7 +65,7 @@ def _open(st: State, cell: int, at: int, price: float) -> None:
         st.sym.close[symbol] = price
 
 
-@compiled
+@part
 def _pay(st: State, cell: int, notional: float, direction: int) -> tuple[float, float]:
     """Move cash for a buy (+1) or a sale (-1) of `notional`; returns fee and slippage."""
     fee, slippage = notional * st.rule.fee, notional * slip_rate(st, notional)
@@ -75,7 +75,7 @@ def _pay(st: State, cell: int, notional: float, direction: int) -> tuple[float, 
     return fee, slippage
 
 
-@compiled
+@part
 def fill_entry(st: State, cell: int, at: int, price: float, quantity: float) -> None:
     """Open or add to the cell's position."""
     if st.pos.side[cell] == 0:
@@ -96,7 +96,7 @@ def fill_entry(st: State, cell: int, at: int, price: float, quantity: float) -> 
     charge(st, row, fee, slippage)
 
 
-@compiled
+@part
 def fill_exit(st: State, cell: int, at: int, price: float, quantity: float, reason: int) -> None:
     """Reduce the cell's position; what empties it closes the round trip."""
     side, sold = st.pos.side[cell], st.pos.sold[cell]
@@ -119,7 +119,7 @@ def fill_exit(st: State, cell: int, at: int, price: float, quantity: float, reas
         _close(st, cell, at, reason)
 
 
-@compiled
+@part
 def _close(st: State, cell: int, at: int, reason: int) -> None:
     side = st.pos.side[cell]
     pnl = side * (st.pos.proceeds[cell] - st.pos.notional[cell]) - st.pos.fees[cell]
@@ -142,7 +142,7 @@ def _close(st: State, cell: int, at: int, reason: int) -> None:
     drop_order(st, cell, at, CLOSING)
 
 
-@compiled
+@part
 def _blank(st: State, cell: int) -> None:
     st.pos.side[cell] = 0
     st.pos.due_reason[cell] = 0

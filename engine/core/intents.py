@@ -7,7 +7,7 @@ import math
 from engine.core.costs import slip_rate
 from engine.core.emit import GRANTED, INTENT, charge, emit, note, refuse, tag
 from engine.core.events import CODE
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import LEGS
 from engine.core.limits import OK, desk_state, market_state, money_for, own_state, room_for, sane_stop
 from engine.core.orders import end_order
@@ -22,12 +22,12 @@ NO_SIZE, NOT_LIQUID, WORSE_PRICE = CODE["NO_SIZE"], CODE["NOT_LIQUID"], CODE["WO
 NO_INTENT = CODE["NO_INTENT"]
 
 
-@compiled
+@part
 def _or(first: float, second: float) -> float:
     return second if math.isnan(first) else first
 
 
-@compiled
+@part
 def plan_from(st: State, i: int, cell: int) -> None:
     """The exits that wish `i` asks for, the strategy's own where it says nothing."""
     strategy, symbol, side = cell // st.rule.n_symbols, cell % st.rule.n_symbols, st.wish.side[i]
@@ -53,7 +53,7 @@ def plan_from(st: State, i: int, cell: int) -> None:
         st.ord.leg_price[cell * LEGS + leg] = floor_step(price, step) if side > 0 else ceil_step(price, step)
 
 
-@compiled
+@part
 def size(st: State, cell: int, price: float) -> int:
     """Write the order's money and quantity at `price`, or return why there is none."""
     if st.plan.weight[cell] == ILLIQUID:
@@ -71,7 +71,7 @@ def size(st: State, cell: int, price: float) -> int:
     return code
 
 
-@compiled
+@part
 def spread_legs(st: State, cell: int, amount: float) -> None:
     """Equal money on every leg, its quantity fixed at its own price."""
     legs, step = st.ord.n_legs[cell], st.rule.quantity_step[cell % st.rule.n_symbols]
@@ -79,7 +79,7 @@ def spread_legs(st: State, cell: int, amount: float) -> None:
         st.ord.leg_quantity[leg] = floor_step(amount / legs / st.ord.leg_price[leg], step)
 
 
-@compiled
+@part
 def may_enter(st: State, cell: int, price: float, at: int) -> int:
     """Everything but size: holds, breakers, data, rest, slots, sane stops."""
     code = desk_state(st)
@@ -92,7 +92,7 @@ def may_enter(st: State, cell: int, price: float, at: int) -> int:
     return code
 
 
-@compiled
+@part
 def announce(st: State, cell: int, at: int) -> None:
     """The INTENT event with what a card shows."""
     amount, price = reserved(st, cell), st.ord.price[cell]
@@ -112,7 +112,7 @@ def announce(st: State, cell: int, at: int) -> None:
     charge(st, row, fee, slippage)
 
 
-@compiled
+@part
 def planned_target(st: State, cell: int, price: float) -> float:
     """Where the target would lie for an entry at `price`; NaN without one."""
     side = st.ord.side[cell]
@@ -125,7 +125,7 @@ def planned_target(st: State, cell: int, price: float) -> float:
     return math.nan
 
 
-@compiled
+@part
 def propose(st: State, i: int, at: int) -> None:
     """Wish `i` becomes a waiting intent, which reserves its slot, cash and heat, or a refusal."""
     cell = st.wish.cell[i]
@@ -150,7 +150,7 @@ def propose(st: State, i: int, at: int) -> None:
         announce(st, cell, at)
 
 
-@compiled
+@part
 def judge_again(st: State, cell: int, at: int, price: float) -> int:
     """All limits with the numbers of this moment; the money may shrink, never grow."""
     note(st, math.nan, math.nan, math.nan)
@@ -158,7 +158,7 @@ def judge_again(st: State, cell: int, at: int, price: float) -> int:
     return size(st, cell, price) if code == OK else code
 
 
-@compiled
+@part
 def discard(st: State, cell: int, at: int, code: int) -> None:
     """A waiting intent is refused and gone."""
     side, intent = st.ord.side[cell], st.ord.intent[cell]
@@ -166,7 +166,7 @@ def discard(st: State, cell: int, at: int, code: int) -> None:
     end_order(st, cell)
 
 
-@compiled
+@part
 def grant_cell(st: State, cell: int, at: int, price: float, most: float, worst: float) -> None:
     """Consent for at most `most` (inf: what the money buys) at no worse than `worst` (side * inf: any price)."""
     side, amount = st.ord.side[cell], st.ord.amount[cell]
@@ -188,7 +188,7 @@ def grant_cell(st: State, cell: int, at: int, price: float, most: float, worst: 
     retrigger(st, cell % st.rule.n_symbols)
 
 
-@compiled
+@part
 def shrink_to(st: State, cell: int, amount: float, most: float) -> None:
     """Never more money than was consented to, never more quantity than `most` over all legs."""
     st.ord.amount[cell] = min(amount, st.ord.amount[cell])
@@ -203,7 +203,7 @@ def shrink_to(st: State, cell: int, amount: float, most: float) -> None:
             st.ord.leg_quantity[leg] = floor_step(st.ord.leg_quantity[leg] * (most / total), step)
 
 
-@compiled
+@part
 def requote_cell(st: State, cell: int, at: int, price: float) -> None:
     """A waiting intent at a new price: resized and announced again, or refused and gone."""
     code = judge_again(st, cell, at, price)
@@ -213,7 +213,7 @@ def requote_cell(st: State, cell: int, at: int, price: float) -> None:
         announce(st, cell, at)
 
 
-@compiled
+@part
 def grant_all(st: State, at: int) -> None:
     """The backtest's consent: every waiting intent at the close it was made, in the order it was made."""
     if st.acct.n_orders == 0:

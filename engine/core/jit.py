@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
 import platformdirs
-from numba.core.types import unliteral
+from numba.core import types as _types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,12 +58,23 @@ def cache_folder() -> Path:
 
 vars(numba.config)["CACHE_DIR"] = str(cache_folder())
 
-_njit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_njit: Any = numba.njit
+_unliteral: Any = _types.unliteral
+_SETTINGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def compiled(function: F) -> F:
-    """Compile on first call and keep the result on disk; plain Python under NUMBA_DISABLE_JIT=1."""
-    made = _njit(function)
+    """Something Python calls: compiled on first call, kept on disk; plain Python under NUMBA_DISABLE_JIT=1."""
+    return _made(function, cache=True)
+
+
+def part(function: F) -> F:
+    """Something only compiled code calls: no wrapper for Python and no copy on disk, which halves compiling."""
+    return _made(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _made(function: F, **settings: bool) -> F:
+    made = _njit(**_SETTINGS, **settings)(function)
     if hasattr(made, "get_call_template"):
         made.get_call_template = _without_literals(made.get_call_template)
     return cast(F, made)
@@ -73,6 +84,6 @@ def _without_literals(template: Callable[..., Any]) -> Callable[..., Any]:
     """One version per type: numba would compile a callee anew for every constant it is called with (20 for events)."""
 
     def call_template(args: Sequence[Any], kws: Mapping[str, Any]) -> Any:
-        return template(tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()})
+        return template(tuple(map(_unliteral, args)), {name: _unliteral(kind) for name, kind in kws.items()})
 
     return call_template

@@ -7,7 +7,7 @@ import math
 from engine.core.costs import cost_rate
 from engine.core.emit import note
 from engine.core.events import CODE
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.rounding import floor_step
 from engine.core.state import State
 from engine.core.triggers import WAITING
@@ -37,7 +37,7 @@ STRATEGY_CAPITAL, HEAT, NO_CASH, BEYOND_STOP = (
 )
 
 
-@compiled
+@part
 def own_state(st: State, cell: int, side: int) -> int:
     """Is the cell free, and may the strategy take this side?"""
     if st.pos.side[cell] != 0:
@@ -52,7 +52,7 @@ def own_state(st: State, cell: int, side: int) -> int:
     return SIDE_OFF
 
 
-@compiled
+@part
 def desk_state(st: State) -> int:
     """Holds and tripped breakers."""
     if st.acct.level != 0:
@@ -70,13 +70,13 @@ def desk_state(st: State) -> int:
     return OK
 
 
-@compiled
+@part
 def day_limit(st: State) -> float:
     """The day's loss in money that stops entries: the fraction or the amount, whichever comes first."""
     return min(st.rule.daily_fraction * st.acct.day_start, st.rule.daily_amount)
 
 
-@compiled
+@part
 def market_state(st: State, symbol: int, at: int) -> int:
     """Is there a price, is it trusted, has the symbol rested?"""
     if st.sym.present[symbol] == 0 or not st.sym.close[symbol] > 0.0:
@@ -92,7 +92,7 @@ def market_state(st: State, symbol: int, at: int) -> int:
     return OK
 
 
-@compiled
+@part
 def room_for(st: State, cell: int) -> int:
     """Slots: all positions, and those of the symbol."""
     if st.rule.max_positions >= 0:
@@ -108,7 +108,7 @@ def room_for(st: State, cell: int) -> int:
     return OK
 
 
-@compiled
+@part
 def least_order(st: State, symbol: int, amount: float, price: float) -> int:
     """The venue's minimum, after rounding to its lot."""
     quantity = floor_step(amount / price, st.rule.quantity_step[symbol])
@@ -120,7 +120,7 @@ def least_order(st: State, symbol: int, amount: float, price: float) -> int:
     return MIN_ORDER
 
 
-@compiled
+@part
 def _exposure(st: State, cell: int, amount: float) -> int:
     if math.isfinite(st.rule.max_exposure):
         used = exposure(st, -1, cell)
@@ -137,7 +137,7 @@ def _exposure(st: State, cell: int, amount: float) -> int:
     return OK
 
 
-@compiled
+@part
 def _heat(st: State, cell: int, amount: float, price: float) -> int:
     if math.isfinite(st.rule.max_heat):
         worth = equity(st)
@@ -154,7 +154,7 @@ def _heat(st: State, cell: int, amount: float, price: float) -> int:
     return OK
 
 
-@compiled
+@part
 def _cash(st: State, cell: int, amount: float) -> int:
     free = free_cash(st, cell)
     cost = amount * (1.0 + cost_rate(st, amount))
@@ -164,7 +164,7 @@ def _cash(st: State, cell: int, amount: float) -> int:
     return OK
 
 
-@compiled
+@part
 def money_for(st: State, cell: int, amount: float, price: float) -> int:
     """Exposure, the strategy's capital, heat, cash, and the venue's minimum, in this order."""
     code = _exposure(st, cell, amount)
@@ -177,7 +177,7 @@ def money_for(st: State, cell: int, amount: float, price: float) -> int:
     return code
 
 
-@compiled
+@part
 def sane_stop(st: State, cell: int, price: float) -> int:
     """Absolute stops and targets must lie on their own side of the price."""
     side, stop, target = st.ord.side[cell], st.plan.stop_fixed[cell], st.plan.target_fixed[cell]

@@ -10,7 +10,7 @@ from engine.core.decide import decide_minute
 from engine.core.events import REASONS
 from engine.core.fills import fill_exit
 from engine.core.intents import grant_all
-from engine.core.jit import compiled
+from engine.core.jit import compiled, part
 from engine.core.layout import LEGS, NUMBERS
 from engine.core.settle import settle_slice
 from engine.core.state import State
@@ -21,7 +21,7 @@ END = REASONS.index(ExitReason.END)
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 
 
-@compiled
+@part
 def load_wishes(st: State, wishes: Any, first: int, row: int) -> int:
     """Copy the wishes of `row` into the record; the index after them."""
     count = 0
@@ -49,7 +49,7 @@ def load_wishes(st: State, wishes: Any, first: int, row: int) -> int:
     return first + count
 
 
-@compiled
+@part
 def drain(st: State, trades: Any, count: int) -> int:
     """Move closed trades from the events to `trades`; how many there are now."""
     for row in range(st.out.count):
@@ -74,7 +74,7 @@ def drain(st: State, trades: Any, count: int) -> int:
     return count
 
 
-@compiled
+@part
 def settle_row(st: State, row: Any, start: int, end: int) -> None:
     """Every symbol's bar; one that stays between its triggers touches nothing."""
     for s in range(st.rule.n_symbols):
@@ -90,7 +90,7 @@ def settle_row(st: State, row: Any, start: int, end: int) -> None:
         st.sym.close[s] = close
 
 
-@compiled
+@part
 def quiet_rows(st: State, bars: Any, days: Any, times: Any, first: int, last: int) -> int:
     """How many rows from `first` on change nothing for a lone symbol: no touch, day edge, missing bar or deadline."""
     low, high = st.sym.low_trigger[0], st.sym.high_trigger[0]
@@ -105,7 +105,7 @@ def quiet_rows(st: State, bars: Any, days: Any, times: Any, first: int, last: in
     return row - first
 
 
-@compiled
+@part
 def _rows_until_due(st: State, cell: int, times: Any, first: int) -> int:
     """Rows that surely pass before the cell's time exit or expiry; 0 when a clock is running."""
     if st.plan.max_hold[cell] > 0 or (st.ord.stage[cell] != 0 and st.ord.until[cell] > 0):
@@ -115,7 +115,7 @@ def _rows_until_due(st: State, cell: int, times: Any, first: int) -> int:
     return len(times)
 
 
-@compiled
+@part
 def skip_rows(st: State, bars: Any, first: int, rows: int, end: int) -> None:
     """Account for quiet rows as one."""
     st.sym.seen[0] += rows

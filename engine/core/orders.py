@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from engine.core.emit import CANCELLED, emit, tag
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.state import State
 from engine.core.triggers import WORKING, retrigger
 from engine.core.usage import reserved
 
 
-@compiled
+@part
 def end_order(st: State, cell: int) -> None:
     """The cell's entry is over: nothing is reserved any more."""
     st.ord.stage[cell] = 0
@@ -17,7 +17,7 @@ def end_order(st: State, cell: int) -> None:
     retrigger(st, cell % st.rule.n_symbols)
 
 
-@compiled
+@part
 def drop_order(st: State, cell: int, at: int, code: int) -> None:
     """Cancel the cell's intent or what is left of its working order; nothing when there is none."""
     if st.ord.stage[cell] == 0:
@@ -28,7 +28,7 @@ def drop_order(st: State, cell: int, at: int, code: int) -> None:
     end_order(st, cell)
 
 
-@compiled
+@part
 def drop_all(st: State, at: int, code: int) -> None:
     """Cancel every entry under way."""
     if st.acct.n_orders > 0:
@@ -36,7 +36,7 @@ def drop_all(st: State, at: int, code: int) -> None:
             drop_order(st, cell, at, code)
 
 
-@compiled
+@part
 def drop_expired(st: State, at: int, code: int) -> None:
     """Cancel working entries whose time limit has come."""
     for cell in range(st.rule.n_cells):

@@ -7,7 +7,7 @@ import math
 from engine.core.entries import enter_limits, enter_market
 from engine.core.events import CODE
 from engine.core.exits import exit_due, touch
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.orders import drop_order
 from engine.core.state import State
 from engine.core.triggers import WORKING, retrigger
@@ -15,7 +15,7 @@ from engine.core.triggers import WORKING, retrigger
 EXPIRED = CODE["EXPIRED"]
 
 
-@compiled
+@part
 def slice_room(st: State, start: int, end: int, volume: float) -> float:
     """Quantity that may fill in a slice: -1 in a quiet bar; all of it where the size is unknown."""
     if start < end and volume <= 0.0 and st.rule.quiet_fills == 0:
@@ -25,7 +25,7 @@ def slice_room(st: State, start: int, end: int, volume: float) -> float:
     return st.rule.volume_share * volume
 
 
-@compiled
+@part
 def settle_cell(
     st: State,
     cell: int,
@@ -52,7 +52,7 @@ def settle_cell(
     return room
 
 
-@compiled
+@part
 def settle_slice(
     st: State,
     symbol: int,

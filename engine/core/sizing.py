@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from engine.core.costs import cost_rate
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.state import State
 from engine.core.usage import equity, free_cash, planned_risk
 
 FIXED, INVERSE_VOLATILITY, RISK = 0, 1, 2
 
 
-@compiled
+@part
 def _by_risk(st: State, cell: int, strategy: int, price: float) -> float:
     distance = planned_risk(st, cell, st.ord.side[cell], price)
     if not distance > 0.0:
@@ -21,7 +21,7 @@ def _by_risk(st: State, cell: int, strategy: int, price: float) -> float:
     return min(worth * st.rule.risk[strategy] / distance, worth * st.rule.max_weight[strategy])
 
 
-@compiled
+@part
 def _by_weight(st: State, cell: int) -> float:
     """Weight * equity, or what cash allows when that is less: leftovers and costs never refuse the last one."""
     amount = st.plan.weight[cell] * equity(st)
@@ -30,7 +30,7 @@ def _by_weight(st: State, cell: int) -> float:
     return free / rate if 0.0 < free < amount * rate else amount
 
 
-@compiled
+@part
 def wanted_amount(st: State, cell: int, price: float) -> float:
     """Quote currency for the cell's entry at `price`; NaN when the policy lacks its input."""
     strategy = cell // st.rule.n_symbols

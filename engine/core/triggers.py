@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.core.events import REASONS
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import LEGS
 from engine.core.state import State
 from engine.core.usage import stop_level
@@ -17,13 +17,13 @@ TIME = REASONS.index(ExitReason.TIME)
 SIGNAL = REASONS.index(ExitReason.SIGNAL)
 
 
-@compiled
+@part
 def held_back(st: State, reason: int) -> bool:
     """HALTED holds time and signal exits back; they show as due."""
     return st.acct.level == HALTED and reason in (TIME, SIGNAL)
 
 
-@compiled
+@part
 def _of_order(st: State, cell: int, low: float, high: float) -> tuple[float, float]:
     if st.ord.n_legs[cell] == 0:
         return math.inf, -math.inf
@@ -36,7 +36,7 @@ def _of_order(st: State, cell: int, low: float, high: float) -> tuple[float, flo
     return low, high
 
 
-@compiled
+@part
 def _of_position(st: State, cell: int, low: float, high: float) -> tuple[float, float]:
     if st.pos.due_reason[cell] != 0 and not held_back(st, st.pos.due_reason[cell]):
         return math.inf, -math.inf
@@ -53,7 +53,7 @@ def _of_position(st: State, cell: int, low: float, high: float) -> tuple[float, 
     return low, high
 
 
-@compiled
+@part
 def retrigger(st: State, symbol: int) -> None:
     """A slice with low > low_trigger and high < high_trigger neither fills nor moves anything of `symbol`."""
     low, high = -math.inf, math.inf

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 
 from engine.core.costs import cost_rate
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import LEGS
 from engine.core.state import State
 
 
-@compiled
+@part
 def reserved(st: State, cell: int) -> float:
     """Money that the cell's intent or working order may still spend, before costs."""
     if st.ord.stage[cell] == 0:
@@ -26,7 +26,7 @@ def reserved(st: State, cell: int) -> float:
     return total
 
 
-@compiled
+@part
 def gross(st: State, cell: int) -> float:
     """Notional of the cell's position at its mark."""
     if st.pos.side[cell] == 0:
@@ -34,7 +34,7 @@ def gross(st: State, cell: int) -> float:
     return st.pos.quantity[cell] * st.sym.close[cell % st.rule.n_symbols]
 
 
-@compiled
+@part
 def equity(st: State) -> float:
     """Cash plus positions at their marks."""
     total = st.acct.cash
@@ -45,7 +45,7 @@ def equity(st: State) -> float:
     return total
 
 
-@compiled
+@part
 def slots(st: State, symbol: int, skip: int) -> int:
     """Cells with a position or an entry under way; of one symbol, or of all when `symbol` is -1."""
     used = 0
@@ -56,7 +56,7 @@ def slots(st: State, symbol: int, skip: int) -> int:
     return used
 
 
-@compiled
+@part
 def exposure(st: State, strategy: int, skip: int) -> float:
     """Notional held and reserved, of one strategy or of all when `strategy` is -1."""
     used = 0.0
@@ -68,7 +68,7 @@ def exposure(st: State, strategy: int, skip: int) -> float:
     return used
 
 
-@compiled
+@part
 def free_cash(st: State, skip: int) -> float:
     """What another entry may spend with its costs: leverage * equity - gross - reserved; inf when cash is ignored.
 
@@ -85,7 +85,7 @@ def free_cash(st: State, skip: int) -> float:
     return free
 
 
-@compiled
+@part
 def planned_risk(st: State, cell: int, side: int, price: float) -> float:
     """Distance from `price` to the stop that the cell's plan would set, as a fraction of `price`; 0 without a stop."""
     stop = st.plan.stop_fixed[cell]
@@ -100,7 +100,7 @@ def planned_risk(st: State, cell: int, side: int, price: float) -> float:
     return 0.0
 
 
-@compiled
+@part
 def stop_level(st: State, cell: int) -> float:
     """The stop in force: the nearer of the fixed and the trailing one; NaN without any."""
     stop, trail = st.pos.stop[cell], st.pos.trail[cell]
@@ -111,7 +111,7 @@ def stop_level(st: State, cell: int) -> float:
     return max(stop, trail) if st.pos.side[cell] > 0 else min(stop, trail)
 
 
-@compiled
+@part
 def heat(st: State, skip: int) -> float:
     """Money lost if every stop were hit: quantity * (entry - stop), reserved entries included."""
     total = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from engine.core.jit import compiled
+from engine.core.jit import part
 from engine.core.layout import ENTER
 from engine.core.state import State
 
@@ -12,7 +12,7 @@ NOT_TAKING_PART = -1.0
 ILLIQUID = 0.0
 
 
-@compiled
+@part
 def _join(st: State, strategy: int) -> None:
     first = strategy * st.rule.n_symbols
     for cell in range(first, first + st.rule.n_symbols):
@@ -27,7 +27,7 @@ def _join(st: State, strategy: int) -> None:
             st.plan.turnover[cell] = st.wish.turnover[i]
 
 
-@compiled
+@part
 def _keep_liquid(st: State, strategy: int) -> None:
     """Above `participants` symbols only those with the highest turnover keep their place."""
     first, room = strategy * st.rule.n_symbols, st.rule.participants[strategy]
@@ -43,7 +43,7 @@ def _keep_liquid(st: State, strategy: int) -> None:
             st.share[cell] = ILLIQUID
 
 
-@compiled
+@part
 def _base(st: State, first: int) -> None:
     """1/n * mean ATR share / own ATR share."""
     count, total = 0, 0.0
@@ -56,7 +56,7 @@ def _base(st: State, first: int) -> None:
             st.share[cell] = total / count / st.plan.atr[cell] / count
 
 
-@compiled
+@part
 def _filled(st: State, first: int, scale: float, low: float, high: float) -> float:
     total = 0.0
     for cell in range(first, first + st.rule.n_symbols):
@@ -65,7 +65,7 @@ def _filled(st: State, first: int, scale: float, low: float, high: float) -> flo
     return total
 
 
-@compiled
+@part
 def share_out(st: State, strategy: int) -> None:
     """Write `st.share`: weights within bounds whose sum is at most 1 (above it all shrink alike, none below `low`)."""
     first = strategy * st.rule.n_symbols
@@ -87,7 +87,7 @@ def share_out(st: State, strategy: int) -> None:
             st.share[cell] = min(high, max(low, scale * st.share[cell]))
 
 
-@compiled
+@part
 def weight_of(st: State, cell: int, strategy: int, wished: float) -> float:
     """The signal's own weight within bounds, else the formula's; NaN when neither is known."""
     if not math.isnan(wished):
