@@ -78,12 +78,11 @@ def one_coin(board: Board) -> None:
     bars, wishes = time_major(playbook, [coin], coin.time)
     rules = playbook.rules([Instrument(coin.symbol)])
     loop, _ = peers.timed(lambda: run(rules, coin.time, bars, wishes, interval_us=MINUTE), 15)
-    flags = peers.crosses(columns["close"])
     prices = tuple(columns[name] for name in ("open", "high", "low", "close"))
-    bare, (bare_trades, bare_pnl) = peers.timed(lambda: peers.single_pass(*prices, *flags), 15)
+    bare, (bare_trades, bare_pnl) = peers.timed(lambda: peers.single_pass(*prices), 15)
     _same("single pass", (bare_trades, bare_pnl), (trades, pnl))
     board.add(f"trades, 1 coin x {BARS:,} bars", trades, "trades", bare_trades)
-    board.add("loop alone vs bare compiled pass", loop * 1e3, "ms", bare * 1e3, loop / bare)
+    board.add("loop alone vs one bare compiled pass with its averages", loop * 1e3, "ms", bare * 1e3, loop / bare)
 
     for name, answer in (
         ("vectorbt", peers.with_vectorbt(columns, 5)),
@@ -111,16 +110,16 @@ def many_coins(board: Board, coins: int, bars: int) -> None:
     together = load(HERE / "ema_peers.yaml").model_copy(update={"coins": "together"})
     together._programs = load(HERE / "ema_peers.yaml").programs
     group = [series(made(bars, seed), f"C{seed:03}/USD") for seed in range(coins)]
-    per: dict[int, float] = {}
-    for count in (coins // 4, coins // 2, coins):
-        part = group[:count]
+
+    def loop(part: list[Any]) -> float:
         packed, wishes = time_major(together, part, part[0].time)
         rules = together.rules([Instrument(coin.symbol) for coin in part])
-        seconds, _ = peers.timed(lambda: run(rules, part[0].time, packed, wishes, interval_us=MINUTE), 3)  # noqa: B023
-        per[count] = seconds / (count * bars) * 1e9
-        del packed
-    board.add(f"{coins} coins x {bars:,} bars in memory, loop", per[coins] * coins * bars / 1e9, "s")
-    board.add("cost of a bar: all coins vs a quarter of them", per[coins], "ns", per[coins // 4], per[coins] / per[coins // 4])
+        return peers.timed(lambda: run(rules, part[0].time, packed, wishes, interval_us=MINUTE), 3)[0]
+
+    all_coins, some = loop(group), loop(group[: coins // 4])
+    per_all, per_some = (took / bars / count * 1e9 for took, count in ((all_coins, coins), (some, coins // 4)))
+    board.add(f"{coins} coins x {bars:,} bars in memory, loop", all_coins, "s")
+    board.add("cost of a bar: all coins vs a quarter of them", per_all, "ns", per_some, per_all / per_some)
     seconds, _ = peers.timed(lambda: simulate(together, group, MINUTE), 1)
     board.add(f"{coins} coins x {bars:,} bars with indicators, signals, packing", seconds, "s")
 
@@ -131,11 +130,13 @@ def length(board: Board) -> None:
     from engine.playbook import load
 
     playbook = load(HERE / "ema_peers.yaml")
-    took = {}
-    for bars in (BARS // 4, BARS):
+
+    def per_bar(bars: int) -> float:
         coin = series(made(bars, 3), "AAA/USD")
-        took[bars] = peers.timed(lambda: simulate(playbook, [coin], MINUTE), 9)[0] / bars * 1e9  # noqa: B023
-    board.add("cost of a bar: whole series vs a quarter", took[BARS], "ns", took[BARS // 4], took[BARS] / took[BARS // 4])
+        return peers.timed(lambda: simulate(playbook, [coin], MINUTE), 9)[0] / bars * 1e9
+
+    whole, quarter = per_bar(BARS), per_bar(BARS // 4)
+    board.add("cost of a bar: whole series vs a quarter", whole, "ns", quarter, whole / quarter)
 
 
 def starts(board: Board) -> None:

@@ -35,7 +35,8 @@ def test_it_prints_a_table_and_writes_four_files(bars: Path, tmp_path: Path, cap
     out, err = capsys.readouterr()
     names = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
     assert names == ["equity.png", "equity_curve.csv", "summary.json", "trade_log.csv"]
-    assert "ema_peers on ADA/USDT, BTC/USDT" in out and "P&L after costs" in out and "by exit" in out
+    for words in ("ema_peers on ADA/USDT, BTC/USDT", "P&L after costs", "by exit"):
+        assert words in out
     assert "trading" in err
     assert max(map(len, out.splitlines()[:-1])) <= 100
     assert (tmp_path / "new" / "out" / "equity.png").read_bytes().startswith(b"\x89PNG")
@@ -183,5 +184,5 @@ def test_a_date_that_is_none_is_refused_by_the_command_line(bars: Path, tmp_path
 
 def test_a_folder_that_cannot_be_written_is_named(bars: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CliError, match="cannot write to .*file"):
+    with pytest.raises(CliError, match=r"cannot write to .*file"):
         command("--playbook", PEERS, "--bars", bars, "--out", tmp_path / "file" / "out")
