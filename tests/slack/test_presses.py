@@ -83,13 +83,12 @@ async def test_a_press_carries_the_id_the_revision_and_the_person(room: Room, ac
     assert answer["replies"][0]["ephemeral"]
 
 
-@pytest.mark.parametrize("code", CODES)
-async def test_every_refusal_of_a_press_is_answered_in_words(room: Room, code: str) -> None:
-    room.desk.answers = answers(Refused(Refusal(code, NOW, f"because of {code.lower()}")))
-
-    answer = await room.drive.press(await card(room), "proposal_approve")
-
-    assert answer["replies"][0]["text"] == f"Nothing was done: because of {code.lower()} (`{code}`)"
+async def test_every_refusal_of_a_press_is_answered_in_words(room: Room) -> None:
+    message = await card(room)
+    for code in CODES:
+        room.desk.answers = answers(Refused(Refusal(code, NOW, f"because of {code.lower()}")))
+        answer = await room.drive.press(message, "proposal_approve")
+        assert answer["replies"][0]["text"] == f"Nothing was done: because of {code.lower()} (`{code}`)"
 
 
 async def test_a_drifted_press_says_that_nothing_was_bought(room: Room) -> None:
