@@ -85,7 +85,7 @@ def test_dates_cut_the_bars_and_an_empty_cut_says_what_there_is(tmp_path: Path) 
     assert cut.time[0] == int(day.replace(hour=1).timestamp()) * 1_000_000
     with pytest.raises(BarsError, match="2025-05-01T00:00:00Z to 2025-05-01T09:59:00Z"):
         read_market([path], (), start=day.replace(month=6))
-    with pytest.raises(BarsError, match="--from .* is not before --to"):
+    with pytest.raises(BarsError, match=r"--from .* is not before --to"):
         read_market([path], (), start=day, end=day)
 
 

@@ -146,7 +146,7 @@ def test_the_worked_example_runs_as_documented(bars: Path, tmp_path: Path) -> No
             "'n' needs",
         ),
         (
-            "from engine.strategies import strategy\n@strategy(lookback=1, features={'a': ('emma', 3)})\ndef f(bars): ...",
+            "from engine.strategies import strategy\n@strategy(lookback=1, features={'a': ('emma', 3)})\ndef f(b): ...",
             "there is no feature 'emma'",
         ),
     ],

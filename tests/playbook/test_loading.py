@@ -21,7 +21,8 @@ def test_the_shipped_playbook_says_what_the_product_promises() -> None:
     assert (ema.capital, ema.interval, ema.tier) == (1000, "1m", Tier.PROPOSE)
     assert ema.strategies[0].parameters == {"fast": 20, "slow": 50}
     assert (ema.strategies[0].exits.stop.atr, ema.strategies[0].exits.stop.length) == (2, 14)
-    assert ema.strategies[0].exits.target is None and ema.strategies[0].exits.max_hold is None
+    assert ema.strategies[0].exits.target is None
+    assert ema.strategies[0].exits.max_hold is None
     assert (rules.strategies[0].sizing.min_weight, rules.strategies[0].sizing.max_weight) == (0.02, 0.2)
     assert (rules.costs.fee_rate, rules.costs.slippage_base, rules.costs.slippage_per_100k) == (0.004, 0.001, 0.001)
     assert (rules.costs.slippage_cap, rules.limits.max_heat, rules.good_bars_needed) == (0.01, 0.1, 3)
@@ -39,7 +40,8 @@ def test_the_effective_text_reads_back_to_the_same_playbook(path: str) -> None:
 
 def test_none_is_written_out_and_kept() -> None:
     peers = load(ROOT / "benchmarks" / "ema_peers.yaml")
-    assert peers.volume_share is None and parse(peers.text).volume_share is None
+    assert peers.volume_share is None
+    assert parse(peers.text).volume_share is None
     assert peers.rules([]).quiet_bars_fill
 
 
@@ -114,7 +116,8 @@ def test_settings_override_the_playbook_and_are_shown() -> None:
     assert (rules.strategies[0].sizing.policy, rules.strategies[0].sizing.amount) == ("fixed", 25)
     assert (rules.strategies[0].stop_pct, rules.strategies[0].target_pct) == (0.05, 0.10)
     assert rules.limits.max_positions == 2
-    assert ours.settings["STOP_LOSS_PCT"] == "5.0" and "MIN_CONFIDENCE" not in ours.settings
+    assert ours.settings["STOP_LOSS_PCT"] == "5.0"
+    assert "MIN_CONFIDENCE" not in ours.settings
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import talib
@@ -61,7 +63,7 @@ def test_any_way_of_cutting_the_bars_gives_the_same_bits(name: str, length: int,
     whole = batch(feature, columns, length)
     carry, parts = feature.fresh(), []
     edges = [0, *sorted(set(cuts)), 200]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         out = np.empty(end - start)
         feature.advance(*(columns[column][start:end].copy() for column in feature.inputs), length, carry, out)
         parts.append(out)
