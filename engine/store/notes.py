@@ -23,7 +23,6 @@ class Notes:
         self._room = room
         self._lock = threading.Lock()
         self.dropped = 0
-        self.last_error: str | None = None
 
     def put_metric(self, at: datetime, name: str, value: float, status: str = "ok", alert_sent: bool = False) -> None:
         """One reading. The same name at the same instant is one row."""
@@ -57,14 +56,14 @@ class Notes:
             for _ in range(min(count, len(self._queue))):
                 self._queue.popleft()
 
-    def drop(self, why: str) -> None:
-        """Give up on the notes that cannot be written, and count them."""
+    def drop(self) -> int:
+        """Give up on the oldest notes, which cannot be written; how many."""
         with self._lock:
             count = min(_AT_ONCE, len(self._queue))
             for _ in range(count):
                 self._queue.popleft()
             self.dropped += count
-            self.last_error = why
+        return count
 
     def _put(self, row: Row) -> None:
         with self._lock:

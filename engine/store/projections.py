@@ -98,8 +98,9 @@ class Projections:
 
     def _note_failure(self, error: Exception) -> None:
         sentence = str(error) if isinstance(error, StoreError) else self._database.clean(error)
-        if self._progress.failed(sentence, stuck=isinstance(error, ProjectionStuck)):
-            _log.warning("projections wait: %s", sentence)
+        stuck = isinstance(error, ProjectionStuck)
+        if self._progress.failed(sentence, stuck):
+            _log.log(logging.ERROR if stuck else logging.WARNING, "projections wait: %s", sentence)
 
     def _follow(self) -> None:
         """One connection's life: get ready, then write as records come."""
@@ -163,7 +164,7 @@ class Projections:
             if len(records) == 1:
                 raise ProjectionStuck(_named(records[0], self._database.clean(error))) from error
             if not records:
-                self.notes.drop(str(error))
+                _log.error("dropped %d measurements that the database refuses: %s", self.notes.drop(), error)
                 return cursor, 0
             return self._write(connection, cursor, records[: len(records) // 2])
 

@@ -20,6 +20,7 @@ from engine.store.bars import INTERVALS, floor
 from engine.store.database import Database, embedded
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.migrating import migrate
+from engine.store.notes import Notes
 from engine.store.projections import Projections
 from tests.store.worlds import MINUTE, START, MemoryLedger, born, minute, small_day
 
@@ -259,6 +260,23 @@ def test_measurements_outside_the_ledger_arrive(database: Database) -> None:
     assert _one(database, "SELECT count(*) FROM health_metrics") == (2,)
     assert _one(database, "SELECT gap_end - gap_start, healed FROM gaps") == (timedelta(minutes=1), True)
     assert _one(database, "SELECT price, volume FROM late_prints") == (100.0, 0.5)
+
+
+def test_measurements_that_find_no_room_are_counted_and_never_stop_the_ledger(database: Database) -> None:
+    ledger = small_day("desk-a")
+    worker = Projections(database, ledger)
+    worker.notes = Notes(room=3)
+    for number in range(5):
+        worker.notes.put_metric(START, f"m{number}", 1.0)
+    worker.start()
+    _until(lambda: worker.status().lag_rows == 0 and not worker.notes.waiting())
+    assert worker.status().notes_dropped == 2
+    worker.notes.put_metric(START, "odd", 1.0, status=None)  # type: ignore[arg-type]
+    worker.notes.put_gap(None, "BTC/USD", START, None, "a feed without a name")  # type: ignore[arg-type]
+    _until(lambda: not worker.notes.waiting())
+    worker.stop()
+    assert worker.status().lag_rows == 0
+    assert worker.status().notes_dropped == 4
 
 
 def test_live_bars_are_in_the_database_within_a_second(database: Database) -> None:
