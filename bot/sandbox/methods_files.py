@@ -87,7 +87,7 @@ def public(space: Workspace, body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def download(space: Workspace, request: web.Request) -> web.Response:
-    """GET /files/ID/NAME: shown in the page when it is a picture, else saved."""
+    """GET /files/ID or /files/ID/NAME: shown in the page when it is a picture, else saved."""
     found = space.store.file(request.match_info["id"])
     if found is None or found[1] is None:
         return web.Response(status=404, text="no such file")

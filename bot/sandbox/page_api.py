@@ -54,13 +54,17 @@ def channels(space: Workspace, user: str) -> list[Body]:
 
 
 async def messages(space: Workspace, query: Body) -> Body:
-    """The channel's newest messages, or a thread, with the whispers that `user` has there."""
+    """The channel's newest messages down from `latest`, or a thread, with the whispers that `user` has there."""
     channel, user = acting.room(space, word(query, "channel"))["id"], acting.person(word(query, "user"))
     head = query.get("thread_ts")
-    found = space.messages.thread(channel, head) if head else space.messages.heads(channel, limit=HISTORY)
+    latest = query.get("latest") or "~"
+    found = (
+        space.messages.thread(channel, head) if head else space.messages.heads(channel, latest=latest, limit=HISTORY)
+    )
     mine = [one for one in space.ephemerals.values() if one["to"] == user and one["channel"] == channel]
     mine = [one for one in mine if one.get("thread_ts") == head]
-    return {"messages": sorted((shape(one) for one in (*found, *mine)), key=lambda one: str(one["ts"]))}
+    told = sorted((shape(one) for one in (*found, *mine)), key=lambda one: str(one["ts"]))
+    return {"messages": told, "more": not head and len(found) == HISTORY}
 
 
 async def say(space: Workspace, body: Body) -> Body:

@@ -15,9 +15,10 @@ from bot.sandbox import api, drive, methods_channels, methods_chat, methods_file
 from bot.sandbox.guard import Guard
 from bot.sandbox.manifest import MANIFEST, Manifest, load_manifest
 from bot.sandbox.workspace import Clock, Workspace, open_store
+from engine import SystemClock
 
-__all__ = ["Sandbox", "methods_channels", "methods_chat", "methods_people"]
-
+METHODS = (methods_channels, methods_chat, methods_files, methods_people)
+"""Importing these registers the Web API's methods."""
 HOST, FIRST_PORT, PORTS_TRIED = "127.0.0.1", 8484, 100
 
 
@@ -31,16 +32,12 @@ class Sandbox:
     def __init__(
         self, data_dir: Path, port: int | None = None, clock: Clock | None = None, manifest: Path | None = None
     ) -> None:
-        if clock is None:
-            from engine import SystemClock
-
-            clock = SystemClock()
         self._folder = data_dir
         self._wanted = port
         self._guard = Guard()
         path = manifest or MANIFEST
         allowed = load_manifest(path) if manifest or path.exists() else Manifest()
-        self.space = Workspace(open_store(data_dir), clock, allowed)
+        self.space = Workspace(open_store(data_dir), clock or SystemClock(), allowed)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -124,7 +121,8 @@ class Sandbox:
         app.router.add_get("/link", space.sockets.serve)
         app.router.add_post("/response/{key}", partial(responses.serve, space))
         app.router.add_post("/upload/{id}/{key}", partial(methods_files.upload, space))
-        app.router.add_get("/files/{id}/{name}", partial(methods_files.download, space))
+        for address in ("/files/{id}", "/files/{id}/{name}"):
+            app.router.add_get(address, partial(methods_files.download, space))
         drive.add_routes(app, space)
         page_api.add_routes(app, space)
         return app

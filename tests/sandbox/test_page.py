@@ -14,7 +14,7 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.sandbox import Sandbox
+from bot.sandbox import Sandbox, acting
 from tests.sandbox.conftest import SIGNALS
 
 playwright = pytest.importorskip("playwright.async_api")
@@ -112,6 +112,11 @@ def desk(app: AsyncApp) -> None:
         await client.views_publish(user_id=event["user"], view={"type": "home", "blocks": blocks})
 
 
+async def sandbox_files(client: AsyncWebClient) -> list[str]:
+    messages = (await client.conversations_history(channel=SIGNALS))["messages"]
+    return [file["id"] for message in messages for file in message.get("files", [])]
+
+
 @asynccontextmanager
 async def opened(sandbox: Sandbox, **how: Any) -> AsyncIterator[Any]:
     """A browser page on the sandbox; fails when the page logs an error or asks anybody else for anything."""
@@ -207,6 +212,9 @@ async def test_a_picture_opens_large_and_a_phone_has_room(
 ) -> None:
     await client.chat_postMessage(channel=SIGNALS, text="BUY BTC", blocks=CARD)
     await client.files_upload_v2(channel=SIGNALS, content=png(1200, 500), filename="equity.png", title="Equity")
+    [file] = (await sandbox_files(client))[-1:]
+    block = {"type": "image", "slack_file": {"id": file}, "alt_text": "Equity again"}
+    await client.chat_postMessage(channel=SIGNALS, text="again", blocks=[block])
     sandbox.label = "Simulated market"
     async with opened(sandbox, viewport=PHONE, is_mobile=True, has_touch=True) as page:
         await page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth)")
@@ -217,12 +225,26 @@ async def test_a_picture_opens_large_and_a_phone_has_room(
         assert all(box["height"] >= 44 for box in tall)
         assert await page.inner_text("#label") == "Simulated market"
         assert (await page.screenshot(path=tmp_path / "phone.png"))[:4] == b"\x89PNG"
-        await page.tap(".picture")
+        assert await page.locator(".picture").count() == 2
+        await page.locator(".picture").first.tap()
         await page.wait_for_selector(".lightbox img")
         await page.tap(".lightbox .close")
         await page.tap("#menu")
         await page.tap("[data-go='daily-reports']")
         await page.wait_for_selector(".empty:has-text('07:00 and 19:00')")
+
+
+async def test_earlier_messages_come_on_demand(sandbox: Sandbox, handler: AsyncSocketModeHandler) -> None:
+    for number in range(230):
+        acting.say(sandbox.space, "U_RISK", "general", f"line {number}")
+    async with opened(sandbox) as page:
+        await page.click("[data-go=general]")
+        await page.wait_for_selector("text=line 229")
+        assert await page.locator("#list .message").count() == 200
+        await page.click("#earlier")
+        await page.wait_for_selector("#list :text-is('line 0')")
+        assert await page.locator("#list .message").count() == 230
+        assert not await page.locator("#earlier").is_visible()
 
 
 async def test_the_page_says_when_the_desk_is_away_and_returns(

@@ -76,6 +76,7 @@ async function enterHome() {
   state.place = { kind: "home", id: "" };
   byId("title").textContent = "Nightdesk";
   byId("purpose").textContent = "App Home";
+  byId("earlier").hidden = true;
   fill(byId("composer"));
   renderMain();
   byId("scroll").scrollTop = 0;
@@ -88,6 +89,17 @@ async function enterHome() {
 async function loadMessages() {
   const found = await get("/_page/messages", { user: state.user, channel: state.place.id });
   state.messages = found.messages.filter((one) => isHead(one));
+  byId("earlier").hidden = !found.more;
+}
+
+async function loadEarlier() {
+  const scroll = byId("scroll");
+  const below = scroll.scrollHeight - scroll.scrollTop;
+  const found = await get("/_page/messages", { user: state.user, channel: state.place.id, latest: state.messages[0].ts });
+  for (const message of found.messages) place(state.messages, message);
+  byId("earlier").hidden = !found.more;
+  renderMain();
+  scroll.scrollTop = scroll.scrollHeight - below;
 }
 
 function renderMain() {
@@ -225,6 +237,7 @@ function toggleMenu(on) {
 }
 
 byId("menu").addEventListener("click", () => toggleMenu(!document.body.classList.contains("with-menu")));
+byId("earlier").addEventListener("click", () => loadEarlier().catch((error) => toast(error.message)));
 byId("scrim").addEventListener("click", () => toggleMenu(false));
 window.addEventListener("hashchange", () => enter(where()).catch((error) => toast(error.message)));
 document.addEventListener("visibilitychange", () => { if (!document.hidden && state.place.kind === "channel") markRead(); });

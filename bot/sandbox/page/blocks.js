@@ -14,6 +14,8 @@ export function renderBlocks(blocks, act) {
   });
 }
 
+const sourceOf = (block) => block.image_url ?? block.slack_file.url ?? `/files/${encodeURIComponent(block.slack_file.id)}`;
+
 export function picture(source, alt, title) {
   const url = new URL(source, location.href);
   const ours = ["127.0.0.1", "localhost"].includes(url.hostname) && url.port === location.port;
@@ -36,7 +38,7 @@ function section(block, act) {
   if (block.fields) body.push(h("div", { class: "fields" }, block.fields.map((field) => h("div", { class: "text" }, ...textNodes(field)))));
   const beside = block.accessory;
   if (!beside) return h("div", { class: "section" }, body);
-  const side = beside.type === "image" ? picture(beside.image_url, beside.alt_text) : element(beside, act);
+  const side = beside.type === "image" ? picture(sourceOf(beside), beside.alt_text) : element(beside, act);
   return h("div", { class: "section with-accessory" }, h("div", { class: "section-body" }, body), h("div", { class: "accessory" }, side));
 }
 
@@ -67,10 +69,10 @@ const RENDER = {
   section,
   divider: () => h("hr", {}),
   context: (block) => h("div", { class: "context" }, block.elements.map((one) =>
-    one.type === "image" ? picture(one.image_url, one.alt_text) : h("span", {}, ...textNodes(one)))),
+    one.type === "image" ? picture(sourceOf(one), one.alt_text) : h("span", {}, ...textNodes(one)))),
   actions: (block, act) => h("div", { class: "actions" }, block.elements.map((one) => element(one, act))),
   context_actions: (block, act) => h("div", { class: "actions" }, block.elements.map((one) => element(one, act))),
-  image: (block) => picture(block.image_url, block.alt_text, block.title?.text),
+  image: (block) => picture(sourceOf(block), block.alt_text, block.title?.text),
   input,
   rich_text: (block) => h("div", { class: "text" }, ...richText(block)),
   markdown: (block) => h("div", { class: "text" }, ...mrkdwn(bare(block.text))),
