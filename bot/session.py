@@ -106,7 +106,7 @@ async def open_market(
 ) -> Market:
     """Build the feed and ask what it trades; an unreachable market may become the simulated one."""
     feed = _feed(choice, wishes, settings)
-    symbols = wishes.symbols or getattr(feed, "symbols", ()) or playbook.symbols
+    symbols = tuple(getattr(feed, "symbols", ())) or wishes.symbols or playbook.symbols
     if not symbols:
         fail(f"playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
     progress.say(f"{playbook.name} on {choice.feed}: asking for {len(symbols)} symbols")

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
     from engine.replaying import Anchor, replay_file, verify
-    from engine.runtime import Desk, Terms, prepared
+    from engine.runtime import Desk, Terms
     from engine.storage import look_at_database
     from engine.store.errors import StoreError
     from engine.store.folder import lock_folder, lock_token
     from engine.store.ledger import LedgerError
     from engine.store.migrating import migrate_folder
+    from engine.supply import prepared
 
 __all__ = [
     "Anchor",
@@ -60,12 +61,13 @@ _ROOMS = {
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),
     "engine.replaying": ("Anchor", "replay_file", "verify"),
-    "engine.runtime": ("Desk", "Terms", "prepared"),
+    "engine.runtime": ("Desk", "Terms"),
     "engine.storage": ("look_at_database",),
     "engine.store.errors": ("StoreError",),
     "engine.store.folder": ("lock_folder", "lock_token"),
     "engine.store.ledger": ("LedgerError",),
     "engine.store.migrating": ("migrate_folder",),
+    "engine.supply": ("prepared",),
 }
 _DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}
 

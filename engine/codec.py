@@ -20,8 +20,8 @@ class UnknownKindError(ValueError):
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_KINDS[name])
 
 
 def encode(value: object) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def encode(value: object) -> dict[str, Any]:
     kind = type(value)
     if _KINDS.get(kind.__name__) is not kind:
         raise UnknownKindError(f"{kind.__name__} is no message of the desk")
-    body: dict[str, Any] = _adapter(kind).dump_python(value, mode="json")
+    body: dict[str, Any] = _adapter(kind.__name__).dump_python(value, mode="json")
     return {"is": kind.__name__, **body}
 
 
@@ -39,4 +39,4 @@ def decode(body: dict[str, Any]) -> Any:
     name = rest.pop("is", "")
     if name not in _KINDS:
         raise UnknownKindError(f"kind {name!r} is unknown to this version")
-    return _adapter(_KINDS[name]).validate_python(rest, strict=False)
+    return _adapter(name).validate_python(rest, strict=False)

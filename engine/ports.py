@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from engine.clock import Clock
 from engine.domain import Instrument, MarketKind, Order, Print, Quote, Symbol
 from engine.messages import Acked, FeedChanged, Message, Minute, Outcome, Post, Record
 
@@ -66,6 +67,7 @@ class Feed(Protocol):
     name: str
     kind: MarketKind
     has_prints: bool
+    clock: Clock  # desk time
 
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """Ask what can be traded. Unknown symbols are absent from the answer and named in `status()`."""
@@ -80,6 +82,10 @@ class Feed(Protocol):
         ...
 
     def status(self) -> FeedStatus: ...
+
+    async def close(self) -> None:
+        """Let go of connections that outlive `run`."""
+        ...
 
 
 class Broker(Protocol):

@@ -46,6 +46,11 @@ def joined(older: Mapping[Symbol, BarColumns], newer: Mapping[Symbol, BarColumns
     return {symbol: _joined(older.get(symbol), newer.get(symbol)) for symbol in {**older, **newer}}
 
 
+def up_to(history: Mapping[Symbol, BarColumns], last: datetime) -> dict[Symbol, BarColumns]:
+    """The bars that closed at or before `last`."""
+    return {symbol: _kept(bars, bars.time <= micros(last)) for symbol, bars in history.items()}
+
+
 def missed(history: Mapping[Symbol, BarColumns], after: datetime) -> list[Minute]:
     """The minutes of `history` that closed after `after`, as caught-up messages, oldest first."""
     since = micros(after)
@@ -67,6 +72,10 @@ def _minute(at: int, rows: Sequence[tuple[Symbol, BarColumns, int]], symbols: Se
         caught_up=True,
         **columns,
     )
+
+
+def _kept(bars: BarColumns, rows: np.ndarray) -> BarColumns:
+    return BarColumns(bars.symbol, bars.interval, **{name: getattr(bars, name)[rows] for name in ("time", *FIELDS)})
 
 
 def _joined(older: BarColumns | None, newer: BarColumns | None) -> BarColumns:

@@ -14,6 +14,7 @@ FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "bot").rglob("*.py")]
 FLOORS = (
     ("engine.__init__",),
     ("engine.runtime", "engine.origins"),
+    ("engine.supply",),
     ("engine.storage", "engine.delivery", "engine.warming", "engine.loop", "engine.replaying", "engine.backtest"),
     ("engine.disk_watch", "engine.inbox", "engine.watch", "engine.vitals"),
     ("engine.trader", "engine.analyst", "engine.health"),

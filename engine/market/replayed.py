@@ -72,6 +72,9 @@ class ReplayedBars:
         """Where desk time begins: the close of the last minute that is history."""
         return instant(self._begin)
 
+    async def close(self) -> None:
+        """Nothing is open between runs."""
+
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """Files say nothing of steps and minimums: nothing is rounded. Symbols the record lacks are absent.
 

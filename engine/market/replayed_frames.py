@@ -58,6 +58,9 @@ class ReplayedFrames:
         """Where desk time begins."""
         return self._begin
 
+    async def close(self) -> None:
+        """Nothing is open between runs."""
+
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """The instrument frames come with the record; until then nothing is rounded."""
         return {symbol: Instrument(symbol) for symbol in (symbols or self.symbols) if symbol in self.symbols}

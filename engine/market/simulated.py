@@ -58,6 +58,9 @@ class SimulatedFeed:
         self._quarantine = Quarantine()
         self._intake: Intake | None = None
 
+    async def close(self) -> None:
+        """Nothing is open between runs."""
+
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """Any BASE/QUOTE can be traded here."""
         names = [renamed(canonical(symbol)) for symbol in symbols]

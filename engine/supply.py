@@ -1,0 +1,132 @@
+"""The market side of a running desk: history for the indicators, the feed's task, and the analyst behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from engine.analyst import Analyst, AnalystThread
+from engine.delivery import DeskSink
+from engine.domain import Instrument, State, Symbol
+from engine.inbox import Inbox
+from engine.market.errors import MarketError
+from engine.messages import Analysis, FeedChanged, Guarded, Minute, Record
+from engine.playbook import Playbook
+from engine.ports import BarColumns, Feed
+from engine.warming import missed
+
+log = logging.getLogger(__name__)
+
+PREPARE_WITHIN = 10.0  # real seconds
+PREPARE_AGAIN = (5.0, 10.0, 20.0, 40.0, 60.0)
+WARM_WITHIN = 20.0
+HISTORY_MINUTES = 720
+
+History = Mapping[Symbol, BarColumns]
+
+
+async def prepared(feed: Feed, symbols: tuple[Symbol, ...]) -> dict[Symbol, Instrument] | None:
+    """What the feed can trade of `symbols`; None when it cannot be reached within `PREPARE_WITHIN` real seconds."""
+    try:
+        async with asyncio.timeout(PREPARE_WITHIN):
+            return dict(await feed.prepare(symbols)) or None
+    except (TimeoutError, MarketError, OSError) as error:
+        log.info("%s did not answer: %s", feed.name, error or "no answer in time")
+        return None
+
+
+class Supply:
+    """Feeds the inbox. `found` is called when an unreachable feed has answered what it trades."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        inbox: Inbox,
+        playbook: Playbook,
+        symbols: tuple[Symbol, ...],
+        found: Callable[[dict[Symbol, Instrument]], Awaitable[None]],
+    ) -> None:
+        self.feed = feed
+        self.sink = DeskSink(inbox, feed.has_prints)
+        self._inbox = inbox
+        self._symbols = symbols
+        self._found = found
+        self._analyst = Analyst(playbook, symbols)
+        self._worker = AnalystThread(self._analyst, self._answered, self._analyst_failed)
+
+    # ------------------------------------------------------------ before the first minute
+
+    async def history(self) -> History:
+        """What the feed knows of the past; empty when it cannot be had in time."""
+        minutes = max(HISTORY_MINUTES, self._analyst.warm_minutes)
+        try:
+            async with asyncio.timeout(WARM_WITHIN):
+                return dict(await self.feed.warm_up(self._symbols, minutes))
+        except (TimeoutError, MarketError, OSError) as error:
+            log.warning("no history from %s (%s); indicators warm up as minutes come", self.feed.name, error)
+            return {}
+
+    def warm(self, history: History) -> None:
+        """Advance the indicators, before the worker starts."""
+        for symbol, bars in history.items():
+            if symbol in self._symbols:
+                self._analyst.warm(symbol, bars)
+
+    def start(self) -> None:
+        self._worker.start()
+
+    def catch_up(self, history: History, last: datetime | None) -> None:
+        """What happened after `last`, the ledger's last minute, as messages; without one, only to the indicators."""
+        if last is None:
+            self.warm(history)
+            return
+        for minute in missed(history, last):
+            self._inbox.submit(minute)
+
+    # ------------------------------------------------------------ running
+
+    async def run(self, ready: bool, last: datetime | None) -> None:
+        """Deliver for as long as the desk runs; what breaks the feed for good is logged and holds entries."""
+        self._say(False, "connecting")
+        try:
+            if not ready:
+                await self._prepare_again(last)
+            await self.feed.run(self.sink)
+        except Exception as error:
+            log.critical("the feed %s broke; the desk runs without prices", self.feed.name, exc_info=error)
+            note = f"the feed {self.feed.name} broke ({type(error).__name__}); see the error log and restart the desk"
+            self._inbox.submit(Guarded(self.feed.clock.now(), "FEED", State.REDUCING, True, note))
+            self._say(False, note)
+        else:
+            self._say(False, "the record has ended")
+
+    def stop(self) -> None:
+        self._worker.stop()
+
+    def analyse(self, record: Record) -> None:
+        """Hand a durable minute to the analyst."""
+        if isinstance(record.message, Minute):
+            self._worker.submit(record.message)
+
+    async def _prepare_again(self, last: datetime | None) -> None:
+        waits = itertools.chain(PREPARE_AGAIN, itertools.repeat(PREPARE_AGAIN[-1]))
+        while not (found := await prepared(self.feed, self._symbols)):
+            wait = next(waits)
+            log.warning("%s cannot be reached; the next try is in %.0f s", self.feed.name, wait)
+            await asyncio.sleep(wait)
+        await self._found(found)
+        self.catch_up(await self.history(), last)
+
+    def _say(self, up: bool, detail: str) -> None:
+        self.sink.on_feed(FeedChanged(self.feed.clock.now(), self.feed.name, up, detail))
+
+    def _answered(self, analysis: Analysis) -> None:
+        self._inbox.submit(analysis)
+
+    def _analyst_failed(self, error: BaseException) -> None:
+        log.critical("the analyst stopped; minutes go without signals until a restart", exc_info=error)
+        note = f"the analyst stopped ({type(error).__name__}); see the error log and restart the desk"
+        self._inbox.submit(Guarded(self.feed.clock.now(), "ANALYST", State.REDUCING, True, note))
