@@ -91,11 +91,16 @@ def own(path: Path, account: Account) -> None:
     """Make the folder `path`, the account's alone, or see that it is."""
     try:
         path.mkdir(mode=0o700)
-        if account.switch:
-            os.chown(path, account.uid, account.gid, follow_symlinks=False)
     except FileExistsError:
         require_owned(path, account.uid)
+        return
     except OSError as error:
+        raise EmbeddedError(f"cannot make {path}: {error.strerror}; free it, or set DATABASE_URL") from None
+    try:
+        if account.switch:
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    except OSError as error:
+        path.rmdir()
         raise EmbeddedError(_NO_SWITCH.format(name=account.name, error=error.strerror)) from None
 
 
