@@ -26,6 +26,9 @@ from engine.domain import ExitReason, LimitUse, Signal, State, Symbol
 __all__ = ["Book", "Event", "EventKind", "Holding", "SnapshotError", "Working"]
 
 
+_KEPT = ("rule", "acct", "sym", "plan", "pos", "ord", "refused")
+
+
 class SnapshotError(ValueError):
     """A dump that this Book cannot take."""
 
@@ -59,6 +62,8 @@ class Book:
         A print counts when end > judged_until, a bar when start >= judged_until. Volume 0 on a bar is a quiet bar
         (nothing fills); volume 0 or inf on a print is an executable quote of unknown size (fills whole).
         """
+        if not low > 0.0:
+            raise ValueError(f"a slice of {symbol} had low {low}; prices must be above 0")
         s, sym = self._symbol[symbol], self._st.sym
         if low > sym.low_trigger[s] and high < sym.high_trigger[s]:
             sym.judged[s] = max(int(sym.judged[s]), end)
@@ -193,7 +198,8 @@ class Book:
     def dump(self) -> bytes:
         """The whole state, with what it belongs to."""
         head = json.dumps(self._head()).encode()
-        return len(head).to_bytes(4, "big") + head + zlib.compress(self._array.tobytes(), 1)
+        body = b"".join(self._array[name].tobytes() for name in _KEPT)
+        return len(head).to_bytes(4, "big") + head + zlib.compress(body, 1)
 
     def load(self, raw: bytes) -> None:
         """Restore a `dump` of the same rules; raises `SnapshotError` when version, symbols or strategies differ."""
@@ -204,7 +210,11 @@ class Book:
                 raise SnapshotError(
                     f"the snapshot's {name} is {head.get(name)}, this book's is {wanted}; rebuild it from the ledger"
                 )
-        self._array[:] = np.frombuffer(zlib.decompress(raw[4 + size :]), self._array.dtype)
+        body, place = zlib.decompress(raw[4 + size :]), 0
+        for name in _KEPT:
+            column = self._array[name]
+            column[:] = np.frombuffer(body, column.dtype, column.size, place).reshape(column.shape)
+            place += column.nbytes
 
     def _head(self) -> dict[str, object]:
         rules = hashlib.sha256(repr(self._rules).encode()).hexdigest()[:16]

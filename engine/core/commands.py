@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from engine.core.breakers import check_breakers, lift
 from engine.core.decide import decide_minute
-from engine.core.emit import note, refuse
+from engine.core.emit import STOP_MOVED, emit, note, refuse, tag
 from engine.core.events import CODE
 from engine.core.exits import STOP_LATE, decide_exit
 from engine.core.fills import safe_stop
@@ -74,6 +74,8 @@ def _tighten(st: State, cell: int, at: int, stop: float) -> None:
         return
     st.pos.stop[cell] = stop
     st.plan.stop_fixed[cell] = stop
+    note(st, st.pos.best[cell], st.pos.entry[cell], math.nan)
+    tag(st, emit(st, STOP_MOVED, 0, cell, at, stop, st.pos.quantity[cell], 2), side, 0, st.pos.trade[cell], 0)
     retrigger(st, symbol)
 
 

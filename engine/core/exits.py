@@ -64,6 +64,15 @@ def exit_due(st: State, cell: int, start: int, price: float, room: float) -> flo
 
 
 @part
+def leaving(st: State, cell: int, start: int) -> bool:
+    """The whole position is on its way out at the open: what lacks volume goes at the next one, not at a stop."""
+    reason = st.pos.due_reason[cell]
+    if reason == 0 or held_back(st, reason) or st.pos.due_since[cell] > start:
+        return False
+    return st.pos.due_quantity[cell] >= st.pos.quantity[cell]
+
+
+@part
 def touch(st: State, cell: int, end: int, o: float, high: float, low: float, room: float, inside: bool) -> float:
     """Stop, else target, of one slice. `inside`: an entry filled within it, so its high is not known to come later."""
     side = st.pos.side[cell]

@@ -89,7 +89,7 @@ def _account() -> np.dtype:
 
 
 def _events(cells: int) -> np.dtype:
-    room = 4 * cells
+    room = 8 * cells  # more than one call can make
     return np.dtype(
         _scalars(I, "count")
         + _columns(I, room, "kind code cell at side intent trade reason n_numbers")

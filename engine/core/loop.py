@@ -91,28 +91,40 @@ def settle_row(st: State, row: Any, start: int, end: int) -> None:
 
 
 @part
-def quiet_rows(st: State, bars: Any, days: Any, times: Any, first: int, last: int) -> int:
+def quiet_rows(st: State, bars: Any, days: Any, times: Any, first: int, last: int, interval: int) -> int:
     """How many rows from `first` on change nothing for a lone symbol: no touch, day edge, missing bar or deadline."""
-    low, high = st.sym.low_trigger[0], st.sym.high_trigger[0]
     if st.acct.losses_tripped != 0 or (st.rule.watches_equity == 1 and st.acct.n_open > 0):
         return 0
+    due = times[-1] + 2 * interval
     for cell in range(st.rule.n_cells):
         if st.pos.side[cell] != 0 or st.ord.stage[cell] != 0:
-            last = min(last, first + _rows_until_due(st, cell, times, first))
-    day, row = st.acct.day, first
-    while row < last and bars[row, LOW, 0] > low and bars[row, HIGH, 0] < high and days[row] == day:
+            last = min(last, first + _bars_left(st, cell, len(times)))
+            due = min(due, _deadline(st, cell, due))
+    low, high, day, row = st.sym.low_trigger[0], st.sym.high_trigger[0], st.acct.day, first
+    due -= interval
+    while row < last and bars[row, LOW, 0] > low and bars[row, HIGH, 0] < high:
+        if days[row] != day or times[row] >= due:
+            break
         row += 1
     return row - first
 
 
 @part
-def _rows_until_due(st: State, cell: int, times: Any, first: int) -> int:
-    """Rows that surely pass before the cell's time exit or expiry; 0 when a clock is running."""
-    if st.plan.max_hold[cell] > 0 or (st.ord.stage[cell] != 0 and st.ord.until[cell] > 0):
-        return 0
+def _bars_left(st: State, cell: int, most: int) -> int:
+    """Bars that surely pass before `max_bars` ends the cell's position."""
     if st.plan.max_bars[cell] > 0 and st.pos.side[cell] != 0:
         return max(0, st.pos.entry_seen[cell] + st.plan.max_bars[cell] - 1 - st.sym.seen[0])
-    return len(times)
+    return most
+
+
+@part
+def _deadline(st: State, cell: int, latest: int) -> int:
+    """The instant of the cell's time exit or expiry, if before `latest`."""
+    if st.plan.max_hold[cell] > 0 and st.pos.side[cell] != 0:
+        latest = min(latest, st.pos.entry_time[cell] + st.plan.max_hold[cell])
+    if st.ord.stage[cell] != 0 and st.ord.until[cell] > 0:
+        latest = min(latest, st.ord.until[cell])
+    return latest
 
 
 @part
@@ -150,7 +162,7 @@ def run_rows(
         if st.rule.n_symbols == 1:
             stop = min(last, (point + 1) * stride - 1)
             stop = min(stop, wishes[wish]["row"]) if wish < len(wishes) else stop
-            rows = quiet_rows(st, bars, days, times, row, stop)
+            rows = quiet_rows(st, bars, days, times, row, stop, interval)
             if rows > 0:
                 skip_rows(st, bars, row, rows, times[row + rows - 1] + interval)
                 row += rows

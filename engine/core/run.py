@@ -19,7 +19,10 @@ __all__ = ["TRADE", "WISH", "Result", "blank_wishes", "run"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`trades`: TRADE rows by entry time, then symbol. `equity[i]` is as of the close at `equity_times[i]`."""
+    """`trades`: TRADE rows by entry time, then symbol. `equity[i]` is as of the close at `equity_times[i]`.
+
+    `cash` is what is left at the very end, after `close_at_end` and its costs. `refusals` counts by code.
+    """
 
     trades: np.ndarray
     equity_times: np.ndarray
@@ -85,6 +88,8 @@ def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray
         )
     if times.dtype != np.int64 or np.any(np.diff(times) <= 0):
         raise ValueError("times must be int64 microseconds, strictly ascending")
+    if np.any(bars[:, 2] <= 0):
+        raise ValueError("a bar's low is 0 or less; leave such bars out (NaN)")
     if wishes.dtype != WISH or np.any(np.diff(wishes["row"]) < 0):
         raise ValueError("wishes must be WISH rows, ascending by row")
     bounds = (("symbol", symbols), ("strategy", min(len(rules.strategies), STRATEGIES)), ("row", len(times)))

@@ -6,7 +6,7 @@ import math
 
 from engine.core.entries import enter_limits, enter_market
 from engine.core.events import CODE
-from engine.core.exits import exit_due, touch
+from engine.core.exits import exit_due, leaving, touch
 from engine.core.jit import part
 from engine.core.orders import drop_order
 from engine.core.state import State
@@ -47,7 +47,7 @@ def settle_cell(
             room = enter_market(st, cell, start, o, room)
         else:
             room, inside = enter_limits(st, cell, start, end, o, high, low, room)
-    if st.pos.side[cell] != 0:
+    if st.pos.side[cell] != 0 and not leaving(st, cell, start):
         room = touch(st, cell, end, o, high, low, room, inside)
     return room
 

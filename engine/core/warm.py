@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from engine.core import commands
 from engine.core.build import callable_box, new_record
 from engine.core.rules import Rules, StrategyRules
@@ -26,11 +24,3 @@ def warm(progress: Callable[[float, str], None]) -> None:
         progress(done / len(steps), f"Compiling the trading core: {what}")
         step()
     progress(1.0, "The trading core is compiled")
-
-
-def warm_run() -> None:
-    """Compile the backtest's loop too."""
-    from engine.core.run import blank_wishes, run
-
-    rules = Rules((StrategyRules("warm"),), (Instrument("WARM/USD"),), 1.0)
-    run(rules, np.zeros(1, np.int64), np.ones((1, 5, 1)), blank_wishes(0), interval_us=1)

@@ -246,3 +246,20 @@ def test_limits_are_listed_with_their_use() -> None:
     uses = {use.name: (use.limit, use.used) for use in book.limits()}
     assert uses["positions"] == (5, 1)
     assert uses["exposure"] == (500, pytest.approx(100))
+
+
+def test_a_stop_without_volume_leaves_at_the_next_opens_and_is_decided_once() -> None:
+    book = Book(replace(with_strategy(stop_pct=0.05), volume_share=0.10))
+    (intent,) = book.decide(T, {"A/USD": (100.0, True)}, [wish()], 0)
+    book.grant(intent.intent, T, 100.0)
+    book.settle("A/USD", T, T + M, 100, 101, 99, 100, 1e9)
+    kinds = [e.kind for e in book.settle("A/USD", T + M, T + 2 * M, 99, 99, 90, 91, 4.0)]
+    assert kinds == [EventKind.FILLED, EventKind.EXIT_DECIDED]
+    assert [e.price for e in book.settle("A/USD", T + 2 * M, T + 3 * M, 92, 92, 80, 91, 4.0)] == [92]
+    end = the_close(book.settle("A/USD", T + 3 * M, T + 4 * M, 90, 91, 80, 91, 4.0))
+    assert (end.reason, end.price) == (ExitReason.STOP, pytest.approx(0.4 * 95 + 0.4 * 92 + 0.2 * 90))
+
+
+def test_a_price_of_zero_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="prices must be above 0"):
+        Book(RULES).settle("A/USD", T, T, 0.0, 0.0, 0.0, 0.0, 1.0)
