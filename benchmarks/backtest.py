@@ -64,19 +64,22 @@ class Board:
 
 
 def one_coin(board: Board) -> None:
-    """Everything on one coin: ours, the bare pass and the peers, each with the same trades."""
+    """Indicators, signals and trading on one coin with the data in memory as each engine keeps it: the same trades."""
     from engine.backtest.runner import simulate, time_major
+    from engine.backtest.wishes import wishes_of
     from engine.core.run import run
     from engine.domain import Instrument
     from engine.playbook import load
 
     playbook, columns = load(HERE / "ema_peers.yaml"), made(BARS, 7)
     coin = series(columns, "AAA/USD")
-    whole, result = peers.timed(lambda: simulate(playbook, [coin], MINUTE), 15)
-    trades, pnl = len(result.trades), float(result.trades["pnl"].sum())
-
     bars, wishes = time_major(playbook, [coin], coin.time)
     rules = playbook.rules([Instrument(coin.symbol)])
+    whole, result = peers.timed(
+        lambda: run(rules, coin.time, bars, wishes_of(playbook, coin, 0), interval_us=MINUTE), 15
+    )
+    trades, pnl = len(result.trades), float(result.trades["pnl"].sum())
+    packed, _ = peers.timed(lambda: simulate(playbook, [coin], MINUTE), 15)
     loop, _ = peers.timed(lambda: run(rules, coin.time, bars, wishes, interval_us=MINUTE), 15)
     prices = tuple(columns[name] for name in ("open", "high", "low", "close"))
     bare, (bare_trades, bare_pnl) = peers.timed(lambda: peers.single_pass(*prices), 15)
@@ -93,6 +96,7 @@ def one_coin(board: Board) -> None:
             continue
         _same(name, answer[1:], (trades, pnl))
         board.add(f"whole run vs {name}", whole * 1e3, "ms", answer[0] * 1e3, answer[0] / whole)
+    board.add("whole run and packing single columns for the loop", packed * 1e3, "ms")
 
 
 def _same(name: str, theirs: tuple[int, float], ours: tuple[int, float]) -> None:
@@ -162,8 +166,6 @@ def _child(cache: str) -> dict[str, float]:
 
 def child() -> None:
     """What `starts` measures, in a process of its own."""
-    import resource
-
     begin = time.perf_counter()
     from engine.backtest.runner import simulate
     from engine.playbook import load
@@ -173,7 +175,8 @@ def child() -> None:
     begin = time.perf_counter()
     simulate(playbook, [coin], MINUTE)
     first = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024  # getrusage would tell the parent's peak
     print(json.dumps({"imports": imports, "first": first, "peak_mb": peak}))
 
 

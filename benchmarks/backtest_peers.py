@@ -147,7 +147,10 @@ def with_backtesting(bars: Columns) -> Answer | None:
     stats = Backtest(frame, Crosses, cash=equity, commission=0.0, finalize_trades=True).run()
     seconds = time.perf_counter() - start
     trades = stats["_trades"]
-    moved = trades["ExitPrice"] / trades["EntryPrice"]
+    left = trades["ExitPrice"].to_numpy().copy()
+    if trades["ExitBar"].iloc[-1] == len(frame) - 1:
+        left[-1] = bars["close"][-1]  # it closes what is left at the last open; the rules say at the last close
+    moved = left / trades["EntryPrice"].to_numpy()
     return seconds, len(trades), float((AMOUNT * (moved * (1 - FEE) - (1 + FEE))).sum())
 
 
