@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO
 
 from engine.clock import SystemClock, monotonic
-from engine.store.errors import FolderInUse
+from engine.store.errors import FolderInUse, StoreError
 
 try:
     import fcntl
@@ -35,9 +35,11 @@ class FileLock:
         self._file: IO[str] | None = None
 
     def acquire(self, patience: float = 0.0) -> FileLock:
-        """Take the lock, or raise `FolderInUse` naming the process that still has it after `patience` seconds."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600), "r+")
+        """Take the lock, or raise `FolderInUse` naming the process that still has it after `patience` seconds.
+
+        Raises `StoreError` when the file cannot be made at all.
+        """
+        file = self._open()
         until = monotonic() + patience
         while not _locked(file):
             if monotonic() >= until:
@@ -49,6 +51,14 @@ class FileLock:
         self._file = file
         _held.add(self)
         return self
+
+    def _open(self) -> IO[str]:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.fdopen(os.open(self.path, flags, 0o600), "r+")
+        except OSError as error:
+            raise StoreError(f"{self._what} cannot be used: {error.strerror} ({self.path})") from None
 
     def release(self) -> None:
         """Let go; harmless when not held."""

@@ -14,7 +14,7 @@ import pytest
 
 from engine.clock import monotonic
 from engine.store.database import Database
-from engine.store.errors import FolderInUse, LeaseHeld, LeaseLost
+from engine.store.errors import FolderInUse, LeaseHeld, LeaseLost, StoreError
 from engine.store.folder import FileLock, lock_folder, lock_token
 from engine.store.lease import Lease
 from engine.store.projections import Projections
@@ -196,6 +196,12 @@ def test_a_patient_lock_waits_for_its_turn(tmp_path: Path) -> None:
     threading.Timer(0.2, first.release).start()
     second = FileLock(tmp_path / "lock", "it").acquire(patience=5.0)
     second.release()
+
+
+def test_a_data_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"data folder .*/file cannot be used: .* \(.*/file/lock\)"):
+        lock_folder(tmp_path / "file").acquire()
 
 
 def test_one_slack_token_serves_one_desk_on_this_machine() -> None:
