@@ -33,9 +33,9 @@ function current(place) {
 
 function who(become) {
   const people = [...state.people.values()].filter((one) => one.id !== state.bot);
-  const choices = people.map((one) => h("option", { value: one.id, selected: one.id === state.user }, `${one.name}${one.role ? "" : " (no role)"}`));
+  const choices = people.map((one) => h("option", { value: one.id, selected: one.id === state.user }, one.name));
   const select = h("select", { id: "become", class: "select", onchange: (event) => become(event.target.value) }, choices);
-  return h("div", { class: "who" }, avatar(state.user), h("div", { class: "who-words" }, h("label", { htmlFor: "become" }, "Acting as"), select));
+  return h("div", { class: "who" }, avatar(state.user), h("div", { class: "who-words" }, h("label", { htmlFor: "become" }, `Acting as · ${state.people.get(state.user)?.role ?? "no role"}`), select));
 }
 
 function status() {
