@@ -18,6 +18,7 @@ from bot.charts import ChartError, Drawing, render
 from bot.connection import NETWORK
 from bot.files import Picture, upload
 from bot.front import Reports
+from bot.lookup import Refused, TryLater, Unsayable, Unsure, find
 from bot.outbox_store import OutboxStore, Standing, Waiting
 from bot.render import Words
 from bot.slack_limits import fit
@@ -26,30 +27,9 @@ from bot.wire import load
 log = logging.getLogger(__name__)
 
 EVENT = "nightdesk_post"
-LOOK_BACK = 120.0  # seconds before the first attempt that history is searched from
 TEXT_ONLY = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"}
 UNKNOWN_END = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
-
-
-class TryLater(Exception):
-    """Slack asks to wait `seconds` (None: it did not say); nothing was posted."""
-
-    def __init__(self, why: str, seconds: float | None = None) -> None:
-        super().__init__(why)
-        self.seconds = seconds
-
-
-class Unsure(Exception):
-    """Nobody knows whether Slack has it."""
-
-
-class Refused(Exception):
-    """Slack said no to this post."""
-
-
-class Unsayable(Exception):
-    """The post's own data do not make a message; no further try will."""
 
 
 class Courier:
@@ -91,13 +71,14 @@ class Courier:
     async def _post(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
         channel, root = self._channels[post.channel], await self._root(post)
         if post.sent_at is not None:
-            found = await self._find(post.key, channel, root, post.sent_at)
+            found = await find(self._client, post.key, channel, root, post.sent_at)
             if found is None:
                 await asyncio.to_thread(self._store.not_sent, post.key, "")
                 raise TryLater("it never arrived", 0.01)
             await self._done(post, channel, found, root, (post.seq, post.place))  # newer words follow as an edit
             return
-        message = await self._message(standing, post.mention)
+        over = standing.data.get("cleared") or standing.data.get("lifted_by")  # nobody is called for what is over
+        message = await self._message(standing, post.mention and not over)
         await asyncio.to_thread(self._store.begin, post.key, self.now())
         metadata = {"event_type": EVENT, "event_payload": {"id": post.key}}
         about = {
@@ -199,7 +180,7 @@ class Courier:
         if self._reports is None or root is None:
             await asyncio.to_thread(self._store.give_up, post.key, "dropped", "no report to hang it under")
             return
-        if post.sent_at is not None and (found := await self._find(name, channel, root, post.sent_at)):
+        if post.sent_at is not None and (found := await find(self._client, name, channel, root, post.sent_at)):
             await self._done(post, channel, found, root, upto)
             return
         made = await asyncio.to_thread(self._reports.due, load(standing.data))
@@ -221,41 +202,3 @@ class Courier:
             return await render(drawing)
         except ChartError as error:
             raise Refused(str(error)) from error
-
-    # -------------------------------------------------------- what became of a lost post
-
-    async def _find(self, key: str, channel: str, root: str | None, since: float) -> str | None:
-        """The ts of the message that carries this id (or this file), None when Slack has none. Raises `TryLater`."""
-        cursor = ""
-        while True:
-            page = await self._page(channel, root, since, cursor)
-            for message in page.get("messages") or ():
-                if _carries(message, key):
-                    return str(message["ts"])
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                return None
-
-    async def _page(self, channel: str, root: str | None, since: float, cursor: str) -> Any:
-        about: dict[str, Any] = {
-            "channel": channel,
-            "oldest": f"{since - LOOK_BACK:.6f}",
-            "limit": 200,
-            "include_all_metadata": True,
-        }
-        try:
-            if root is not None:
-                return await self._client.conversations_replies(ts=root, cursor=cursor, **about)
-            return await self._client.conversations_history(cursor=cursor, **about)
-        except SlackApiError as error:
-            headers = getattr(error.response, "headers", {})
-            seconds = float(headers["Retry-After"]) if "Retry-After" in headers else None
-            raise TryLater(f"history could not be read: {reason(error)}", seconds) from error
-        except NETWORK as error:
-            raise TryLater(f"history could not be read: {reason(error)}") from error
-
-
-def _carries(message: Mapping[str, Any], key: str) -> bool:
-    metadata = message.get("metadata") or {}
-    files = message.get("files") or ()
-    return (metadata.get("event_payload") or {}).get("id") == key or any(one.get("name") == key for one in files)

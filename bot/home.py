@@ -129,10 +129,16 @@ class HomeTabs:
         """Refresh until cancelled: at once when something happened, calmly when only numbers moved."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            key = self._key()
-            for user, tab in list(self._open.items()):
-                if key != tab.key or clock.monotonic() - tab.at > CALM:
-                    await self._publish(user, tab)
+            try:
+                await self._refresh()
+            except Exception:  # a bug must not freeze every tab: it is logged and tried again
+                log.exception("the home tabs could not be refreshed")
+
+    async def _refresh(self) -> None:
+        key = self._key()
+        for user, tab in list(self._open.items()):
+            if key != tab.key or clock.monotonic() - tab.at > CALM:
+                await self._publish(user, tab)
 
     def _key(self) -> tuple[object, ...]:
         snapshot = self._front.snapshot()

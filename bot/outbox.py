@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.courier import Courier, Refused, TryLater, Unsayable, Unsure
+from bot.courier import Courier
+from bot.lookup import Refused, TryLater, Unsayable, Unsure
 from bot.outbox_store import OutboxStore, Waiting
 from engine import clock
 from engine.messages import Record
@@ -182,7 +183,7 @@ class Outbox:
         try:
             await self._courier.deliver(post)
         except TryLater as later:
-            log.info("Slack asks to wait %.0f s (%s)", later.seconds or 0, later)
+            log.debug("post %s waits: %s", post.key, later)
             return later.seconds or BACK_OFF[min(failures, len(BACK_OFF) - 1)]
         except Unsure as lost:
             log.warning("the end of post %s is unknown (%s); looking it up before sending again", post.key, lost)

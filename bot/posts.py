@@ -203,11 +203,12 @@ def _hold_lifted(outcome: HoldLifted, scene: _Scene) -> Iterator[Post]:
         "state": str(snapshot.state),
         "left": [item.code for item in snapshot.holds],
     }
-    subject = f"lifted:{_hold_subject(hold)}"
-    yield scene.post("lifted", SIGNALS, subject, "lifted", priority=ALERT, data=data)
+    subject = _hold_subject(hold)
+    yield scene.post("lifted", SIGNALS, f"lifted:{subject}", "lifted", priority=ALERT, data=data)
+    over = {"hold": hold, "lifted_by": outcome.by}
+    yield scene.post("over", SIGNALS, subject, "hold", op="update", priority=ALERT, data=over)
     if hold.level is State.HALTED:
-        halted = f"halt:{_hold_subject(hold)}"
-        yield scene.post("over", ALERTS, halted, "hold", op="update", priority=ALERT, data={"lifted_by": outcome.by})
+        yield scene.post("over", ALERTS, f"halt:{subject}", "hold", op="update", priority=ALERT, data=over)
 
 
 def _started(outcome: DeskStarted, scene: _Scene) -> Iterator[Post]:

@@ -16,17 +16,21 @@ from engine.messages import (
     AlarmRepeated,
     DeskStarted,
     DeskStopped,
+    HoldLifted,
+    HoldPlaced,
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    Post,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
+    Stopped,
 )
 from tests.days.desk import NOW, proposal, trade
 from tests.sandbox.conftest import Drive
 from tests.slack.box import Box
-from tests.slack.desk import position
+from tests.slack.desk import hold, position
 
 CARD = proposal()
 APPROVED = replace(CARD, status=ProposalStatus.APPROVED, decided_by="U_TRADER", decided_at=NOW)
@@ -202,3 +206,34 @@ async def test_the_status_tells_what_waits_and_why(box: Box, drive: Drive) -> No
     assert status.oldest < 5
     assert await box.outbox.flush(8.0)
     assert box.outbox.status().waiting == 0
+
+
+async def test_a_hold_that_is_over_loses_its_button(box: Box, drive: Drive) -> None:
+    await box.say(HoldPlaced(hold(note="news")))
+    [placed] = await drive.messages()
+    assert action_ids(placed) == ["hold_resume"]
+
+    await box.say(HoldLifted(hold(note="news"), "U_RISK"))
+
+    placed, lifted = await drive.messages()
+    assert action_ids(placed) == []
+    assert "<@U_RISK>" in placed["text"]
+    assert lifted["text"].startswith("Resumed by <@U_RISK>")
+
+
+async def test_nobody_is_called_for_an_alarm_that_is_over(box: Box, drive: Drive) -> None:
+    box.write(AlarmRaised(ALARM))
+    await box.say(AlarmCleared(ALARM))
+
+    [alert] = await drive.messages("system-alerts")
+    assert alert["text"].startswith("Recovered")
+    assert "<!channel>" not in str(alert)
+
+
+async def test_a_post_that_makes_no_message_is_given_up_and_the_rest_goes_on(box: Box, drive: Drive) -> None:
+    broken = Post("broken", "signals", "post", "broken", "proposal", {})
+    box.desk.record(Stopped(NOW, "test"), (), (broken,))
+    await box.say(ProposalOpened(CARD))
+
+    assert len(await drive.messages()) == 1
+    assert box.outbox.status().failed == 1
