@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.backtest import backtest, load, read_market
 from tests.backtest.command import PEERS, command
 from tests.backtest.data import FIGURES, bars_of, folder
 from tests.backtest.reference import Bars, Trade, trade
@@ -55,3 +56,14 @@ def micros(text: str) -> int:
 def test_hourly_bitcoin_leaves_for_the_reasons_that_the_issue_counts() -> None:
     reasons = Counter(one.reason for one in trade(bars_of("binance_spot_1h_BTC_long_MIT", "BTCUSDT")))
     assert reasons == {"signal": 395, "target": 81, "stop": 40, "end": 1}
+
+
+@pytest.mark.parametrize("file", sorted({file for file, *_ in FIGURES} | {"binance_spot_1h_2024_136sym"}))
+def test_every_coin_of_every_file_trades_as_the_reference(file: str) -> None:
+    playbook = load(PEERS)
+    for series in read_market([folder() / f"{file}.parquet"], ()):
+        columns = (series.time, series.open, series.high, series.low, series.close)
+        expected = trade(Bars(*(column.tolist() for column in columns)))
+        ours = backtest(playbook, [series]).trades
+        assert [(one.entry_price, one.reason) for one in expected] == [(t.entry_price, t.exit_reason) for t in ours]
+        assert [one.pnl for one in expected] == pytest.approx([t.pnl for t in ours], abs=1e-9), series.symbol
