@@ -7,8 +7,10 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from engine import checkpoint
 from engine.clock import Clock, monotonic, real_seconds
 from engine.disk_watch import CODE, DiskWatch
 from engine.domain import State
@@ -23,6 +25,7 @@ _log = logging.getLogger(__name__)
 _LOOK = 1.0  # real seconds between looks at the disk and at the wish to stop
 _RETRY = 1.0  # real seconds between attempts to write a row that could not be written
 _LATENCIES = 100_000
+_WORTH_SAVING = 2_000  # records judged at a start that are worth a checkpoint
 
 Announce = Callable[[Message, Sequence[Outcome], Snapshot], tuple[Post, ...]]
 
@@ -48,6 +51,7 @@ class EngineLoop:
         announce: Announce,
         disk: DiskWatch | None = None,
         trader: Callable[[], Trader] = Trader,
+        saved: Path | None = None,
     ) -> None:
         self._ledger = ledger
         self._inbox = inbox
@@ -55,6 +59,7 @@ class EngineLoop:
         self._announce = announce
         self._disk = disk
         self._new_trader = trader
+        self._saved = saved
         self._trader = trader()
         self._snapshot: Snapshot | None = None
         self._callbacks: list[Callable[[Record], None]] = []
@@ -70,16 +75,19 @@ class EngineLoop:
         self._callbacks.append(callback)
 
     def restore(self, progress: Callable[[int], None] | None = None) -> int:
-        """Rebuild the Trader from the ledger, before `start`; returns the number of records."""
-        self._trader = self._new_trader()
+        """Rebuild the Trader from its checkpoint and the rows after it, before `start`; returns how many rows."""
+        known = checkpoint.read(self._saved, self._ledger) if self._saved is not None else None
+        self._trader = known or self._new_trader()
         count = 0
-        for count, record in enumerate(self._ledger.read(), start=1):
+        for count, record in enumerate(self._ledger.read(after=self._trader.row[0]), start=1):
             self._trader.again(record)
             if progress is not None and count % 500 == 0:
                 progress(count)
         if self._trader.is_started:
             self._inbox.not_before(self._trader.now)
             self._publish()
+        if count >= _WORTH_SAVING:
+            self._save()
         return count
 
     def start(self) -> None:
@@ -91,7 +99,10 @@ class EngineLoop:
         self._inbox.wake()
         if self._thread.is_alive():
             self._thread.join(timeout)
-        return not self._thread.is_alive()
+        ended = not self._thread.is_alive()
+        if ended:
+            self._save()
+        return ended
 
     @property
     def has_started(self) -> bool:
@@ -140,13 +151,12 @@ class EngineLoop:
     def _handle(self, entry: Entry) -> None:
         try:
             judgement = self._trader.judge(entry.message)
-            posts = self._posts(entry.message, judgement)
         except Exception as error:  # noqa: BLE001 (a bug must not end the desk silently: it is logged and held)
             self._fault(entry, error)
             return
         if not judgement.must_record:
             return
-        record = self._write(entry, judgement, posts)
+        record = self._write(entry, judgement, self._posts(entry.message, judgement))
         if record is None:
             return
         self._latencies.append((type(entry.message).__name__, monotonic() - entry.received))
@@ -160,7 +170,15 @@ class EngineLoop:
     def _posts(self, message: Message, judgement: Judgement) -> tuple[Post, ...]:
         if not self._trader.is_started or not judgement.must_record:
             return ()
-        return self._announce(message, judgement.outcomes, self._trader.snapshot())
+        try:
+            return self._announce(message, judgement.outcomes, self._trader.snapshot())
+        except Exception as error:  # noqa: BLE001 (words must never keep a stop from being recorded)
+            name, kind = f"E{next(self._faults)}", type(message).__name__
+            _log.critical("fault %s while announcing %s; it goes without posts", name, kind, exc_info=error)
+            if not isinstance(message, Guarded):
+                note = f"fault {name}: {kind} could not be announced ({type(error).__name__}); see the error log"
+                self._inbox.submit(Guarded(self._trader.now, "FAULT", State.REDUCING, True, note))
+            return ()
 
     def _write(self, entry: Entry, judgement: Judgement, posts: Sequence[Post]) -> Record | None:
         """Append until it is durable: what was decided is never acted on, and never forgotten, before that."""
@@ -195,6 +213,15 @@ class EngineLoop:
         change = self._disk.look(self._trader.now, held)
         if change is not None:
             self._inbox.submit(change)
+
+    def _save(self) -> None:
+        """Keep a checkpoint; without one the next start only takes longer."""
+        if self._saved is None or not self._trader.is_started:
+            return
+        try:
+            checkpoint.write(self._saved, self._trader)
+        except OSError as error:
+            _log.warning("no checkpoint was kept (%s); the next start judges the ledger again", error)
 
     def _publish(self) -> None:
         self._inbox.watch(self._trader.watched(), self._trader.wanting(), self._trader.pending())

@@ -22,9 +22,7 @@ def add(subparsers: Any) -> None:
         description=f"{words[0].upper()}{words[1:]}. Nothing is sent anywhere. Ends 0 when every outcome is equal, "
         "1 at the first difference, which it prints.",
     )
-    command.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="data folder (default: the running desk's)"
-    )
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="data folder (default: the running desk's)")
     command.set_defaults(func=run)
 
 

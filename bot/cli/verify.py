@@ -19,9 +19,7 @@ def add(subparsers: Any) -> None:
         help=words,
         description=f"{words[0].upper()}{words[1:]}. Ends 0 when the chain holds, 1 at the first bad row.",
     )
-    command.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="data folder (default: the running desk's)"
-    )
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="data folder (default: the running desk's)")
     command.add_argument(
         "--anchor",
         metavar="SEQ:HASH",

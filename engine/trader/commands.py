@@ -110,7 +110,12 @@ def on_panic(desk: Memory, message: Panic) -> None:
     """Cancel all, flatten all, HALTED."""
     if not _allowed(desk, "panic", Role.RISK, message.by, message.role, message.at):
         return
-    holds.impose(desk, holds.PANIC, State.HALTED, message.by, message.at, note=message.reason)
+    if not holds.impose(desk, holds.PANIC, State.HALTED, message.by, message.at, note=message.reason):
+        standing = desk.holds[holds.PANIC]
+        words = (
+            f"panic was called already by {standing.by} at {standing.since:%H:%M:%S} UTC; what is left is closed again"
+        )
+        _no(desk, "DUPLICATE", message.at, words)
     withdraw_all(desk, f"panic by {message.by}", message.at)
     relevel(desk, micros(message.at))
     for position in desk.book.positions():

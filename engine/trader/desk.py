@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from engine import messages as m
 from engine.domain import Symbol
 from engine.messages import Message, Outcome, Record
 from engine.snapshot import Snapshot
-from engine.trader import commands, deciding, duties, orders, presses, prices
+from engine.trader import commands, deciding, duties, orders, presses, prices, saving
 from engine.trader.duties import Due
 from engine.trader.memory import Memory
 from engine.trader.picture import draw
@@ -90,6 +90,22 @@ class Trader:
         for count, record in enumerate(records, start=1):  # noqa: B007
             self.again(record)
         return count
+
+    def dump(self) -> bytes:
+        """The whole state, for a checkpoint. Raises before the first `Started`."""
+        return saving.dump(self._desk)
+
+    @classmethod
+    def load(cls, raw: bytes, seq: int, head: str) -> Self:
+        """The Trader that `dump` wrote as of row `seq`. Raises ValueError when it does not fit this version."""
+        trader = cls()
+        trader._desk, trader._seq, trader._head = saving.load(raw), seq, head
+        return trader
+
+    @property
+    def row(self) -> tuple[int, str]:
+        """Sequence and hash of the last record; (0, "") before the first."""
+        return self._seq, self._head
 
     def next_due(self) -> Due | None:
         """When time alone will change something, and the timer to send then."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,7 +11,6 @@ from engine.domain import (
     Alarm,
     Decision,
     EquityPoint,
-    GateStep,
     Hold,
     Order,
     Proposal,
@@ -109,7 +107,6 @@ class Memory:
     extremes: dict[Symbol, tuple[float, float]] = field(default_factory=dict)  # low and high that trailing stops saw
     moved: dict[Symbol, datetime] = field(default_factory=dict)  # judged by prints that have no row
 
-    steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)  # the analyst's, of the last minute
     signals: deque[SignalSeen] = field(default_factory=lambda: deque(maxlen=SIGNALS_KEPT))
     decisions: dict[Symbol, Decision] = field(default_factory=dict)  # replaced, never changed
     closes: dict[Symbol, tuple[datetime, float]] = field(default_factory=dict)  # replaced, never changed

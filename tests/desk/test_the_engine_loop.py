@@ -41,12 +41,12 @@ def announce(message, outcomes, snapshot):
 class House:
     """The engine with its ledger and a paper broker, on a clock moved by hand."""
 
-    def __init__(self, folder, trader=Trader, disk=None):
+    def __init__(self, folder, trader=Trader, disk=None, saved=None):
         self.clock = ManualClock(START)
         self.path = folder / "ledger.sqlite"
         self.ledger = SqliteLedger(self.path)
         self.inbox = Inbox(self.clock, QuoteBoard())
-        self.loop = EngineLoop(self.ledger, self.inbox, self.clock, announce, disk, trader)
+        self.loop = EngineLoop(self.ledger, self.inbox, self.clock, announce, disk, trader, saved)
         self.gateway = Gateway(PaperBroker(self.clock.now, {}), self.inbox.submit, self.clock.now)
         self.loop.on_record(self.gateway.on_record)
 
@@ -268,3 +268,43 @@ def test_a_ledger_that_is_locked_for_a_moment_loses_nothing(tmp_path):
         other.execute("ROLLBACK")
         other.close()
         assert waiting.result(90).outcomes
+
+
+def test_a_start_from_a_checkpoint_is_the_same_start(tmp_path):
+    saved = tmp_path / "checkpoint"
+    with house(tmp_path, saved=saved) as desk:
+        desk.minute([enter()])
+    whole = House(tmp_path)
+    whole.loop.restore()
+    quick = House(tmp_path, saved=saved)
+    assert quick.loop.restore() == 0, "nothing was left to judge"
+    assert quick.loop.snapshot() == whole.loop.snapshot()
+    whole.ledger.close()
+    quick.ledger.append(Attempted(START, "U", "x", True), (), (), {})
+    assert quick.loop.restore() == 1
+    quick.ledger.close()
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda raw: raw[:-9], lambda raw: b"{}\n", lambda raw: raw.replace(b'"seq": ', b'"seq": 1')]
+)
+def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, spoil):
+    saved = tmp_path / "checkpoint"
+    with house(tmp_path, saved=saved) as desk:
+        desk.minute()
+    rows = desk.ledger.head()[0]
+    saved.write_bytes(spoil(saved.read_bytes()))
+    again = House(tmp_path, saved=saved)
+    assert again.loop.restore() == rows
+    again.ledger.close()
+
+
+def test_words_that_fail_keep_nothing_from_being_recorded(tmp_path, caplog):
+    desk = House(tmp_path)
+    desk.loop._announce = lambda message, outcomes, snapshot: 1 / 0 if isinstance(message, Pause) else ()
+    desk.begin()
+    assert desk.ask(Pause(START, "U1", Role.TRADER)).posts == ()
+    wait_for(lambda: {hold.code for hold in desk.loop.snapshot().holds} == {"PAUSE", "FAULT"})
+    desk.end()
+    assert "could not be announced" in desk.loop.snapshot().holds[1].note
+    assert "goes without posts" in caplog.text

@@ -1,6 +1,5 @@
 """Same core: the live Trader, fed minute by minute, makes bit-equal trades to the compiled run."""
 
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -209,7 +208,9 @@ def test_live_trades_are_bit_equal_to_the_compiled_run(book, seed):
 def test_the_random_markets_do_trade():
     text = TEMPLATE.format(
         capital=1000,
-        strategies=STRATEGY.format(number=0, share=100, sizing="{policy: fixed, amount: 100}", exits="stop: {percent: 3 %}"),
+        strategies=STRATEGY.format(
+            number=0, share=100, sizing="{policy: fixed, amount: 100}", exits="stop: {percent: 3 %}"
+        ),
         fee=0.4,
         slippage=0.1,
         share=10,

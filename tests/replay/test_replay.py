@@ -198,3 +198,16 @@ def test_a_restart_continues_with_the_same_ids(tmp_path, symbol):
     floor.ack(floor.press(card))
     floor.trade(100.0, symbol)
     assert [position.trade_id for position in floor.view.positions] == ["T1", "T2"]
+
+
+def test_a_saved_trader_decides_on_as_the_one_that_was_never_saved(tmp_path):
+    for seed in range(3):
+        floor = session(tmp_path / f"{seed}.sqlite", seed, 40)
+        records = list(floor.ledger.read())
+        for cut in range(10, len(records), 23):
+            trader = Trader()
+            trader.replay(records[:cut])
+            restored = Trader.load(trader.dump(), *trader.row)
+            assert restored.snapshot() == trader.snapshot()
+            assert restored.next_due() == trader.next_due()
+            assert [restored.again(r) for r in records[cut : cut + 30]] == [r.outcomes for r in records[cut : cut + 30]]
