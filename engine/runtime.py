@@ -66,7 +66,7 @@ class Desk:
         self._inbox = Inbox(self.clock, QuoteBoard())
         self._instruments: dict[Symbol, Instrument] = {}
         disk = DiskWatch(DiskReserve(terms.data))
-        self._loop = EngineLoop(self._ledger, self._inbox, self.clock, announce, disk)
+        self._loop = EngineLoop(self._ledger, self._inbox, self.clock, announce, disk, saved=terms.data / "checkpoint")
         self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached)
         broker = PaperBroker(self.clock.now, self._instruments, terms.environment)
         self._gateway = Gateway(broker, self._inbox.submit, self.clock.now)
