@@ -6,31 +6,21 @@ An `exit` signal closes the position on its own `side` (the side of the position
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.core import commands
+from engine.core import commands, snapshots
 from engine.core.build import callable_box, new_record
 from engine.core.events import CODE, REASONS, Event, EventKind
-from engine.core.layout import SCHEMA
 from engine.core.rules import Rules
+from engine.core.snapshots import SnapshotError
 from engine.core.state import Plain
 from engine.core.views import Holding, Totals, Working, holding, limit_uses, working
 from engine.core.words import read_events, write_wishes
 from engine.domain import ExitReason, LimitUse, Signal, State, Symbol
 
 __all__ = ["Book", "Event", "EventKind", "Holding", "SnapshotError", "Working"]
-
-
-_KEPT = ("rule", "acct", "sym", "plan", "pos", "ord", "refused")
-
-
-class SnapshotError(ValueError):
-    """A dump that this Book cannot take."""
 
 
 class Book:
@@ -197,35 +187,11 @@ class Book:
 
     def dump(self) -> bytes:
         """The whole state, with what it belongs to."""
-        head = json.dumps(self._head()).encode()
-        body = b"".join(self._array[name].tobytes() for name in _KEPT)
-        return len(head).to_bytes(4, "big") + head + zlib.compress(body, 1)
+        return snapshots.dump(snapshots.heading(self._rules, self._array), self._array)
 
     def load(self, raw: bytes) -> None:
         """Restore a `dump` of the same rules; raises `SnapshotError` when version, symbols or strategies differ."""
-        size = int.from_bytes(raw[:4], "big")
-        head = json.loads(raw[4 : 4 + size])
-        for name, wanted in self._head().items():
-            if head.get(name) != wanted:
-                raise SnapshotError(
-                    f"the snapshot's {name} is {head.get(name)}, this book's is {wanted}; rebuild it from the ledger"
-                )
-        body, place = zlib.decompress(raw[4 + size :]), 0
-        for name in _KEPT:
-            column = self._array[name]
-            column[:] = np.frombuffer(body, column.dtype, column.size, place).reshape(column.shape)
-            place += column.nbytes
-
-    def _head(self) -> dict[str, object]:
-        rules = hashlib.sha256(repr(self._rules).encode()).hexdigest()[:16]
-        shape = hashlib.sha256(repr(self._array.dtype.descr).encode()).hexdigest()[:16]
-        return {
-            "schema": SCHEMA,
-            "symbols": self._symbols,
-            "strategies": self._strategies,
-            "rules": rules,
-            "shape": shape,
-        }
+        snapshots.load(snapshots.heading(self._rules, self._array), self._array, raw)
 
     def _totals(self) -> Totals:
         commands.measure(self._box)
