@@ -16,7 +16,7 @@ FLOORS = (
     ("engine.runtime", "engine.origins"),
     ("engine.supply",),
     ("engine.storage", "engine.delivery", "engine.warming", "engine.loop", "engine.replaying", "engine.backtest"),
-    ("engine.disk_watch", "engine.inbox", "engine.watch", "engine.vitals"),
+    ("engine.checkpoint", "engine.disk_watch", "engine.inbox", "engine.watch", "engine.vitals"),
     ("engine.trader", "engine.analyst", "engine.health"),
     ("engine.market", "engine.brokers", "engine.store"),
     ("engine.evaluation", "engine.verdict"),
