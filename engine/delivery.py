@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from engine.clock import Clock
@@ -20,9 +21,12 @@ LOOK_EVERY = 5.0  # real seconds
 class DeskSink:
     """Implements `MarketSink` over the inbox. Without prints (a replay of bars) quotes only show prices."""
 
-    def __init__(self, inbox: Inbox, has_prints: bool) -> None:
+    def __init__(self, inbox: Inbox, has_prints: bool, on_gap: Callable[[FeedChanged, datetime], None]) -> None:
+        """`on_gap` hears of every change back to up, with the instant at which the feed had gone down."""
         self._inbox = inbox
         self._has_prints = has_prints
+        self._on_gap = on_gap
+        self._down_since: datetime | None = None
 
     def on_print(self, item: Print) -> None:
         self._inbox.on_print(item)
@@ -38,6 +42,11 @@ class DeskSink:
 
     def on_feed(self, change: FeedChanged) -> None:
         self._inbox.submit(change)
+        if not change.up:
+            self._down_since = self._down_since or change.at
+        elif self._down_since is not None:
+            self._on_gap(change, self._down_since)
+            self._down_since = None
 
     def on_polled(self, item: Quote, side: Side) -> None:
         """An executable price asked for by REST: it may settle a held position like a print of unknown size."""

@@ -18,7 +18,7 @@ from engine.domain import Instrument, MarketKind, Quote, State, Symbol
 from engine.health import Reading
 from engine.inbox import Inbox, QuoteBoard
 from engine.loop import Announce, EngineLoop, Percentiles
-from engine.messages import Born, Guarded, Message, Record, Started, Stopped
+from engine.messages import Born, FeedChanged, Guarded, Message, Record, Started, Stopped
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.snapshot import Snapshot
@@ -67,11 +67,13 @@ class Desk:
         self._instruments: dict[Symbol, Instrument] = {}
         disk = DiskWatch(DiskReserve(terms.data))
         self._loop = EngineLoop(self._ledger, self._inbox, self.clock, announce, disk, saved=terms.data / "checkpoint")
-        self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached)
+        self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self._gap)
         broker = PaperBroker(self.clock.now, self._instruments, terms.environment)
         self._gateway = Gateway(broker, self._inbox.submit, self.clock.now)
         self.notice = broker.notice
         self.storage = Storage(terms.data, terms.database_url, self._ledger, self._lost)
+        if hasattr(feed, "on_late"):  # a feed without prints has none that come late
+            feed.on_late = self.storage.note_late
         self._tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ what the bot asks
@@ -199,6 +201,10 @@ class Desk:
         if {symbol: self._instruments.get(symbol) for symbol in found} != found:
             self._instruments.update(found)
             await self._ask(self._started(self.clock.now()))
+
+    def _gap(self, change: FeedChanged, since: datetime) -> None:
+        for symbol in change.symbols or self.terms.symbols:
+            self.storage.note_gap(change.feed, symbol, since, change.at, "the feed was down")
 
     async def _ask(self, message: Message) -> Record:
         return await asyncio.wrap_future(self.submit(message))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
+from engine.domain import Print, Symbol
 from engine.store.database import Database, addressed, embedded, open_database
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import DatabaseAddressError, DatabaseDown, LeaseHeld, StoreError
@@ -80,6 +82,16 @@ class Storage:
     def wake(self, seq: int) -> None:
         if self._projections is not None:
             self._projections.wake(seq)
+
+    def note_gap(self, feed: str, symbol: Symbol, start: datetime, end: datetime, cause: str) -> None:
+        """Remember a stretch without data."""
+        if self._projections is not None:
+            self._projections.notes.put_gap(feed, symbol, start, end, cause)
+
+    def note_late(self, item: Print) -> None:
+        """Remember a print that came after its minute had closed."""
+        if self._projections is not None:
+            self._projections.notes.put_late_print(item)
 
     def status(self) -> ProjectionStatus | None:
         """How far the database is behind; None while it could not be opened at all (see `problem`)."""

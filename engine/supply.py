@@ -48,9 +48,10 @@ class Supply:
         playbook: Playbook,
         symbols: tuple[Symbol, ...],
         found: Callable[[dict[Symbol, Instrument]], Awaitable[None]],
+        on_gap: Callable[[FeedChanged, datetime], None],
     ) -> None:
         self.feed = feed
-        self.sink = DeskSink(inbox, feed.has_prints)
+        self.sink = DeskSink(inbox, feed.has_prints, on_gap)
         self._inbox = inbox
         self._symbols = symbols
         self._found = found
