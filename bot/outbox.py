@@ -70,11 +70,14 @@ class Outbox:
         self._rounds = {channel: asyncio.Event() for channel in channels}
         self._tasks: list[asyncio.Task[None]] = []
         self._following = asyncio.Lock()
+        self._maybe_sent: float | None = None
 
     async def start(self) -> None:
         """Catch up with the ledger and begin to deliver."""
         self._loop = asyncio.get_running_loop()
+        self._maybe_sent = await asyncio.to_thread(self._adopted)
         await self._follow()
+        self._maybe_sent = None
         work = [self._follow_on(), *(self._rounds_of(channel) for channel in self._channels)]
         self._tasks = [asyncio.create_task(one, name="outbox") for one in work]
 
@@ -119,9 +122,15 @@ class Outbox:
         for event in self._rounds.values():
             event.set()
 
+    def _adopted(self) -> float | None:
+        """The time of the ledger's first row when this outbox is new: a lost one may have sent what is there."""
+        if self._store.cursor() is not None:
+            return None
+        return next((record.at.timestamp() for record in self._ledger.records(0)), None)
+
     def _take(self) -> int:
-        after = self._store.cursor() or 0
-        return self._store.take(itertools.islice(self._ledger.records(after), BATCH), self._courier.now())
+        rows = itertools.islice(self._ledger.records(self._store.cursor() or 0), BATCH)
+        return self._store.take(rows, self._courier.now(), self._maybe_sent)
 
     # -------------------------------------------------------- delivering
 

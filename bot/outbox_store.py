@@ -84,15 +84,18 @@ class OutboxStore:
         row = self._one("SELECT seq FROM cursor")
         return int(row[0]) if row else None
 
-    def take(self, records: Iterable[Record], at: float) -> int:
-        """Queue the posts of ledger rows, each once, and remember how far this went. Gives how many rows there were."""
+    def take(self, records: Iterable[Record], at: float, sent_at: float | None = None) -> int:
+        """Queue the posts of ledger rows, each once, and remember how far this went. Gives how many rows there were.
+
+        `sent_at`: an earlier outbox may have sent them, at this real time at the earliest.
+        """
         taken = 0
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 for record in records:
                     for place, post in enumerate(record.posts):
-                        self._queue(post, record.seq, place, at)
+                        self._queue(post, record.seq, place, at, sent_at)
                     self._db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (record.seq,))
                     taken += 1
             except BaseException:
@@ -101,12 +104,12 @@ class OutboxStore:
             self._db.execute("COMMIT")
         return taken
 
-    def _queue(self, post: Post, seq: int, place: int, at: float) -> None:
+    def _queue(self, post: Post, seq: int, place: int, at: float, sent_at: float | None = None) -> None:
         row = (post.key, seq, place, post.channel, post.op, post.subject, post.thread, post.template)
         new = self._db.execute(
             "INSERT OR IGNORE INTO posts (key, seq, place, channel, op, subject, thread, template, mention, priority, "
-            "queued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, int(post.mention), post.priority, at),
+            "queued_at, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, int(post.mention), post.priority, at, sent_at),
         ).rowcount
         if not new:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -116,6 +117,22 @@ async def test_a_crash_between_sending_and_noting_it_posts_nothing_twice(box: Bo
     await box.say(ProposalClosed(APPROVED))
     [card] = await drive.messages()
     assert action_ids(card) == []
+
+
+async def test_a_lost_outbox_file_doubles_nothing(box: Box, drive: Drive) -> None:
+    await box.say(ProposalOpened(CARD))
+    await box.say(ProposalClosed(APPROVED))
+    before = await drive.messages()
+
+    await box.stop()
+    box.path = box.path.with_name("new.sqlite")
+    box.desk.rows[0] = replace(box.desk.rows[0], at=datetime.fromtimestamp(time.time() - 60, UTC))
+    await box.start()
+    assert await box.outbox.flush(6.0)
+
+    after = await drive.messages()
+    assert [one["ts"] for one in after] == [one["ts"] for one in before]
+    assert len(await drive.messages(thread_ts=before[0]["ts"])) == 2
 
 
 async def test_what_was_recorded_while_the_outbox_was_away_is_said_at_the_start(box: Box, drive: Drive) -> None:
