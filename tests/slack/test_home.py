@@ -10,8 +10,8 @@ import pytest
 
 from bot.home import home_view
 from bot.slack_limits import check_view
-from engine.domain import Role, State
-from engine.messages import Panic, Pause
+from engine.domain import ProposalStatus, Role, State
+from engine.messages import Panic, Pause, Press, ProposalClosed, Resume
 from tests.days.desk import proposal, snapshot
 from tests.slack.conftest import Room
 from tests.slack.desk import hold, position
@@ -90,6 +90,34 @@ async def test_panic_from_home_takes_two_steps(room: Room) -> None:
     assert not any(isinstance(item, Panic) for item in room.desk.submitted)
     await room.drive.post("/_drive/submit", user="U_RISK", view_id=opened["views"][0]["id"], values={})
     assert [item.by for item in room.desk.submitted if isinstance(item, Panic)] == ["U_RISK"]
+
+
+async def test_a_card_on_the_home_tab_works_as_in_the_channel(room: Room) -> None:
+    approved = ProposalClosed(replace(proposal(), status=ProposalStatus.APPROVED))
+    room.desk.answers = lambda message: (approved,) if isinstance(message, Press) else ()
+
+    answer = await press_home(room, "proposal_approve", "U_TRADER")
+
+    assert [item.by for item in room.desk.submitted if isinstance(item, Press)] == ["U_TRADER"]
+    assert "Approved: ETH/USD" in str(answer["views"][0]["blocks"])
+
+
+async def test_resuming_a_panic_from_home_asks_once_more(room: Room) -> None:
+    room.desk.shot = replace(room.desk.shot, holds=(hold("PANIC", State.HALTED),), state=State.HALTED)
+    question = (await press_home(room, "home_resume", "U_RISK"))["views"][0]
+    assert not any(isinstance(item, Resume) for item in room.desk.submitted)
+
+    await room.drive.post("/_drive/press", user="U_RISK", view_id=question["id"], action_id="resume_confirm")
+
+    assert [item.code for item in room.desk.submitted if isinstance(item, Resume)] == ["PANIC"]
+
+
+async def test_what_breaks_behind_a_home_button_is_answered_too(room: Room) -> None:
+    room.desk.answers = lambda message: 1 // 0 if isinstance(message, Press) else ()  # type: ignore[return-value]
+
+    answer = await press_home(room, "proposal_approve", "U_TRADER")
+
+    assert "Error id" in str(answer["views"][0]["blocks"])
 
 
 async def press_home(room: Room, action: str, user: str) -> dict[str, Any]:
