@@ -91,18 +91,16 @@ def timed(work: Callable[[], Any], times: int) -> tuple[float, Any]:
 
 
 def with_vectorbt(bars: Columns, times: int) -> Answer | None:
-    """`Portfolio.from_signals`: orders at the next open, stops from the high and low of each bar."""
+    """`Portfolio.from_signals` on plain arrays, its fastest way: orders at the next open, stops within the bar."""
     try:
-        import pandas as pd
         import vectorbt as vbt
     except ImportError:
         return None
-    index = pd.to_datetime(bars["time"], unit="us", utc=True)
-    o, h, l, c = (pd.Series(bars[name], index=index) for name in ("open", "high", "low", "close"))  # noqa: E741
+    o, h, l, c = (bars[name] for name in ("open", "high", "low", "close"))  # noqa: E741
 
     def whole() -> Any:
         bullish, bearish = crosses(bars["close"])
-        entries, exits = (pd.Series(_later(flags), index=index) for flags in (bullish, bearish))
+        entries, exits = _later(bullish), _later(bearish)
         return vbt.Portfolio.from_signals(
             c, entries, exits, price=o, open=o, high=h, low=l, size=AMOUNT / o, fees=FEE,
             init_cash=np.inf, sl_stop=STOP, tp_stop=TARGET, stop_entry_price="fillprice",
