@@ -373,7 +373,7 @@ class PositionOpened:
 
 @dataclass(frozen=True, slots=True)
 class PositionChanged:
-    """`why`: added, reduced, trailing (the stop moved), tightened (by a person), due (an exit is held back by HALTED)."""
+    """`why`: added, reduced, trailing (the stop moved), tightened (by a person), due (HALTED holds an exit back)."""
 
     position: Position
     why: str
