@@ -55,7 +55,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     from engine import backtest as room
 
@@ -68,7 +68,11 @@ def run(args: argparse.Namespace) -> int:
         for note in notes:
             _say(f"note: {note}")
         with tqdm(total=100, unit="%", desc="trading", file=sys.stderr, bar_format="{desc} {bar} {n:.0f} %") as bar:
-            done = room.backtest(playbook, market, timezone, progress=lambda share: bar.update(100 * share - bar.n))
+
+            def moved(share: float) -> None:
+                bar.update(100 * share - bar.n)
+
+            done = room.backtest(playbook, market, timezone, moved)
         figures = room.measured(done)
         paths = room.write(done, figures, args.out)
     except (SettingsError, room.PlaybookError, room.BarsError) as error:

@@ -17,26 +17,26 @@ def place(
     symbol: int,
     o: Column,
     h: Column,
-    l: Column,
+    low: Column,
     c: Column,
-    v: Column,  # noqa: E741
+    v: Column,
 ) -> None:
     """Write one coin into `bars` [T, 5, S]: its i-th bar goes to row `rows[i]`."""
     for i in range(o.size):
         row = rows[i]
         bars[row, 0, symbol] = o[i]
         bars[row, 1, symbol] = h[i]
-        bars[row, 2, symbol] = l[i]
+        bars[row, 2, symbol] = low[i]
         bars[row, 3, symbol] = c[i]
         bars[row, 4, symbol] = v[i]
 
 
 @compiled
-def place_all(bars: Column, o: Column, h: Column, l: Column, c: Column, v: Column) -> None:  # noqa: E741
+def place_all(bars: Column, o: Column, h: Column, low: Column, c: Column, v: Column) -> None:
     """Write the only coin into `bars` [T, 5, 1], bar by bar."""
     for i in range(o.size):
         bars[i, 0, 0] = o[i]
         bars[i, 1, 0] = h[i]
-        bars[i, 2, 0] = l[i]
+        bars[i, 2, 0] = low[i]
         bars[i, 3, 0] = c[i]
         bars[i, 4, 0] = v[i]

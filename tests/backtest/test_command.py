@@ -95,7 +95,7 @@ def test_costs_and_stops_of_the_ema_playbook_are_in_every_trade(bars: Path, tmp_
     for row in log:
         sides = float(row["notional"]) + float(row["quantity"]) * float(row["exit_price"])
         assert float(row["fees"]) == pytest.approx(sides * 0.005, rel=1e-3)
-        assert 0.02 * 300 < float(row["notional"]) <= 0.2 * 500 * 1.01
+        assert 0.02 * 300 < float(row["notional"]) <= 0.2 * 600
 
 
 def test_no_entry_until_three_good_minutes_after_a_hole(tmp_path: Path) -> None:
