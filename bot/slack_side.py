@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.app import build_app
-from bot.connection import Connection, Joined, NotReached, check, check_until_reached
+from bot.connection import Connection, Joined, NotReached, SlackRefused, check, check_until_reached
 from bot.courier import Courier
 from bot.front import Front, Reports
 from bot.home import HomeTabs
@@ -38,13 +38,14 @@ class SlackSide:
         self._watching: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._outbox: Outbox | None = None
+        self._refused = ""
 
     @property
     def up(self) -> bool:
         return self._connection is not None and self._connection.up
 
     def status(self) -> str:
-        return self._connection.status() if self._connection else "Slack has not been reached yet"
+        return self._connection.status() if self._connection else self._refused or "Slack has not been reached yet"
 
     def backlog(self) -> tuple[int, float]:
         """Undelivered posts, and the real age in seconds of the oldest."""
@@ -90,7 +91,13 @@ class SlackSide:
         return dict(zip(("signals", "reports", "alerts"), names, strict=True))
 
     async def _join_later(self) -> None:
-        await self._join(await check_until_reached(self._front.client, self._workspace.app_token, self._channels()))
+        try:
+            await self._join(await check_until_reached(self._front.client, self._workspace.app_token, self._channels()))
+        except SlackRefused as error:
+            self._refused = str(error)
+            log.critical(
+                "Slack refuses this desk: %s; mend it and start again. The desk trades on without Slack", error
+            )
 
     async def _join(self, joined: Joined) -> None:
         self._front.access.team = joined.team
