@@ -99,6 +99,7 @@ class Memory:
     day: int = 0
     midnight: datetime = NEVER  # the next local midnight
 
+    last_minute: datetime = NEVER  # minutes come once, in order
     waiting: Minute | None = None  # the minute that waits for its analysis
     feed_up: bool = True
     feed_detail: str = ""

@@ -17,7 +17,10 @@ _SLACK = timedelta(seconds=3)
 
 
 def on_minute(desk: Memory, message: Minute) -> None:
-    """Settle what prints did not cover, mark, and wait for the analysis."""
+    """Settle what prints did not cover, mark, and wait for the analysis. A minute that came before is ignored."""
+    if message.at <= desk.last_minute:
+        return
+    desk.last_minute = message.at
     if message.caught_up:
         _catch_up(desk, message)
         return

@@ -149,6 +149,17 @@ def test_minutes_keep_a_held_symbol_from_being_called_silent():
     assert not floor.tell(Timer(due.at, "prices", BTC, due.at))
 
 
+def test_a_minute_that_comes_twice_or_late_changes_nothing():
+    floor = Floor()
+    floor.hold()
+    floor.minute(101.0)
+    first = floor.told[-2][0]
+    floor.minute(102.0)
+    before = floor.view
+    assert floor.tell(first) == ()
+    assert floor.view == before
+
+
 def test_health_alarms_are_raised_once_escalated_and_cleared():
     floor = Floor()
     warning = Alarm("feed", "warning", "slow", floor.at)
