@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,10 +52,12 @@ def private_folder(data: Path) -> Path:
 
 
 def announce(data: Path, presence: Presence) -> None:
-    """Write DATA/desk.json and remember this folder as the one last used."""
+    """Write DATA/desk.json and remember this folder as the one last used, beside those of desks that still run."""
     _write(data / "desk.json", asdict(presence))
     home().mkdir(parents=True, exist_ok=True)
-    _write(home() / "last.json", {"data_dir": str(data.resolve())})
+    mine = str(data.resolve())
+    beside = [str(path) for path in running_among(_remembered()) if str(path) != mine]
+    _write(home() / "last.json", {"data_dir": mine, "beside": beside})
 
 
 def withdraw(data: Path) -> None:
@@ -73,6 +76,11 @@ def presence(data: Path) -> Presence | None:
     return None
 
 
+def running_among(folders: Iterable[Path]) -> list[Path]:
+    """Those of `folders` on which a desk runs."""
+    return [path for path in folders if presence(path)]
+
+
 def find(data_dir: Path | None) -> tuple[Path, str]:
     """The data folder a command means, and a few words on why.
 
@@ -83,9 +91,10 @@ def find(data_dir: Path | None) -> tuple[Path, str]:
             fail(f"data folder {data_dir} does not exist")
         return data_dir, "as named"
     folders = [path for path in home().glob("*") if path.is_dir()] if home().is_dir() else []
-    last = _last()
-    known = list(dict.fromkeys([*([last] if last else []), *folders]))
-    running = [path for path in known if presence(path)]
+    remembered = _remembered()
+    last = next(iter(remembered), None)
+    known = list(dict.fromkeys([*remembered, *folders]))
+    running = running_among(known)
     if len(running) > 1:
         names = ", ".join(map(str, running))
         fail(f"{len(running)} desks are running ({names}); name one with --data-dir")
@@ -96,11 +105,13 @@ def find(data_dir: Path | None) -> tuple[Path, str]:
     fail("no desk has run here yet; start one with `nightdesk`, or name its folder with --data-dir")
 
 
-def _last() -> Path | None:
+def _remembered() -> list[Path]:
+    """The folder last used, then those of desks that ran when it was announced; folders that are gone are left out."""
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError, KeyError):
-        path = Path(json.loads((home() / "last.json").read_text())["data_dir"])
-        return path if path.is_dir() else None
-    return None
+        written = json.loads((home() / "last.json").read_text())
+        paths = [Path(path) for path in (written["data_dir"], *written.get("beside", ()))]
+        return [path for path in paths if path.is_dir()]
+    return []
 
 
 def _alive(pid: int) -> bool:

@@ -111,21 +111,25 @@ async def open_market(
         fail(f"playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
     progress.say(f"{playbook.name} on {choice.feed}: asking for {len(symbols)} symbols")
     found = await prepared(feed, symbols)
+    refused = feed.status().refused_symbols
+    if found is None and refused and birth(choice.data) is None:
+        fail(f"{choice.feed} can trade nothing of what was asked for: {_reasons(refused)}")
     if found is None and choice.may_fall_back:
         progress.say(f"{choice.feed} cannot be reached; falling back to the simulated market")
         fallback = market_choice.fallen_back(playbook.name, wishes.data_dir)
         return await open_market(fallback, playbook, wishes, settings, progress)
     if found is None:
-        progress.say(
-            f"{choice.feed} cannot be reached; the desk starts without prices, enters nothing and keeps trying"
-        )
+        why = f"trades nothing now ({_reasons(refused)})" if refused else "cannot be reached"
+        progress.say(f"{choice.feed} {why}; the desk starts without prices, enters nothing and keeps trying")
         return Market(choice, feed, tuple(symbols), None)
     for symbol in symbols:
         if symbol not in found:
-            progress.say(
-                f"{choice.feed} does not trade {symbol}: {feed.status().refused_symbols.get(symbol, 'unknown')}"
-            )
+            progress.say(f"{choice.feed} does not trade {symbol}: {refused.get(symbol, 'unknown')}")
     return Market(choice, feed, tuple(found), found)
+
+
+def _reasons(refused: Mapping[Symbol, str]) -> str:
+    return ", ".join(f"{symbol} ({why})" for symbol, why in refused.items())
 
 
 def _feed(choice: Choice, wishes: Wishes, settings: Settings) -> Feed:

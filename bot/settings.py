@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -30,11 +32,23 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 OptionalNumber = Annotated[float | None, BeforeValidator(_blank_is_none)]
 
 
+def _address(value: str, *schemes: str) -> str:
+    parts = urlsplit(value)
+    if not value.startswith(schemes) or not parts.hostname:
+        raise ValueError(f"use an address that starts with {' or '.join(schemes)}")
+    return value
+
+
 class Settings(BaseSettings):
     """Every setting of the desk. Secrets are `SecretStr`: they print as stars."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # a name without a value is not set
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     slack_bot_token: OptionalSecret = None
@@ -73,6 +87,16 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     store_ticks: Literal["segments", "database", "off"] = "segments"
     dask_scheduler: OptionalText = None
+
+    @field_validator("slack_api_url", "kraken_rest_url", mode="after")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        return _address(value, "https://", "http://")
+
+    @field_validator("kraken_ws_url", mode="after")
+    @classmethod
+    def _socket_address(cls, value: str) -> str:
+        return _address(value, "wss://", "ws://")
 
     @field_validator("slack_api_url", mode="after")
     @classmethod
@@ -124,5 +148,14 @@ def read_settings(env_file: Path | None = None) -> Settings:
     try:
         return Settings() if env_file is None else Settings(_env_file=env_file)
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False))
-        raise SettingsError("; ".join(lines)) from None
+        raise SettingsError("; ".join(map(_fault, error.errors()))) from None
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    """One unusable setting in words; what may be a secret is not shown."""
+    name = str(error["loc"][0]).upper()
+    value = "" if name.lower() in _SECRET else f" was {error['input']!r}"
+    return f"{name}{value}: {error['msg'].removeprefix('Value error, ')}"
+
+
+_SECRET = frozenset(name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None)

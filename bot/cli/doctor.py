@@ -142,12 +142,12 @@ async def _market(settings: Settings, symbols: tuple[str, ...]) -> Finding:
         found = await prepared(feed, symbols or ("BTC/USD",))
     finally:
         await feed.close()
-    if found is None:
+    absent = [f"{name} ({why})" for name, why in feed.status().refused_symbols.items()]
+    if found is None and not absent:
         return Finding(
             "note", "market", f"Kraken at {settings.kraken_rest_url} does not answer; --feed simulated needs none"
         )
-    absent = [f"{name} ({why})" for name, why in feed.status().refused_symbols.items()]
-    if absent:
+    if found is None or absent:
         return Finding("note", "market", f"Kraken answers, but does not carry {', '.join(absent)}")
     return Finding("ok", "market", f"Kraken answers and carries all {len(found)} symbols")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.cli.errors import fail
 from bot.folders import find
-from bot.settings import read_settings
+from bot.settings import SettingsError, read_settings
 
 
 def add(subparsers: Any) -> None:
@@ -27,7 +27,10 @@ def run(args: argparse.Namespace) -> int:
     """Migrate and say what was done. Raises `CliError` with one sentence."""
     from engine import StoreError, migrate_folder
 
-    secret = read_settings().database_url
+    try:
+        secret = read_settings().database_url
+    except SettingsError as error:
+        fail(str(error), code=2)
     url = secret.get_secret_value() if secret else None
     data_dir, why = (None, "") if url else find(args.data_dir)
     if data_dir is not None:

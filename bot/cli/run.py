@@ -11,6 +11,8 @@ from typing import Any
 from bot.cli.errors import fail
 from bot.settings import SettingsError, read_settings
 
+LAST_PORT = 65535
+
 
 def add(subparsers: Any) -> None:
     command = subparsers.add_parser(
@@ -51,8 +53,10 @@ def run(args: argparse.Namespace) -> int:
         settings = read_settings()
     except SettingsError as error:
         fail(str(error), code=2)
-    if args.speed is not None and args.speed <= 0:
+    if args.speed is not None and not args.speed > 0:  # NaN is not above 0 either
         fail(f"--speed was {args.speed:g}; use a number above 0", code=2)
+    if args.port is not None and not 0 <= args.port <= LAST_PORT:
+        fail(f"--port was {args.port}; use a number from 0 (any free one) to {LAST_PORT}", code=2)
     wishes = Wishes(
         playbook=args.playbook or settings.playbook or "ema",
         feed=args.feed,

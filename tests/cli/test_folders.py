@@ -80,3 +80,11 @@ def test_sockets_live_in_a_short_private_folder(tmp_path) -> None:
     path = folders.private_folder(deep)
     assert len(str(path)) < 90
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_a_running_desk_on_a_folder_elsewhere_is_found_after_another_one_has_stopped(tmp_path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folders.announce(elsewhere, presence(os.getpid()))
+    folders.announce(make("ema"), presence(dead_pid()))
+    assert folders.find(None) == (elsewhere, "the running desk's")

@@ -33,7 +33,7 @@ def test_the_environment_wins_over_the_env_file(monkeypatch, tmp_path) -> None:
 
 
 def test_blank_values_of_the_example_file_mean_not_set(monkeypatch) -> None:
-    for name in ("SLACK_BOT_TOKEN", "DATABASE_URL", "POSITION_SIZE", "MAX_POSITIONS", "PLAYBOOK"):
+    for name in ("SLACK_BOT_TOKEN", "DATABASE_URL", "POSITION_SIZE", "MAX_POSITIONS", "PLAYBOOK", "TIMEZONE"):
         monkeypatch.setenv(name, "")
     settings = read_settings()
     assert settings.slack_bot_token is None
@@ -42,13 +42,21 @@ def test_blank_values_of_the_example_file_mean_not_set(monkeypatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MAX_POSITIONS", "many"), ("TIMEZONE", "Mars/Base"), ("ENVIRONMENT", "prod"), ("LOG_LEVEL", "loud")],
+    [
+        ("MAX_POSITIONS", "many"),
+        ("TIMEZONE", "Mars/Base"),
+        ("ENVIRONMENT", "prod"),
+        ("LOG_LEVEL", "LOUD"),
+        ("KRAKEN_WS_URL", "ws.kraken.com"),
+        ("KRAKEN_REST_URL", "https://"),
+        ("SLACK_API_URL", "slack.com"),
+    ],
 )
 def test_an_unusable_value_is_named_in_one_line(monkeypatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         read_settings()
-    assert name in str(caught.value)
+    assert f"{name} was {value!r}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
