@@ -16,6 +16,7 @@ from engine.store.folder import require_owned, short_hash
 from engine.store.wheel import MAJOR, programs, public_package, shared_base, wheel_package
 
 _SOCKET_LIMIT = 100  # bytes; the system's own limit is 103 to 107
+SOCKET_FILE = ".s.PGSQL.5432"
 _NO_SWITCH = (
     "cannot start the embedded PostgreSQL: it does not run as root, and this container does not let root become {name}"
     " ({error}); run the desk as a normal user, allow SETUID, SETGID and CHOWN, or set DATABASE_URL"
@@ -143,7 +144,7 @@ def _socket_folder(data_dir: Path, account: Account) -> Path:
     name = f"nightdesk-pg-{os.geteuid()}-{short_hash(str(data_dir.resolve()))}"
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # its owner is checked
         path = parent.resolve() / name
-        short = len(os.fsencode(path / ".s.PGSQL.5432")) < _SOCKET_LIMIT
+        short = len(os.fsencode(path / SOCKET_FILE)) < _SOCKET_LIMIT
         if short and (not account.switch or _reachable(parent.resolve(), account)):
             return path
     raise EmbeddedError(

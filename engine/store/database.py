@@ -37,16 +37,16 @@ class Database:
         self._pooled = pooled
 
     def connect(self, autocommit: bool = False) -> Connection:
-        """Open a connection; starts an embedded server that died. Raises `DatabaseDown` with a printable sentence,
+        """Open a connection; starts an embedded server that died or lost its socket. Raises `DatabaseDown` with a printable sentence,
         or `DatabaseAddressError` for a PostgreSQL that is too old.
         """
         try:
-            if self.server is not None and self.server.pid() is None:
+            if self.server is not None and not self.server.reachable():
                 self.server.revive()
             return self._connect(autocommit)
         except DatabaseAddressError:
             raise
-        except (psycopg.OperationalError, StoreError) as error:
+        except (psycopg.OperationalError, StoreError, OSError) as error:
             raise DatabaseDown(f"{self.name} does not answer: {self.clean(error)}") from None
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 
 from engine.clock import monotonic
-from engine.store.account import Place, own, place_of, server_programs, settle_in, spawn
+from engine.store.account import SOCKET_FILE, Place, own, place_of, server_programs, settle_in, spawn
 from engine.store.errors import EmbeddedError
 from engine.store.folder import FileLock
 from engine.store.postmaster import Postmaster, find_postmaster, forget_reused_pid
@@ -48,6 +48,7 @@ _SETTINGS = {
 }
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_BURY_SECONDS = 3.0
 
 
 class EmbeddedPostgres:
@@ -98,6 +99,10 @@ class EmbeddedPostgres:
         running = find_postmaster(self._where().cluster) if os.name != "nt" else None
         return running.pid if running else None
 
+    def reachable(self) -> bool:
+        """Whether a server runs and its socket is where it was put: a cleaner of temp folders may have taken it."""
+        return self.pid() is not None and (self._where().socket / SOCKET_FILE).exists()
+
     def _where(self) -> Place:
         return self._place or place_of(self._data_dir)
 
@@ -137,18 +142,32 @@ class EmbeddedPostgres:
         return server_programs(self._where().account, self._base)
 
     def _bury(self) -> None:
-        """Collect our dead server process, which would else count as running."""
-        if self._child is not None:
-            self._child.wait(_STOP_SECONDS)
+        """Collect our dead server process, which would else count as running. One that lives on without the file
+        that names it (somebody emptied the data folder) serves nobody: it is ended."""
+        if self._child is None:
+            return
+        for how in (0, signal.SIGQUIT, signal.SIGKILL):
+            if how:
+                self._child.send_signal(how)
+            try:
+                self._child.wait(_BURY_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
             self._child = None
+            return
+        raise EmbeddedError(f"the embedded PostgreSQL (process {self._child.pid}) does not end")
 
     def _adopt(self, running: Postmaster) -> bool:
-        """Whether the running server answers on our socket, within the time that recovery may take."""
-        until = monotonic() + _STOP_SECONDS
-        while running.alive() and monotonic() < until:
+        """Whether the running server answers on our socket: one that we started has done so before, another's gets
+        the time that recovery may take."""
+        ours = self._child is not None and self._child.pid == running.pid
+        until = monotonic() + (0.0 if ours else _STOP_SECONDS)
+        while running.alive():
             if self._answers():
                 self.adopted = self.adopted or self._child is None
                 return True
+            if monotonic() >= until:
+                break
             threading.Event().wait(0.05)
         return False
 

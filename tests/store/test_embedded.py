@@ -12,11 +12,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from engine.clock import monotonic
 from engine.store.away import move, moved
+from engine.store.database import embedded
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import EmbeddedError
 from engine.store.wheel import public_package
@@ -160,6 +162,22 @@ def test_a_server_that_does_not_start_says_why(server: EmbeddedPostgres) -> None
     with pytest.raises(EmbeddedError, match=r"did not start: .*contains errors .*server\.log"):
         server.start()
     settings.write_text("")
+
+
+def test_a_server_whose_socket_was_cleaned_away_is_started_again_with_all_it_held(server: EmbeddedPostgres) -> None:
+    _ask(server, "CREATE TABLE kept AS SELECT 7 AS x")
+    shutil.rmtree(place_of(server).socket)
+    with embedded(server).connect() as connection:
+        assert connection.execute("SELECT x FROM kept").fetchone() == (7,)
+
+
+def test_a_server_that_lost_the_file_that_names_it_is_ended_and_replaced(server: EmbeddedPostgres) -> None:
+    orphan = server.pid()
+    (place_of(server).cluster / "postmaster.pid").unlink()
+    with embedded(server).connect() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert server.pid() != orphan
+    assert not psutil.pid_exists(orphan)
 
 
 def test_a_stopped_server_stays_stopped(server: EmbeddedPostgres) -> None:
