@@ -37,8 +37,9 @@ class Database:
         self._pooled = pooled
 
     def connect(self, autocommit: bool = False) -> Connection:
-        """Open a connection; starts an embedded server that died or lost its socket. Raises `DatabaseDown` with a printable sentence,
-        or `DatabaseAddressError` for a PostgreSQL that is too old.
+        """Open a connection; starts an embedded server that died or lost its socket.
+
+        Raises `DatabaseDown` with a printable sentence, or `DatabaseAddressError` for a PostgreSQL that is too old.
         """
         try:
             if self.server is not None and not self.server.reachable():

@@ -88,9 +88,7 @@ class EmbeddedPostgres:
             return
         running = find_postmaster(self._place.cluster)
         if running is not None:
-            for how, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0)):
-                if running.end(how, seconds, self._child):
-                    break
+            self._end(running)
         self._bury()
         shutil.rmtree(self._place.socket, ignore_errors=True)
 
@@ -111,7 +109,7 @@ class EmbeddedPostgres:
         if running is not None:
             if self._adopt(running):
                 return
-            running.end(signal.SIGQUIT, _STOP_SECONDS, self._child)
+            self._end(running)
         self._bury()
         shutil.rmtree(place.socket, ignore_errors=True)  # its lock file may name a pid that is somebody else's now
         own(place.socket, place.account)
@@ -140,6 +138,12 @@ class EmbeddedPostgres:
 
     def _programs(self) -> Path:
         return server_programs(self._where().account, self._base)
+
+    def _end(self, running: Postmaster) -> None:
+        """As kindly as it takes: what was committed a moment ago is written only by an orderly end."""
+        for how, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0)):
+            if running.end(how, seconds, self._child):
+                return
 
     def _bury(self) -> None:
         """Collect our dead server process, which would else count as running. One that lives on without the file
