@@ -11,6 +11,7 @@ from engine import born_as
 from engine.domain import MarketKind
 
 SPEEDS = {MarketKind.SIMULATED: 60.0, MarketKind.REPLAY: 1.0}
+FASTEST = 600.0  # desk seconds per real second
 DEFAULT_FEED = {MarketKind.LIVE: "kraken", MarketKind.SIMULATED: "simulated"}
 
 
@@ -74,6 +75,8 @@ def _speed(kind: MarketKind, speed: float | None) -> float:
         if speed is not None and speed != 1:
             fail(f"--speed {speed:g} is for the simulated market and replays; a live feed runs at the speed of life")
         return 1.0
-    if speed is not None and not 0 < speed <= 3600:
-        fail(f"--speed was {speed:g}; use a number above 0 and at most 3600")
+    if speed is not None and not 0 < speed <= FASTEST:
+        fail(
+            f"--speed was {speed:g}; use a number above 0 and at most {FASTEST:g}: faster, minutes outrun their analysis"
+        )
     return speed or SPEEDS[kind]
