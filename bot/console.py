@@ -12,12 +12,26 @@ from typing import Any
 from bot.render import money, percent
 from engine import Desk
 from engine.domain import Hold, Position, Refusal, Role
-from engine.messages import ClosePosition, HoldLifted, HoldPlaced, Message, Panic, Pause, Record, Refused, Resume
+from engine.messages import (
+    Analysis,
+    ClosePosition,
+    HoldLifted,
+    HoldPlaced,
+    Message,
+    Minute,
+    Panic,
+    Pause,
+    Record,
+    Refused,
+    Resume,
+    Slice,
+)
 from engine.snapshot import Snapshot
 
 ACTOR = "console"
 ANSWER_WITHIN = 10.0
 MAX_LINE = 64_000
+TIMED = (Minute, Slice, Analysis)
 
 
 def status_lines(snapshot: Snapshot, feed: str) -> list[str]:
@@ -46,6 +60,18 @@ def _position_line(position: Position) -> str:
         f"{position.symbol} {position.side} {position.quantity:g} from {position.entry_price:g}, "
         f"mark {position.mark:g}, {result}"
     )
+
+
+def numbers(desk: Desk) -> dict[str, Any]:
+    """How the desk keeps up, for machines: latencies to the durable record by kind of message, the database, the feed."""
+    latencies = {kind.__name__: desk.latency(kind.__name__) for kind in TIMED}
+    database, feed = desk.storage.status(), desk.feed_status()
+    return {
+        "latency_s": {name: found._asdict() for name, found in latencies.items() if found is not None},
+        "inbox_waiting": desk.waiting(),
+        "database": None if database is None else {"lag_rows": database.lag_rows, "p99_ms": database.p99_ms},
+        "feed": {"prints": feed.prints, "late": feed.late_prints, "gaps": feed.gaps, "reconnects": feed.reconnects},
+    }
 
 
 def answer_lines(record: Record) -> list[str]:
@@ -103,7 +129,8 @@ class Console:
             lines = await command(query)
         except TimeoutError:
             return {"ok": False, "lines": [f"the desk did not answer within {ANSWER_WITHIN:.0f} s"]}
-        return {"ok": not any(text.startswith("refused") for text in lines), "lines": lines}
+        answer = {"ok": not any(text.startswith("refused") for text in lines), "lines": lines}
+        return {**answer, "numbers": numbers(self.desk)} if command == self._status else answer
 
     async def _status(self, _query: Mapping[str, Any]) -> list[str]:
         feed = self.desk.feed_status()

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ class EngineLoop:
                 progress(count)
         if self._trader.is_started:
             self._inbox.not_before(self._trader.now)
-            self._publish()
+            self._publish(self._trader.snapshot())
         if count >= _WORTH_SAVING:
             self._save()
         return count
@@ -151,27 +152,28 @@ class EngineLoop:
     def _handle(self, entry: Entry) -> None:
         try:
             judgement = self._trader.judge(entry.message)
+            drawn = self._trader.snapshot() if judgement.must_record and self._trader.is_started else None
         except Exception as error:  # noqa: BLE001 (a bug must not end the desk silently: it is logged and held)
             self._fault(entry, error)
             return
         if not judgement.must_record:
             return
-        record = self._write(entry, judgement, self._posts(entry.message, judgement))
+        record = self._write(entry, judgement, self._posts(entry.message, judgement, drawn))
         if record is None:
             return
         self._latencies.append((type(entry.message).__name__, monotonic() - entry.received))
         self._trader.recorded(record)
-        self._publish()
+        self._publish(drawn and replace(drawn, seq=record.seq, head=record.head))
         for callback in self._callbacks:
             callback(record)
         if entry.answer is not None:
             entry.answer.set_result(record)
 
-    def _posts(self, message: Message, judgement: Judgement) -> tuple[Post, ...]:
-        if not self._trader.is_started or not judgement.must_record:
+    def _posts(self, message: Message, judgement: Judgement, drawn: Snapshot | None) -> tuple[Post, ...]:
+        if drawn is None:
             return ()
         try:
-            return self._announce(message, judgement.outcomes, self._trader.snapshot())
+            return self._announce(message, judgement.outcomes, drawn)
         except Exception as error:  # noqa: BLE001 (words must never keep a stop from being recorded)
             name, kind = f"E{next(self._faults)}", type(message).__name__
             _log.critical("fault %s while announcing %s; it goes without posts", name, kind, exc_info=error)
@@ -223,10 +225,10 @@ class EngineLoop:
         except OSError as error:
             _log.warning("no checkpoint was kept (%s); the next start judges the ledger again", error)
 
-    def _publish(self) -> None:
+    def _publish(self, drawn: Snapshot | None) -> None:
         self._inbox.watch(self._trader.watched(), self._trader.wanting(), self._trader.pending())
-        if self._trader.is_started:
-            self._snapshot = self._trader.snapshot()
+        if drawn is not None:
+            self._snapshot = drawn
 
 
 def _answer(entry: Entry, error: Exception) -> None:

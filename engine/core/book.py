@@ -128,15 +128,24 @@ class Book:
         """End a breaker by hand (DAILY_LOSS, DRAWDOWN, LOSSES); what it measures starts anew from this moment."""
         return self._command(commands.LIFT, CODE[code], at)
 
-    def tighten(self, strategy: str, symbol: Symbol, stop: float, at: int) -> list[Event]:
-        """Move a stop closer to the price → STOP_MOVED, or REFUSED BEYOND_STOP. [] without a position."""
-        cell = self._cell(strategy, symbol)
-        return [] if self._st.pos.side[cell] == 0 else self._command(commands.TIGHTEN, cell, at, stop)
+    def move_stop(self, strategy: str, symbol: Symbol, stop: float, at: int, *, wider: bool = False) -> list[Event]:
+        """Move a stop → STOP_MOVED, or REFUSED BEYOND_STOP: at or beyond the price, or not closer to it and not `wider`.
 
-    def positions(self) -> list[Holding]:
-        """Open positions, in playbook order."""
-        cells = np.flatnonzero(self._st.pos.side).tolist()
+        A trailing stop stays the nearest that a wider one may come to. [] without a position.
+        """
+        cell = self._cell(strategy, symbol)
+        return [] if self._st.pos.side[cell] == 0 else self._command(commands.MOVE_STOP, cell, at, stop, float(wider))
+
+    def positions(self, symbol: Symbol | None = None) -> list[Holding]:
+        """Open positions, in one symbol or in all, in playbook order."""
+        held, every = np.flatnonzero(self._st.pos.side).tolist(), len(self._symbols)
+        cells = held if symbol is None else [cell for cell in held if self._symbols[cell % every] == symbol]
         return [holding(self._st, cell, self._strategies, self._symbols) for cell in cells]
+
+    def held_since(self) -> dict[Symbol, int]:
+        """Held symbols, and since when (of several positions, the last in playbook order): asked after every print."""
+        pos, every = self._st.pos, len(self._symbols)
+        return {self._symbols[cell % every]: int(pos.entry_time[cell]) for cell in np.flatnonzero(pos.side).tolist()}
 
     def working(self) -> list[Working]:
         """Intents that wait and entries that work, in playbook order."""

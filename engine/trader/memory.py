@@ -159,4 +159,4 @@ class Memory:
         return next((c for c in self.cards.values() if (c.proposal.strategy, c.proposal.symbol) == cell), None)
 
     def is_held(self, cell: Cell) -> bool:
-        return any((held.strategy, held.symbol) == cell for held in self.book.positions())
+        return any(held.strategy == cell[0] for held in self.book.positions(cell[1]))

@@ -15,8 +15,8 @@ def positions(desk: Memory) -> tuple[Position, ...]:
 
 def position_of(desk: Memory, cell: Cell) -> Position | None:
     """The position of one strategy in one symbol; None without one."""
-    for holding in desk.book.positions():
-        if (holding.strategy, holding.symbol) == cell:
+    for holding in desk.book.positions(cell[1]):
+        if holding.strategy == cell[0]:
             return _in_words(desk, holding)
     return None
 

@@ -88,7 +88,7 @@ def on_slice(desk: Memory, message: Slice) -> None:
 
 def _note_extremes(desk: Memory, message: Slice) -> None:
     """A new extreme moves a trailing stop at the next close, so its slice must be in the record."""
-    if all(position.symbol != message.symbol or position.trailing is None for position in desk.book.positions()):
+    if all(position.trailing is None for position in desk.book.positions(message.symbol)):
         return
     low, high = desk.extremes.get(message.symbol, (math.inf, -math.inf))
     if message.low < low or message.high > high:
@@ -124,9 +124,9 @@ def is_own(key: str) -> bool:
 def silences(desk: Memory) -> dict[str, datetime]:
     """When each held symbol will have been without prices for too long; those already said are left out."""
     return {
-        position.symbol: desk.seen.get(position.symbol, instant(position.entry_time)) + desk.plan.silence
-        for position in desk.book.positions()
-        if _key(position.symbol) not in desk.alarms
+        symbol: (desk.seen.get(symbol) or instant(entered)) + desk.plan.silence
+        for symbol, entered in desk.book.held_since().items()
+        if _key(symbol) not in desk.alarms
     }
 
 

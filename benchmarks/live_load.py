@@ -1,0 +1,231 @@
+"""The whole desk under load: 100 pairs, 500 trades a second, from the venue's socket to the record and the database.
+
+    python benchmarks/live_load.py           # 150 s of load, within 4 minutes in all
+    python benchmarks/live_load.py --full    # 10 minutes of load
+
+A local venue trades; a person (the sandbox's buttons) approves every card, so that stops are there to be touched.
+Prints one JSON object on stdout; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from desk_process import DeskProcess  # noqa: E402
+from report import Board, percentile  # noqa: E402
+
+from tests.servers.kraken import KrakenServer, trade_away  # noqa: E402
+
+PAIRS, RATE, SHORT, FULL = 100, 500.0, 150.0, 600.0
+MINUTE = timedelta(minutes=1)
+SETTLED = 4.0  # seconds after the last trade until its minute is in the database
+
+Bars = dict[tuple[str, datetime], tuple[float, float, float, float, float]]
+
+
+class Trade(NamedTuple):
+    symbol: str
+    at: datetime
+    price: float
+    quantity: float
+
+
+class RecordingVenue(KrakenServer):
+    """A venue that keeps what it sent, stamped as it was sent."""
+
+    def __init__(self, pairs: list[str]) -> None:
+        super().__init__(pairs, heartbeat=1.0)
+        self.sent: list[Trade] = []
+
+    async def emit_trades(self, trades: Iterable[Mapping[str, object]]) -> None:
+        stamped = [{**trade, "timestamp": self.now()} for trade in trades]
+        self.sent += [Trade(str(t["symbol"]), t["timestamp"], float(str(t["price"])), 0.5) for t in stamped]
+        await super().emit_trades(stamped)
+
+
+class Watched:
+    """What was seen of the desk while it ran."""
+
+    def __init__(self) -> None:
+        self.peak_mb = self.database_mb = self.greeting = self.cpu = 0.0
+        self.numbers: dict[str, Any] = {}
+        self.database_p99: list[float] = []
+        self.acks: list[float] = []
+        self.approved = 0
+
+
+async def weigh(desk: DeskProcess, seen: Watched) -> None:
+    """Look at memory every second and at the desk's own numbers every ten, until cancelled."""
+    second = 0
+    while True:
+        seen.peak_mb = max(seen.peak_mb, desk.memory_mb())
+        if second % 10 == 9:
+            seen.database_mb = max(seen.database_mb, desk.database_mb())
+            seen.numbers = await asyncio.to_thread(desk.numbers)
+            if delay := (seen.numbers["database"] or {}).get("p99_ms"):
+                seen.database_p99.append(delay)
+        second += 1
+        await asyncio.sleep(1)
+
+
+async def approve(desk: DeskProcess, seen: Watched) -> None:
+    """Press Approve on every card that appears, one after the other, until cancelled."""
+    pressed: set[str] = set()
+    while True:
+        for message in await desk.messages():
+            if message["ts"] in pressed or "proposal_approve" not in str(message["blocks"]):
+                continue
+            pressed.add(message["ts"])
+            press = {"user": "U_TRADER", "channel": "ml-signals", "ts": message["ts"], "action_id": "proposal_approve"}
+            answer = await desk.ask("press", press)
+            if answer.get("ok"):
+                seen.approved += 1
+                seen.acks.append(answer["ack_ms"])
+        await asyncio.sleep(1)
+
+
+async def loaded(home: Path, seconds: float) -> tuple[list[Trade], Watched, Bars]:
+    """Run the desk under load; what was sent, what was seen, and the bars that were then in its database."""
+    names = ["BTC/USD", "ETH/USD", *(f"C{number:02d}/USD" for number in range(2, PAIRS))]
+    seen = Watched()
+    async with RecordingVenue(names) as venue:
+        arguments = ("--feed", "kraken", "--playbook", str(HERE / "load.yaml"), "--symbols", ",".join(names))
+        async with DeskProcess(
+            home, *arguments, KRAKEN_WS_URL=venue.ws_url, KRAKEN_REST_URL=venue.rest_url
+        ) as desk:
+            await venue.subscribed("trade", names)
+            trading = asyncio.create_task(trade_away(venue, RATE, seconds))
+            seen.greeting = await desk.greeting()
+            print(f"greeting after {seen.greeting:.1f} s; {seconds:.0f} s of load", file=sys.stderr, flush=True)
+            before, watch = desk.cpu_seconds(), [asyncio.create_task(task(desk, seen)) for task in (weigh, approve)]
+            await trading
+            seen.cpu = (desk.cpu_seconds() - before) / (seconds - 0.0)
+            for task in watch:
+                task.cancel()
+            await asyncio.gather(*watch, return_exceptions=True)
+            await asyncio.sleep(SETTLED)
+            seen.numbers = desk.numbers()
+            return venue.sent, seen, await asyncio.to_thread(stored, desk.data)
+
+
+def stored(data: Path) -> Bars:
+    """The one-minute bars in the desk's database, by symbol and opening time."""
+    from engine.store.database import embedded
+    from engine.store.embedded import EmbeddedPostgres
+
+    query = "SELECT symbol, time, open, high, low, close, volume FROM bars WHERE interval = '1m' AND market = 'live'"
+    with embedded(EmbeddedPostgres(data)).connect() as connection:
+        return {(symbol, time.astimezone(UTC)): tuple(bar) for symbol, time, *bar in connection.execute(query)}
+
+
+def aggregated(sent: list[Trade]) -> Bars:
+    """Bars of the trades that were sent, of the minutes that were traded from their first second to their last."""
+    first = sent[0].at.replace(second=0, microsecond=0) + MINUTE
+    last = sent[-1].at.replace(second=0, microsecond=0)
+    bars: Bars = {}
+    for symbol, at, price, quantity in sent:
+        minute = at.replace(second=0, microsecond=0)
+        if first <= minute < last:
+            held = bars.get((symbol, minute))
+            low, high = (min(held[2], price), max(held[1], price)) if held else (price, price)
+            bars[symbol, minute] = (held[0] if held else price, high, low, price, (held[4] if held else 0.0) + quantity)
+    return bars
+
+
+class Touches(NamedTuple):
+    """What the ledger says: recorded slices by cause, and how long things took before the inbox, in seconds."""
+
+    causes: Counter[str]
+    to_inbox: list[float]
+    to_analysis: list[float]
+
+
+def touches(data: Path) -> Touches:
+    from engine.messages import Analysis, Slice
+    from engine.store.ledger import read_records
+
+    found = Touches(Counter(), [], [])
+    for record in read_records(data / "ledger.sqlite"):
+        if isinstance(record.message, Slice):
+            found.causes.update(causes(record.outcomes))
+            if record.message.source == "print":
+                found.to_inbox.append((record.at - record.message.last).total_seconds())
+        elif isinstance(record.message, Analysis):
+            found.to_analysis.append((record.at - record.message.minute).total_seconds())
+    return found
+
+
+def causes(outcomes: Iterable[object]) -> Iterator[str]:
+    """What a recorded slice did, in one word for each."""
+    kinds = {type(outcome).__name__ for outcome in outcomes}
+    yield "closed" if "PositionClosed" in kinds else "filled" if "Filled" in kinds else "other"
+
+
+def say_latencies(board: Board, seen: Watched, ledger: Touches) -> None:
+    for kind, words in (("Slice", "print in the inbox"), ("Minute", "minute emitted"), ("Analysis", "analysis")):
+        took = seen.numbers["latency_s"].get(kind)
+        if took is None:
+            raise SystemExit(f"no {kind} was recorded under load; nothing was measured")
+        for share in ("p50", "p99", "worst"):
+            board.add(f"{words} to durable record, {share} of {took['messages']}", took[share] * 1e3, "ms")
+    for share in (0.5, 0.99):
+        late = percentile(ledger.to_inbox, share)
+        board.add(f"venue's stamp of that print to the inbox, p{share * 100:.0f}", late and late * 1e3, "ms")
+    board.add("minute's close to its analysis in the inbox, p99 (grace of 2 s within)", percentile(ledger.to_analysis, 0.99), "s")
+
+
+def say_bars(board: Board, have: Bars, want: Bars) -> None:
+    wrong = [key for key, bar in want.items() if not same(have.get(key), bar)]
+    if wrong:
+        print(f"first that differs: {wrong[0]}: {have.get(wrong[0])}, sent {want[wrong[0]]}", file=sys.stderr)
+    board.add("bars in the database equal to the trades sent", len(want) - len(wrong), "bars", len(want))
+
+
+def same(have: tuple[float, ...] | None, want: tuple[float, ...]) -> bool:
+    """Prices equal, volumes but for the order of adding."""
+    return have is not None and have[:4] == want[:4] and abs(have[4] - want[4]) < 1e-6
+
+
+def report(board: Board, sent: list[Trade], seen: Watched, have: Bars, ledger: Touches, seconds: float) -> None:
+    board.add(f"trades sent, {PAIRS} pairs", len(sent) / seconds, "1/s", RATE)
+    board.add("prints that the desk took, late ones", seen.numbers["feed"]["prints"], "prints", seen.numbers["feed"]["late"])
+    for cause in ("filled", "closed", "other"):
+        board.add(f"recorded prints and quotes: {cause}", ledger.causes[cause], "rows")
+    say_latencies(board, seen, ledger)
+    say_bars(board, have, aggregated(sent))
+    board.add("record to the database, p99 (worst thousand)", max(seen.database_p99, default=None), "ms")
+    board.add("the desk's own memory, peak", seen.peak_mb, "MB")
+    board.add("the database's processes", seen.database_mb, "MB")
+    board.add("the desk's processor", seen.cpu * 100, "% of a core")
+    board.add("start to greeting", seen.greeting, "s")
+    board.add(f"ack of {seen.approved} approvals, p99", percentile(seen.acks, 0.99), "ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The desk under load; one JSON object on stdout.")
+    parser.add_argument("--full", action="store_true", help=f"{FULL:.0f} s of load instead of {SHORT:.0f}")
+    parser.add_argument("--seconds", type=float, help="this long instead")
+    args = parser.parse_args()
+    seconds = args.seconds or (FULL if args.full else SHORT)
+    board, began = Board(), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="nightdesk-load-") as home:
+        sent, seen, have = asyncio.run(loaded(Path(home), seconds))
+        report(board, sent, seen, have, touches(Path(home) / "data"), seconds)
+    size = "full size" if seconds >= FULL else "smaller size"
+    board.publish(f"live load, {size}: {seconds:.0f} s at {RATE:.0f} trades/s", f"{began:.1f} at the start")
+
+
+if __name__ == "__main__":
+    main()
