@@ -116,7 +116,7 @@ class Checkup:
             return replace(facts, database_up=False, database_detail=self._desk.storage.problem)
         return replace(
             facts,
-            database_up=status.connected and not status.stuck,
+            database_up=not status.stuck and (status.connected or status.last_error is None),  # None: about to connect
             database_detail=status.last_error or "",
             database_behind=timedelta(seconds=status.lag_seconds),
         )

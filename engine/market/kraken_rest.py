@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = aiohttp.ClientTimeout(total=8, connect=4)
 AT_ONCE = 4  # requests in flight: the venue allows about one a second per pair, and a few a second in all
+VERSION = "/0"  # of the venue's REST interface; an address may be given with it or without
 RATE_PAUSES = (2.0, 4.0, 8.0)
 
 
@@ -44,7 +45,7 @@ class KrakenRest:
     """A small client. Use `async with`, or call `close`."""
 
     def __init__(self, url: str, clock: Clock, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        self._url = url.rstrip("/")
+        self._url = url.rstrip("/").removesuffix(VERSION) + VERSION
         self._clock = clock
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None

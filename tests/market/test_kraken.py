@@ -45,6 +45,15 @@ async def test_an_unknown_symbol_is_named_and_the_others_trade():
         await feed.close()
 
 
+async def test_the_rest_address_may_be_given_with_or_without_its_version():
+    async with KrakenServer(["BTC/USD"]) as venue:
+        for address in (venue.rest_url, venue.rest_url.removesuffix("/0"), f"{venue.rest_url}/"):
+            feed = KrakenFeed(SystemClock(), ws_url=venue.ws_url, rest_url=address)
+            assert set(await feed.prepare(["BTC/USD"])) == {"BTC/USD"}
+            await feed.close()
+        assert {call for call, _ in venue.rest_calls} == {"AssetPairs"}
+
+
 async def test_a_renamed_coin_is_asked_for_under_the_name_it_has_now():
     async with KrakenServer(["POL/USD", "RNDR/USD"]) as venue:
         feed = feed_at(venue)
