@@ -68,6 +68,7 @@ class EngineLoop:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._faults = itertools.count(1)
+        self._differing: Record | None = None
 
     # ------------------------------------------------------------ from other threads
 
@@ -81,17 +82,26 @@ class EngineLoop:
         self._trader = known or self._new_trader()
         count = 0
         for count, record in enumerate(self._ledger.read(after=self._trader.row[0]), start=1):
-            self._trader.again(record)
+            if self._trader.again(record) != record.outcomes and self._differing is None:
+                self._differing = record
             if progress is not None and count % 500 == 0:
                 progress(count)
         if self._trader.is_started:
             self._inbox.not_before(self._trader.now)
             self._publish(self._trader.snapshot())
-        if count >= _WORTH_SAVING:
+        if count >= _WORTH_SAVING or self._differing is not None:
             self._save()
         return count
 
     def start(self) -> None:
+        """Begin to work. Where this version judged the record otherwise than it says, a person must look first."""
+        if self._differing is not None:
+            row = self._differing
+            note = (
+                f"this version judges ledger row {row.seq} ({type(row.message).__name__}) otherwise than recorded; "
+                "`nightdesk replay` shows how. Compare the positions, then lift this hold"
+            )
+            self._inbox.submit(Guarded(row.at, "VERSION", State.REDUCING, True, note))
         self._thread.start()
 
     def stop(self, timeout: float = 10.0) -> bool:

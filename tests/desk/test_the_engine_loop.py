@@ -299,6 +299,24 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(tmp_path, spoil):
     again.ledger.close()
 
 
+class OtherVersion(Trader):
+    """A Trader that no longer says what it said about a pause."""
+
+    def judge(self, message):
+        judgement = super().judge(message)
+        return judgement._replace(outcomes=judgement.outcomes[:-1]) if isinstance(message, Pause) else judgement
+
+
+def test_a_version_that_judges_the_record_otherwise_waits_for_a_person(tmp_path):
+    with house(tmp_path) as desk:
+        desk.ask(Pause(START, "U1", Role.TRADER))
+    again = House(tmp_path, trader=OtherVersion)
+    again.loop.restore()
+    again.loop.start()
+    wait_for(lambda: "VERSION" in {hold.code for hold in again.loop.snapshot().holds})
+    again.end()
+
+
 def test_words_that_fail_keep_nothing_from_being_recorded(tmp_path, caplog):
     desk = House(tmp_path)
     desk.loop._announce = lambda message, outcomes, snapshot: 1 / 0 if isinstance(message, Pause) else ()
