@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.store.ledger import LedgerError
     from engine.store.migrating import migrate_folder
     from engine.supply import prepared
+    from engine.trader import stop_fault
 
 __all__ = [
     "Anchor",
@@ -49,6 +50,7 @@ __all__ = [
     "migrate_folder",
     "prepared",
     "replay_file",
+    "stop_fault",
     "verify",
 ]
 
@@ -68,6 +70,7 @@ _ROOMS = {
     "engine.store.ledger": ("LedgerError",),
     "engine.store.migrating": ("migrate_folder",),
     "engine.supply": ("prepared",),
+    "engine.trader": ("stop_fault",),
 }
 _DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from engine.clock import Clock, monotonic
 from engine.domain import BarQuality, Print, Quote, Symbol
-from engine.messages import ClosePosition, Message, Minute, Press, Record, Slice, Timer
+from engine.messages import ClosePosition, Message, Minute, MoveStop, Press, Record, Slice, Timer
 
-_PEOPLE = (Press, ClosePosition)
+_PEOPLE = (Press, ClosePosition, MoveStop)
 
 
 class QuoteBoard:
@@ -144,7 +144,7 @@ class Inbox:
         changes: dict[str, Any] = {"at": now}
         if isinstance(message, Press):
             changes["quote"] = self.quotes.get(self._pending.get(message.proposal, ""))
-        elif isinstance(message, ClosePosition):
+        elif isinstance(message, ClosePosition | MoveStop):
             changes["quote"] = self.quotes.get(message.symbol)
         return replace(message, **changes)
 

@@ -229,6 +229,7 @@ class MoveStop:
     symbol: Symbol
     stop: float
     strategy: str | None = None
+    quote: Quote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +374,7 @@ class PositionOpened:
 
 @dataclass(frozen=True, slots=True)
 class PositionChanged:
-    """`why`: added, reduced, trailing (the stop moved), tightened (by a person), due (HALTED holds an exit back)."""
+    """`why`: added, reduced, trailing (the stop moved), tightened or widened (by a person), due (HALTED holds it)."""
 
     position: Position
     why: str

@@ -20,7 +20,7 @@ from engine.core.state import State
 from engine.core.triggers import WAITING, retrigger
 from engine.core.usage import equity, exposure, heat, slots, stop_level
 
-GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, TIGHTEN, MISSED = range(8)
+GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, MOVE_STOP, MISSED = range(8)
 HELD, WITHDRAWN, BEYOND_STOP = CODE["HELD"], CODE["WITHDRAWN"], CODE["BEYOND_STOP"]
 
 
@@ -65,10 +65,11 @@ def _leave(st: State, cell: int, at: int, fraction: float, reason: int) -> None:
 
 
 @part
-def _tighten(st: State, cell: int, at: int, stop: float) -> None:
+def _move_stop(st: State, cell: int, at: int, stop: float, wider: bool) -> None:
     side, symbol = st.pos.side[cell], cell % st.rule.n_symbols
     stop, now = safe_stop(st, cell, stop), stop_level(st, cell)
-    if side * (stop - now) <= 0.0 or side * (st.sym.close[symbol] - stop) <= 0.0:
+    nearest = st.pos.trail[cell] if wider and stop != now else now  # a trailing stop follows, whatever is asked
+    if side * (stop - nearest) <= 0.0 or side * (st.sym.close[symbol] - stop) <= 0.0:
         note(st, st.sym.close[symbol], now, math.nan)
         refuse(st, BEYOND_STOP, cell, at, side, 0)
         return
@@ -118,8 +119,8 @@ def command(box: Sequence[State], order: int, place: int, at: int, a: float, b: 
         _level(st, at, place)
     elif order == LIFT:
         lift(st, place, at)
-    elif order == TIGHTEN:
-        _tighten(st, place, at, a)
+    elif order == MOVE_STOP:
+        _move_stop(st, place, at, a, b > 0.0)
     elif order == MISSED:
         _missed(st, place, at, a, b)
 

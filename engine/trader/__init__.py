@@ -2,5 +2,6 @@
 
 from engine.trader.desk import Judgement, Trader
 from engine.trader.duties import Due
+from engine.trader.stops import stop_fault
 
-__all__ = ["Due", "Judgement", "Trader"]
+__all__ = ["Due", "Judgement", "Trader", "stop_fault"]

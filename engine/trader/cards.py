@@ -90,7 +90,7 @@ def close_card(
     """A card's end. Its symbol rests after a rejection or an expiry."""
     proposal = replace(card.proposal, status=status, decided_by=by, decided_at=at, decided_why=why)
     if quantity is not None and quantity != proposal.quantity:
-        proposal = replace(proposal, quantity=quantity, notional=proposal.notional * quantity / proposal.quantity)
+        proposal = _resized(proposal, quantity)
     del desk.cards[proposal.id]
     desk.closed_cards[proposal.id] = proposal
     if len(desk.closed_cards) > CARDS_KEPT:
@@ -99,6 +99,21 @@ def close_card(
         desk.rests[proposal.symbol] = at + desk.plan.playbook.proposal.rest_after_rejection
     desk.say(ProposalClosed(proposal))
     return proposal
+
+
+def _resized(proposal: Proposal, quantity: float) -> Proposal:
+    """The card for another quantity: everything that is money follows it."""
+    share = quantity / proposal.quantity
+    added = proposal.exposure_after - proposal.exposure_before
+    return replace(
+        proposal,
+        quantity=quantity,
+        notional=proposal.notional * share,
+        worst_loss=proposal.worst_loss * share,
+        fees=proposal.fees * share,
+        slippage=proposal.slippage * share,
+        exposure_after=proposal.exposure_before + added * share,
+    )
 
 
 def drop_card(desk: Memory, card: Card, status: ProposalStatus, by: str, at: datetime, why: str | None = None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from engine.core.events import EventKind
 from engine.domain import ExitReason, ProposalStatus, Role, State, Tier, micros
 from engine.messages import (
     Attempted,
@@ -14,18 +13,16 @@ from engine.messages import (
     MoveStop,
     Panic,
     Pause,
-    PositionChanged,
     Resume,
     RoleClaimed,
     RoleGranted,
     TierChanged,
     TierSet,
 )
-from engine.trader import holds
+from engine.trader import holds, stops
 from engine.trader.cards import drop_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
-from engine.trader.positions import position_of
 from engine.trader.sentences import refusal
 
 _LATER = (Tier.AUTO_SMALL, Tier.AUTO)
@@ -71,21 +68,14 @@ def _close(desk: Memory, cell: Cell, fraction: float, at: datetime) -> None:
 
 
 def on_move_stop(desk: Memory, message: MoveStop) -> None:
-    """A stop moves closer to the price; a wider one is refused."""
+    """A stop moves: closer to the price, or with the risk role also away from it."""
     if not _allowed(desk, "move stops", Role.TRADER, message.by, message.role, message.at):
         return
     cells = _cells(desk, message.symbol, message.strategy)
     if not cells:
         _no(desk, "NO_POSITION", message.at, f"there is no open position in {message.symbol}", message.symbol)
     for cell in cells:
-        events = desk.book.tighten(cell[0], cell[1], message.stop, micros(message.at))
-        refused = [event for event in events if event.kind == EventKind.REFUSED]
-        position = position_of(desk, cell)
-        if refused:
-            words = f"{message.stop:g} is no tighter stop for {message.symbol}: stops only move closer to the price"
-            _no(desk, refused[0].code, message.at, words, message.symbol)
-        elif position is not None:
-            desk.say(PositionChanged(position, "tightened"))
+        stops.move(desk, cell, message)
 
 
 def withdraw_all(desk: Memory, why: str, at: datetime) -> None:

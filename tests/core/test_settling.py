@@ -216,9 +216,24 @@ def test_costs_are_the_fee_and_a_slippage_with_slope_and_cap() -> None:
 
 def test_a_stop_moves_only_closer() -> None:
     book = opened(with_strategy(stop_pct=0.05))
-    assert [e.code for e in book.tighten("s", "A/USD", 94.0, T + 5)] == ["BEYOND_STOP"]
-    book.tighten("s", "A/USD", 98.0, T + 5)
+    assert [e.code for e in book.move_stop("s", "A/USD", 94.0, T + 5)] == ["BEYOND_STOP"]
+    book.move_stop("s", "A/USD", 98.0, T + 5)
     assert the_close(bar(book, 1, 99, 99, 97, 98)).price == 98
+
+
+def test_a_wider_stop_must_be_asked_for_by_name_and_never_stands_beyond_the_price() -> None:
+    book = opened(with_strategy(stop_pct=0.05))
+    assert [e.kind for e in book.move_stop("s", "A/USD", 90.0, T + 5, wider=True)] == ["STOP_MOVED"]
+    assert [e.code for e in book.move_stop("s", "A/USD", 90.0, T + 6, wider=True)] == ["BEYOND_STOP"], "no move at all"
+    assert [e.code for e in book.move_stop("s", "A/USD", 101.0, T + 7, wider=True)] == ["BEYOND_STOP"]
+    assert bar(book, 1, 99, 99, 91, 92) == []
+    assert the_close(bar(book, 2, 91, 91, 89, 90)).price == 90
+
+
+def test_a_trailing_stop_stays_the_nearest_that_a_wider_stop_may_come_to() -> None:
+    book = opened(with_strategy(stop_pct=0.10, trailing=0.02))
+    assert book.positions()[0].stop == 98
+    assert [e.code for e in book.move_stop("s", "A/USD", 95.0, T + 5, wider=True)] == ["BEYOND_STOP"]
 
 
 def test_a_dump_restores_everything_and_refuses_other_rules() -> None:

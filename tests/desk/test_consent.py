@@ -48,6 +48,20 @@ def test_half_size_orders_half_the_quantity():
     assert fill.quantity == pytest.approx(card.quantity / 2), "a better price does not make half more than half"
 
 
+def test_half_size_halves_everything_on_the_card_that_is_money():
+    floor = Floor()
+    floor.hold(ETH)
+    card = floor.propose()
+    closed = only(ProposalClosed, floor.press(card, "half")).proposal
+    for name in ("quantity", "notional", "worst_loss", "fees", "slippage"):
+        assert getattr(closed, name) == pytest.approx(getattr(card, name) / 2), name
+    assert min(card.worst_loss, card.fees, card.slippage) > 0
+    assert closed.exposure_before == card.exposure_before > 0
+    assert closed.exposure_after - closed.exposure_before == pytest.approx(
+        (card.exposure_after - card.exposure_before) / 2
+    )
+
+
 def test_a_rejected_card_orders_nothing_and_its_symbol_rests():
     floor = Floor()
     outcomes = floor.press(floor.propose(), "reject")

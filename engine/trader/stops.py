@@ -1,0 +1,67 @@
+"""Moving a stop by hand: closer to the price for a trader, away from it only with the risk role."""
+
+from __future__ import annotations
+
+import math
+
+from engine.core.events import EventKind
+from engine.domain import Position, Role, Side, micros
+from engine.messages import MoveStop, PositionChanged
+from engine.trader.memory import Cell, Memory
+from engine.trader.positions import position_of
+from engine.trader.sentences import refusal
+
+
+def stop_fault(position: Position, stop: float, price: float, role: Role) -> tuple[str, str] | None:
+    """Code and sentence of why `stop` cannot be the position's stop at `price`; None when this role may set it."""
+    if not (math.isfinite(stop) and stop > 0):
+        return "BAD_PRICE", f"{stop:g} is no price"
+    sign, place = (1, "below") if position.side is Side.LONG else (-1, "above")
+    if (price - stop) * sign <= 0:
+        words = f"a stop of {_number(stop)} is not {place} the price of {_number(price)}; to sell now, use Close"
+        return "BEYOND_STOP", words if position.side is Side.LONG else words.replace("to sell now", "to buy back now")
+    if position.stop is None:
+        return None
+    if stop == position.stop:
+        return "NO_CHANGE", f"the stop stands at {_number(stop)} already"
+    if (stop - position.stop) * sign < 0 and role.rank < Role.RISK.rank:
+        now = _number(position.stop)
+        return "WIDER_STOP", f"{_number(stop)} is wider than the stop of {now}; only the risk role may move a stop away"
+    return None
+
+
+def move(desk: Memory, cell: Cell, message: MoveStop) -> None:
+    """Move the stop of one position, or say why not."""
+    before = position_of(desk, cell)
+    if before is None:
+        return
+    fault = stop_fault(before, message.stop, _price(desk, before, message), message.role)
+    if fault is None:
+        wider = message.role.rank >= Role.RISK.rank
+        events = desk.book.move_stop(*cell, message.stop, micros(message.at), wider=wider)
+        if all(event.kind != EventKind.STOP_MOVED for event in events):
+            words = f"{_number(message.stop)} cannot be the stop of {cell[1]}: its trailing stop is nearer to the price"
+            fault = "BEYOND_STOP", words
+    after = position_of(desk, cell)
+    if fault is not None:
+        desk.refuse(refusal(fault[0], message.at, *cell, sentence=fault[1]))
+    elif after is not None:
+        desk.say(PositionChanged(after, "tightened" if _is_tighter(before, after) else "widened"))
+
+
+def _price(desk: Memory, position: Position, message: MoveStop) -> float:
+    """What closing would bring now: the quote, while it is fresh, else the last mark."""
+    quote = message.quote
+    if quote is None or message.at - quote.at > desk.plan.quote_age:
+        return position.mark
+    return quote.bid if position.side is Side.LONG else quote.ask
+
+
+def _is_tighter(before: Position, after: Position) -> bool:
+    if before.stop is None or after.stop is None:
+        return True
+    return after.stop > before.stop if before.side is Side.LONG else after.stop < before.stop
+
+
+def _number(value: float) -> str:
+    return f"{value:,.10g}"
