@@ -98,10 +98,21 @@ class Inbox:
         with self._ready:
             if not self._queue and not self._ready.wait_for(lambda: bool(self._queue), timeout):
                 return None
-            entry = self._queue.popleft()
-            if isinstance(entry.message, Slice) and self._merging.get(entry.message.symbol) is entry:
-                del self._merging[entry.message.symbol]
-            return entry
+            return self._next()
+
+    def slices(self, most: int) -> list[Entry]:
+        """Prints and quotes at the head of the queue, up to the first message of another kind."""
+        taken: list[Entry] = []
+        with self._ready:
+            while len(taken) < most and self._queue and isinstance(self._queue[0].message, Slice):
+                taken.append(self._next())
+        return taken
+
+    def _next(self) -> Entry:
+        entry = self._queue.popleft()
+        if isinstance(entry.message, Slice) and self._merging.get(entry.message.symbol) is entry:
+            del self._merging[entry.message.symbol]
+        return entry
 
     def refuse_people(self, error: Exception) -> int:
         """Turn away what people wait for (presses, closes) with `error`; the rest stays. Returns how many."""

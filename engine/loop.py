@@ -16,7 +16,7 @@ from engine.clock import Clock, monotonic, real_seconds
 from engine.disk_watch import CODE, DiskWatch
 from engine.domain import State
 from engine.inbox import Entry, Inbox
-from engine.messages import Guarded, Message, Outcome, Post, Record
+from engine.messages import Guarded, Message, Outcome, Post, Record, Slice
 from engine.ports import Ledger
 from engine.snapshot import Snapshot
 from engine.store.ledger import LedgerError
@@ -28,6 +28,8 @@ _RETRY = 1.0  # real seconds between attempts to write a row that could not be w
 _LATENCIES = 100_000
 _WORTH_SAVING = 2_000  # records judged at a start that are worth a checkpoint
 
+_TOGETHER = 32  # prints that share one write to the disk, when so many wait
+
 Announce = Callable[[Message, Sequence[Outcome], Snapshot], tuple[Post, ...]]
 
 
@@ -38,6 +40,15 @@ class Percentiles(NamedTuple):
     p50: float
     p99: float
     worst: float
+
+
+class _Judged(NamedTuple):
+    """A message to be recorded, what follows from it, and the desk as it then was (None: nothing to say of it)."""
+
+    entry: Entry
+    judgement: Judgement
+    posts: tuple[Post, ...]
+    drawn: Snapshot | None
 
 
 class EngineLoop:
@@ -88,7 +99,7 @@ class EngineLoop:
                 progress(count)
         if self._trader.is_started:
             self._inbox.not_before(self._trader.now)
-            self._publish(self._trader.snapshot())
+            self._publish()
         if count >= _WORTH_SAVING or self._differing is not None:
             self._save()
         return count
@@ -160,24 +171,36 @@ class EngineLoop:
         return self._inbox.timer(due.name, due.key, due.at)
 
     def _handle(self, entry: Entry) -> None:
-        try:
-            judgement = self._trader.judge(entry.message)
-            drawn = self._trader.snapshot() if judgement.must_record and self._trader.is_started else None
-        except Exception as error:  # noqa: BLE001 (a bug must not end the desk silently: it is logged and held)
-            self._fault(entry, error)
-            return
-        if not judgement.must_record:
-            return
-        record = self._write(entry, judgement, self._posts(entry.message, judgement, drawn))
-        if record is None:
-            return
-        self._latencies.append((type(entry.message).__name__, monotonic() - entry.received))
-        self._trader.recorded(record)
-        self._publish(drawn and replace(drawn, seq=record.seq, head=record.head))
-        for callback in self._callbacks:
-            callback(record)
-        if entry.answer is not None:
-            entry.answer.set_result(record)
+        """Judge it, and prints that wait behind a print: they share one write. Nothing is acted on before that."""
+        judged: list[_Judged] = []
+        behind = self._inbox.slices(_TOGETHER) if isinstance(entry.message, Slice) else ()
+        for each in (entry, *behind):
+            try:
+                judgement = self._trader.judge(each.message)
+                drawn = self._trader.snapshot() if judgement.outcomes and self._trader.is_started else None
+            except Exception as error:  # noqa: BLE001 (a bug must not end the desk silently: it is logged and held)
+                self._record(judged)
+                judged = []
+                self._fault(each, error)
+                continue
+            if judgement.must_record:
+                judged.append(_Judged(each, judgement, self._posts(each.message, judgement, drawn), drawn))
+        self._record(judged)
+
+    def _record(self, judged: Sequence[_Judged]) -> None:
+        """Write rows, and when they are durable publish them and let the rest of the desk act."""
+        records = self._write(judged)
+        for one, record in zip(judged, records, strict=False):
+            self._latencies.append((type(record.message).__name__, monotonic() - one.entry.received))
+            self._trader.recorded(record)
+        if records:
+            drawn, last = judged[-1].drawn, records[-1]
+            self._publish(replace(drawn, seq=last.seq, head=last.head) if drawn else None)
+        for one, record in zip(judged, records, strict=False):
+            for callback in self._callbacks:
+                callback(record)
+            if one.entry.answer is not None:
+                one.entry.answer.set_result(record)
 
     def _posts(self, message: Message, judgement: Judgement, drawn: Snapshot | None) -> tuple[Post, ...]:
         if drawn is None:
@@ -192,11 +215,14 @@ class EngineLoop:
                 self._inbox.submit(Guarded(self._trader.now, "FAULT", State.REDUCING, True, note))
             return ()
 
-    def _write(self, entry: Entry, judgement: Judgement, posts: Sequence[Post]) -> Record | None:
+    def _write(self, judged: Sequence[_Judged]) -> list[Record]:
         """Append until it is durable: what was decided is never acted on, and never forgotten, before that."""
-        while True:
+        while judged:
             try:
-                return self._ledger.append(entry.message, judgement.outcomes, posts, judgement.judged_until)
+                with self._ledger.together():
+                    return [
+                        self._ledger.append(e.message, j.outcomes, posts, j.judged_until) for e, j, posts, _ in judged
+                    ]
             except LedgerError as error:
                 if self._disk is not None and self._disk.release():
                     _log.critical("%s; the reserve was given up so that exits can still be recorded", error)
@@ -204,8 +230,10 @@ class EngineLoop:
                 _log.critical("%s; nothing is done until it can be written", error)
                 self._inbox.refuse_people(error)
                 if self._stopping.wait(_RETRY):
-                    _answer(entry, error)
-                    return None
+                    for one in judged:
+                        _answer(one.entry, error)
+                    return []
+        return []
 
     def _fault(self, entry: Entry, error: Exception) -> None:
         """A bug: log it with an id, rebuild from the record, hold everything. The desk says so instead of dying."""
@@ -235,10 +263,10 @@ class EngineLoop:
         except OSError as error:
             _log.warning("no checkpoint was kept (%s); the next start judges the ledger again", error)
 
-    def _publish(self, drawn: Snapshot | None) -> None:
+    def _publish(self, drawn: Snapshot | None = None) -> None:
         self._inbox.watch(self._trader.watched(), self._trader.wanting(), self._trader.pending())
-        if drawn is not None:
-            self._snapshot = drawn
+        if self._trader.is_started:
+            self._snapshot = drawn or self._trader.snapshot()
 
 
 def _answer(entry: Entry, error: Exception) -> None:

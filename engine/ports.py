@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -115,6 +116,10 @@ class Ledger(Protocol):
         judged_until: Mapping[Symbol, datetime],
     ) -> Record:
         """Write one row; returns only when it is durable. Raises `LedgerError` and writes nothing on failure."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Rows appended within are durable, all of them, once it has ended; none is when it raises `LedgerError`."""
         ...
 
     def read(self, after: int = 0) -> Iterator[Record]: ...

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,7 +134,7 @@ class SqliteLedger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
@@ -163,6 +164,23 @@ class SqliteLedger:
             self._write(Row(seq, at, kind, zlib.compress(text, 1), head))
             self._seq, self._hash = seq, head
         return Record(seq, message.at, message, tuple(outcomes), tuple(posts), dict(judged_until), head)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Rows appended within share one write to the disk: all durable once it has ended, none when it raises."""
+        with self._lock:
+            before = self._seq, self._hash
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                self._seq, self._hash = before
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise LedgerError(f"rows could not be written to {self.path}: {error}") from error
+                raise
 
     def _write(self, row: Row) -> None:
         try:

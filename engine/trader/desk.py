@@ -69,12 +69,14 @@ class Trader:
             duties.advance(desk, message.at)
         _HANDLERS[type(message)](desk, message)
         outcomes = tuple(desk.out)
-        return Judgement(outcomes, bool(outcomes) or desk.matters or not isinstance(message, _SILENT), judged)
+        must_record = bool(outcomes) or desk.matters or not isinstance(message, _SILENT)
+        if must_record:
+            desk.moved = {}  # its row says so
+        return Judgement(outcomes, must_record, judged)
 
     def recorded(self, record: Record) -> None:
         """The judged message is durable as `record`."""
         self._seq, self._head = record.seq, record.head
-        self._desk.moved = {}
 
     def again(self, record: Record) -> tuple[Outcome, ...]:
         """Judge a recorded message again, from the prices that were judged by then; for restart and replay."""
