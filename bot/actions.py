@@ -7,6 +7,7 @@ from bot.commands.safety import PANIC, lift, panic_now, resume_question
 from bot.commands.why import explain
 from bot.front import Answer, Ask, Front, Handler, first, outcomes
 from bot.ids import ActionId, pressed
+from bot.stops import ask_stop
 from engine.domain import Position, Proposal, ProposalStatus, Role
 from engine.messages import ClosePosition, Press, ProposalChanged, ProposalClosed, Record, Refused
 
@@ -128,6 +129,7 @@ ACTIONS: dict[ActionId, tuple[Role, Handler]] = {
     ActionId.PROPOSAL_WHY: (Role.VIEWER, why_proposal),
     ActionId.POSITION_CLOSE: (Role.TRADER, _closing(1.0)),
     ActionId.POSITION_HALF: (Role.TRADER, _closing(0.5)),
+    ActionId.POSITION_MOVE_STOP: (Role.TRADER, ask_stop),
     ActionId.POSITION_WHY: (Role.VIEWER, why_position),
     ActionId.HOLD_RESUME: (Role.RISK, resume_hold),
     ActionId.RESUME_CONFIRM: (Role.RISK, confirm_resume),

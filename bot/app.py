@@ -17,12 +17,26 @@ from bot.access import Access, ClaimCode
 from bot.actions import ACTIONS, unknown
 from bot.commands import COMMANDS
 from bot.commands.safety import resume
-from bot.front import Answer, Ask, Body, Front, Handler, Need, Reports, ask_of, attend, deliver, listener, user_of
+from bot.front import (
+    Answer,
+    Ask,
+    Body,
+    Front,
+    Handler,
+    Reports,
+    ask_of,
+    attend,
+    deliver,
+    listener,
+    team_of,
+    user_of,
+)
 from bot.home import HomeTabs
 from bot.ids import ActionId
 from bot.render import Words, slack
 from bot.settings import Settings
-from bot.views import VIEWS, ask_panic, ask_pause, reason_of
+from bot.views import VIEWS, Window, ask_panic, ask_pause
+from bot.windows import plain_text, typed_in
 from engine import Desk, clock
 from engine.domain import Role
 
@@ -68,8 +82,8 @@ def build_app(front: Front, tabs: HomeTabs) -> AsyncApp:
     for action, (need, handler) in {**ACTIONS, **_home_actions(tabs)}.items():
         app.action(str(action))(listener(front, str(action), need, handler))
     app.action(re.compile(".*"))(listener(front, "an old button", Role.NONE, unknown))
-    for view, (need, handler) in VIEWS.items():
-        app.view(str(view))(_submission(front, str(view), need, handler))
+    for view, window in VIEWS.items():
+        app.view(str(view))(_submission(front, str(view), window))
     app.event("app_home_opened")(_home_opened(tabs))
     app.error(_on_error(front))
     return app
@@ -96,29 +110,27 @@ def _home_opened(tabs: HomeTabs) -> Callable[..., Awaitable[None]]:
     return opened
 
 
-def _submission(front: Front, what: str, need: Need, handler: Handler) -> Callable[..., Awaitable[None]]:
-    """A submitted window turns into a waiting one at once, and into the answer when there is one."""
+def _submission(front: Front, what: str, window: Window) -> Callable[..., Awaitable[None]]:
+    """A submitted window stays with what is wrong in it, or turns into a waiting one at once and then the answer."""
 
     async def listen(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], respond: AsyncRespond) -> None:
+        if window.faults is not None:
+            role = await front.access.role_of(user_of(body), team_of(body))
+            if faults := window.faults(front, view, role):
+                front.audit(user_of(body), what, False, " ".join(faults.values()))
+                await ack(response_action="errors", errors=faults)
+                return
         waiting = {
             "type": "modal",
-            "title": _plain("Nightdesk"),
-            "close": _plain("Done"),
-            "blocks": [_line("One moment …")],
+            "title": plain_text("Nightdesk"),
+            "close": plain_text("Done"),
+            "blocks": [{"type": "section", "text": plain_text("One moment …")}],
         }
         await ack(response_action="update", view=waiting)
-        typed = slack(reason_of(view))  # escaped as Slack escapes a command's text
-        await attend(front, {**body, "text": typed}, what, need, handler, respond)
+        typed = slack(typed_in(view))  # escaped as Slack escapes a command's text
+        await attend(front, {**body, "text": typed}, what, window.need, window.handler, respond)
 
     return listen
-
-
-def _plain(text: str) -> dict[str, str]:
-    return {"type": "plain_text", "text": text}
-
-
-def _line(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": _plain(text)}
 
 
 def _on_error(front: Front) -> Callable[..., Awaitable[None]]:

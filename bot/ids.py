@@ -16,6 +16,7 @@ class ActionId(StrEnum):
     PROPOSAL_WHY = "proposal_why"
     POSITION_CLOSE = "position_close"
     POSITION_HALF = "position_half"
+    POSITION_MOVE_STOP = "position_move_stop"
     POSITION_WHY = "position_why"
     HOLD_RESUME = "hold_resume"
     RESUME_CONFIRM = "resume_confirm"
@@ -27,6 +28,14 @@ class ActionId(StrEnum):
     HOME_REFRESH = "home_refresh"
 
 
+class ViewId(StrEnum):
+    """What a modal is called when it is submitted."""
+
+    PAUSE = "pause_view"
+    PANIC = "panic_view"
+    STOP = "stop_view"
+
+
 DEEDS: dict[str, str] = {
     ActionId.PROPOSAL_APPROVE: "approving a proposal",
     ActionId.PROPOSAL_REJECT: "rejecting a proposal",
@@ -34,6 +43,7 @@ DEEDS: dict[str, str] = {
     ActionId.PROPOSAL_WHY: "asking why",
     ActionId.POSITION_CLOSE: "closing a position",
     ActionId.POSITION_HALF: "closing half a position",
+    ActionId.POSITION_MOVE_STOP: "moving a stop",
     ActionId.POSITION_WHY: "asking why",
     ActionId.HOLD_RESUME: "lifting a hold",
     ActionId.RESUME_CONFIRM: "resuming after a panic",
@@ -41,15 +51,11 @@ DEEDS: dict[str, str] = {
     ActionId.HOME_PAUSE: "pausing",
     ActionId.HOME_RESUME: "resuming",
     ActionId.HOME_PANIC: "panic",
+    ViewId.PAUSE: "pausing",
+    ViewId.PANIC: "panic",
+    ViewId.STOP: "moving a stop",
 }
-"""What a press asks for, in words."""
-
-
-class ViewId(StrEnum):
-    """What a modal is called when it is submitted."""
-
-    PAUSE = "pause_view"
-    PANIC = "panic_view"
+"""What a press or a submitted window asks for, in words."""
 
 
 class Pressed(NamedTuple):

@@ -61,6 +61,7 @@ class _Scene:
     at: datetime
     snapshot: Snapshot
     terms: Terms
+    by: str = ""  # the person whose message this is
 
     def post(self, event: str, channel: str, subject: str, template: str, **rest: Any) -> Post:
         data = {"label": self.snapshot.label, **dump(at=self.at, **rest.pop("data", {}))}
@@ -72,7 +73,7 @@ def announcer(terms: Terms) -> Announce:
     """`announce` on a playbook's own terms."""
 
     def announce(message: Message, outcomes: Sequence[Outcome], snapshot: Snapshot) -> tuple[Post, ...]:
-        scene = _Scene(message.at, snapshot, terms)
+        scene = _Scene(message.at, snapshot, terms, getattr(message, "by", ""))
         said = (post for outcome in outcomes for post in _said(outcome, scene))
         return (*said, *_digest(outcomes, scene))
 
@@ -134,7 +135,7 @@ def _position_opened(outcome: PositionOpened, scene: _Scene) -> Iterator[Post]:
 
 def _position_changed(outcome: PositionChanged, scene: _Scene) -> Iterator[Post]:
     position, head = outcome.position, trade(outcome.position.trade_id)
-    data = {"position": position, "why": outcome.why}
+    data = {"position": position, "why": outcome.why, "by": scene.by}
     if outcome.why == "trailing":  # one message per trade that follows the stop, not one a minute
         subject = f"stop:{position.trade_id}"
         yield scene.post("move", SIGNALS, subject, "changed", op="update", thread=head, priority=DIGEST, data=data)

@@ -1,16 +1,27 @@
-"""The two small windows of the home tab: a reason for a pause, and the second step of a panic."""
+"""The small windows: a reason for a pause, the second step of a panic, a new stop. What each does when submitted."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from bot import stops
 from bot.blocks import Block, section
 from bot.commands.safety import panic_now, pause
 from bot.front import Answer, Ask, Front, Handler
 from bot.ids import ViewId
+from bot.windows import open_window, plain_text
 from engine.domain import Role
 
 REASON = "reason"
+
+
+class Window(NamedTuple):
+    """Who may submit a window, who answers, and what is wrong with its fields (block → sentence) before it closes."""
+
+    need: Role
+    handler: Handler
+    faults: Callable[[Front, dict[str, Any], Role], dict[str, str]] | None = None
 
 
 async def ask_pause(front: Front, ask: Ask) -> Answer:
@@ -19,10 +30,10 @@ async def ask_pause(front: Front, ask: Ask) -> Answer:
         "type": "input",
         "block_id": REASON,
         "optional": True,
-        "label": _plain("Why? It is posted to the channel."),
+        "label": plain_text("Why? It is posted to the channel."),
         "element": {"type": "plain_text_input", "action_id": REASON, "max_length": 500},
     }
-    return await _open(front, ask, ViewId.PAUSE, "Pause entries", "Pause", [field])
+    return await open_window(front, ask, ViewId.PAUSE, "Pause entries", "Pause", [field])
 
 
 async def ask_panic(front: Front, ask: Ask) -> Answer:
@@ -30,33 +41,11 @@ async def ask_panic(front: Front, ask: Ask) -> Answer:
     held = [position.symbol for position in front.snapshot().positions]
     pending = len(front.snapshot().proposals)
     text = front.words.parts("panic_question", {"held": held, "pending": pending, "reason": ""})["body"]
-    return await _open(front, ask, ViewId.PANIC, "Panic", "Close everything", [section(text)])
+    return await open_window(front, ask, ViewId.PANIC, "Panic", "Close everything", [section(text)])
 
 
-async def _open(front: Front, ask: Ask, view: ViewId, title: str, submit: str, blocks: list[Block]) -> Answer:
-    asked = {
-        "type": "modal",
-        "callback_id": str(view),
-        "title": _plain(title),
-        "submit": _plain(submit),
-        "close": _plain("Cancel"),
-        "blocks": blocks,
-    }
-    await front.client.views_open(trigger_id=ask.trigger, view=asked)
-    return Answer(None)
-
-
-def reason_of(view: dict[str, Any]) -> str:
-    """What was typed into the pause window."""
-    values = (view.get("state") or {}).get("values") or {}
-    return str((values.get(REASON) or {}).get(REASON, {}).get("value") or "")
-
-
-def _plain(text: str) -> dict[str, str]:
-    return {"type": "plain_text", "text": text}
-
-
-VIEWS: dict[ViewId, tuple[Role, Handler]] = {
-    ViewId.PAUSE: (Role.TRADER, pause),
-    ViewId.PANIC: (Role.RISK, panic_now),
+VIEWS: dict[ViewId, Window] = {
+    ViewId.PAUSE: Window(Role.TRADER, pause),
+    ViewId.PANIC: Window(Role.RISK, panic_now),
+    ViewId.STOP: Window(Role.TRADER, stops.move_stop, stops.faults),
 }

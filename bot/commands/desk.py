@@ -9,11 +9,13 @@ from bot.blocks import Rendered, section
 from bot.cards import labelled
 from bot.commands.asking import count_of, lines
 from bot.front import Answer, Ask, Front, Handler, outcomes
+from bot.render import price
 from engine.domain import Role
 from engine.messages import (
     Attempted,
     ClosePosition,
     Message,
+    MoveStop,
     Panic,
     Pause,
     Press,
@@ -34,7 +36,7 @@ LATER = {
     "backfill": "Downloading history from Slack",
     "backtest": "Backtesting from Slack",
 }
-AUDITED = (Press, ClosePosition, Pause, Resume, Panic, RoleClaimed, TierChanged, Attempted, Started, Stopped)
+AUDITED = (Press, ClosePosition, MoveStop, Pause, Resume, Panic, RoleClaimed, TierChanged, Attempted, Started, Stopped)
 LOOK_BACK = 20_000  # rows of the ledger that one /desk audit reads
 
 
@@ -133,6 +135,8 @@ def _what(message: Message) -> str:
             return f"{message.action} proposal {message.proposal}"
         case ClosePosition():
             return f"close {message.symbol}" + ("" if message.fraction == 1 else f" ({message.fraction:.0%})")
+        case MoveStop():
+            return f"move the stop of {message.symbol} to {price(message.stop)}"
         case Attempted():
             return f"{message.what} {message.detail}".strip()
         case Resume():

@@ -40,7 +40,7 @@ async def positions(front: Front, ask: Ask) -> Rendered:
 
 
 def position_card(front: Front, item: Position) -> Rendered:
-    """One position: Entry, Mark, P&L, Stop, Target, Time left, and Close, Close ½, Why."""
+    """One position: Entry, Mark, P&L, Stop, Target, Time left, and its buttons."""
     left = None if item.due is None else item.due - front.snapshot().at
     data = {
         "position": item,
@@ -59,6 +59,7 @@ def position_buttons(item: Position) -> list[dict[str, object]]:
     return [
         button("Close", ActionId.POSITION_CLOSE, item.trade_id, style="danger", confirm=whole),
         button("Close ½", ActionId.POSITION_HALF, item.trade_id, confirm=half),
+        button("Move stop", ActionId.POSITION_MOVE_STOP, item.trade_id),
         button("Why", ActionId.POSITION_WHY, item.trade_id),
     ]
 

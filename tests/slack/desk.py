@@ -16,6 +16,7 @@ from engine.domain import (
     Hold,
     LimitUse,
     Position,
+    Quote,
     Role,
     Side,
     State,
@@ -87,6 +88,7 @@ class FakeDesk:
         self.rows: list[Record] = []
         self.answers: Callable[[Message], Sequence[Outcome]] = lambda message: ()
         self.silent = False
+        self.quotes: dict[str, Quote] = {}
         self.playbook = SimpleNamespace(text="name: ema\nuniverse: [BTC/USD]\n")
 
     def submit(self, message: Message) -> Future[Record]:
@@ -107,6 +109,9 @@ class FakeDesk:
 
     def snapshot(self) -> Snapshot:
         return self.shot
+
+    def quote(self, symbol: str) -> Quote | None:
+        return self.quotes.get(symbol)
 
     def health(self) -> tuple[Reading, ...]:
         return judge(Facts(now=NOW, feed_up=True, last_data=NOW, disk_free=10**11))

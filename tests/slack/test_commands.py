@@ -95,7 +95,7 @@ async def test_positions_show_entry_mark_result_stop_target_and_time_left(room: 
     buttons = [
         item["action_id"] for block in reply["blocks"] for item in block.get("elements", []) if "action_id" in item
     ]
-    assert buttons == ["position_close", "position_half", "position_why"]
+    assert buttons == ["position_close", "position_half", "position_move_stop", "position_why"]
 
 
 async def test_why_understands_every_way_to_write_a_symbol(room: Room) -> None:
