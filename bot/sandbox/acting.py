@@ -7,8 +7,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from bot.sandbox import payloads
+from bot.sandbox.buttons import find
 from bot.sandbox.errors import DriveError, SlackError
-from bot.sandbox.forms import filled, find
+from bot.sandbox.forms import filled
 from bot.sandbox.people import BOT_USER, PEOPLE
 from bot.sandbox.sockets import DispatchFailed, OperationTimeout
 from bot.sandbox.traces import CONTENT_SECONDS, Trace
@@ -90,7 +91,7 @@ async def press(space: Workspace, user: str, channel: str, ts: str, action_id: s
     message = space.ephemerals.get(ts) or space.messages.get(where["id"], ts)
     if message is None or message.get("to", who) != who:
         raise DriveError("message_not_found", f"there is no message {ts} in {channel} that {who} can see", 404)
-    found = find(message.get("blocks", []), action_id)
+    found = find(message.get("blocks", []), action_id) or space.former.find(ts, action_id)
     if found is None:
         raise DriveError("action_not_found", f"message {ts} has no {action_id!r} to press", 404)
     trace = begin(space, who, where["id"], ts)

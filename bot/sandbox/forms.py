@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from bot.sandbox.buttons import Element, elements
 from bot.sandbox.payloads import chosen
 from bot.sandbox.views import View
-
-Element = dict[str, Any]
-
-
-def elements(blocks: list[Element]) -> Iterator[tuple[Element, Element]]:
-    """Each block with each element in it that a person can press, choose or fill in."""
-    for block in blocks:
-        for item in (*block.get("elements", ()), block.get("accessory"), block.get("element")):
-            if isinstance(item, dict) and item.get("action_id"):
-                yield block, item
-
-
-def find(blocks: list[Element], action_id: str) -> tuple[Element, Element] | None:
-    return next(((block, item) for block, item in elements(blocks) if item["action_id"] == action_id), None)
 
 
 def given(values: dict[str, Any], block: Element, item: Element) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from bot.sandbox.buttons import FormerButtons
 from bot.sandbox.faults import Faults
 from bot.sandbox.limits import Rates, Triggers
 from bot.sandbox.live import Live
@@ -51,6 +52,7 @@ class Workspace:
 
     def __post_init__(self) -> None:
         self.messages = Messages(self.store.db)
+        self.former = FormerButtons()
         self.live = Live()
         self.traces = Traces()
         self.modals = Modals()
@@ -80,6 +82,9 @@ class Workspace:
         self.tell_traces(message, response)
 
     def change(self, message: Message, response: str = "") -> None:
+        before = self.messages.get(message["channel"], message["ts"])
+        if before is not None:
+            self.former.keep(message["ts"], before.get("blocks", []))
         self.messages.change(message)
         fresh = self.messages.get(message["channel"], message["ts"]) or message
         self.live.tell("changed", message=fresh)

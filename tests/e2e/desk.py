@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,36 +38,23 @@ def command(*args: str, home: Path, timeout: float = 120, **extra: str) -> subpr
     )
 
 
-class RunningDesk:
-    """Starts `nightdesk run`; `stop` ends it as a service manager would, `kill` as a power cut would."""
+class Driver:
+    """Drives a desk's sandbox over HTTP, by the address in its data folder."""
 
-    def __init__(self, data: Path, home: Path, *args: str, **extra: str) -> None:
-        self.data = data
-        self.home = home
-        self._log = (home / "desk.log").open("a+")
-        line = [sys.executable, "-m", "bot", "run", "--data-dir", str(data), "--port", "0", *args]
-        env = environment(home, **extra)
-        self.process = subprocess.Popen(line, cwd=ROOT, env=env, stdout=self._log, stderr=subprocess.STDOUT)
+    data: Path
+
+    def still_there(self) -> None:
+        """Raise when there is no use in waiting any longer."""
 
     def output(self) -> str:
-        self._log.flush()
-        return (self.home / "desk.log").read_text()
-
-    def ready(self, within: float = 120) -> RunningDesk:
-        """Wait until the greeting of this start is in the signals channel."""
-        self.wait(self._mine, within, "an address")
-        self.wait(lambda: self.messages(), within, "a greeting")
-        return self
-
-    def _mine(self) -> bool:
-        path = self.data / "sandbox.json"
-        return path.exists() and json.loads(path.read_text())["pid"] == self.process.pid
+        """What the desk has printed."""
+        return ""
 
     def wait(self, question: Callable[[], T], within: float, what: str) -> T:
         """Ask until the answer is true; fails with the desk's own words when it takes too long."""
         until = time.monotonic() + within
         while time.monotonic() < until:
-            assert self.process.poll() is None, f"the desk ended {self.process.returncode}:\n{self.output()}"
+            self.still_there()
             try:
                 if answer := question():
                     return answer
@@ -72,8 +62,6 @@ class RunningDesk:
                 pass
             time.sleep(0.2)
         raise AssertionError(f"no {what} within {within:.0f} s:\n{self.output()}")
-
-    # ------------------------------------------------------------ driving
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         at = json.loads((self.data / "sandbox.json").read_text())
@@ -104,6 +92,49 @@ class RunningDesk:
 
     def cards(self) -> list[dict[str, Any]]:
         return [message for message in self.messages() if "proposal_approve" in json.dumps(message["blocks"])]
+
+    def fault(self, kind: str, seconds: float) -> None:
+        """Let the sandbox misbehave for a while."""
+        self.ask("/_drive/fault", {"kind": kind, "seconds": seconds})
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every ledger row's content, read as any tool could."""
+        with closing(sqlite3.connect(f"file:{self.data / 'ledger.sqlite'}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT body FROM records ORDER BY seq").fetchall()
+        return [json.loads(zlib.decompress(body)) for (body,) in rows]
+
+    def outcomes(self, kind: str) -> list[dict[str, Any]]:
+        """Every recorded outcome of one kind, in order."""
+        return [outcome for row in self.rows() for outcome in row["outcomes"] if outcome["is"] == kind]
+
+
+class RunningDesk(Driver):
+    """Starts `nightdesk run`; `stop` ends it as a service manager would, `kill` as a power cut would."""
+
+    def __init__(self, data: Path, home: Path, *args: str, **extra: str) -> None:
+        self.data = data
+        self.home = home
+        self._log = (home / "desk.log").open("a+")
+        line = [sys.executable, "-m", "bot", "run", "--data-dir", str(data), "--port", "0", *args]
+        env = environment(home, **extra)
+        self.process = subprocess.Popen(line, cwd=ROOT, env=env, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def still_there(self) -> None:
+        assert self.process.poll() is None, f"the desk ended {self.process.returncode}:\n{self.output()}"
+
+    def output(self) -> str:
+        self._log.flush()
+        return (self.home / "desk.log").read_text()
+
+    def ready(self, within: float = 120) -> RunningDesk:
+        """Wait until the greeting of this start is in the signals channel."""
+        self.wait(self._mine, within, "an address")
+        self.wait(lambda: self.messages(), within, "a greeting")
+        return self
+
+    def _mine(self) -> bool:
+        path = self.data / "sandbox.json"
+        return path.exists() and json.loads(path.read_text())["pid"] == self.process.pid
 
     # ------------------------------------------------------------ ending
 

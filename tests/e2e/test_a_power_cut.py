@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import zlib
-from contextlib import closing
-
 from tests.e2e.desk import RunningDesk, command
 
 
@@ -15,11 +10,11 @@ def test_a_killed_desk_comes_back_with_its_position_and_its_card(start) -> None:
     desk.wait(lambda: hold_one_and_keep_one_waiting(desk), 150, "open position beside a pending card")
     heads = [message["ts"] for message in desk.messages()]
     desk.kill()
-    before = ledger(desk)
+    before = desk.rows()
 
     again = start("--feed", "simulated", "--speed", "60").ready()
-    again.wait(lambda: len(ledger(again)) > len(before) + 4, 60, "new ledger rows")
-    after = ledger(again)
+    again.wait(lambda: len(again.rows()) > len(before) + 4, 60, "new ledger rows")
+    after = again.rows()
     assert after[: len(before)] == before
     assert len(order_ids(after)) == len(set(order_ids(after)))
     resumed = next(
@@ -44,13 +39,6 @@ def hold_one_and_keep_one_waiting(desk: RunningDesk) -> bool:
     if not opened and len(waiting) > 1:
         desk.press(waiting[0], "proposal_approve")
     return opened and len(waiting) > 0
-
-
-def ledger(desk: RunningDesk) -> list[dict]:
-    """Every row's content, read as any tool could."""
-    with closing(sqlite3.connect(f"file:{desk.data / 'ledger.sqlite'}?mode=ro", uri=True)) as connection:
-        rows = connection.execute("SELECT body FROM records ORDER BY seq").fetchall()
-    return [json.loads(zlib.decompress(body)) for (body,) in rows]
 
 
 def order_ids(rows: list[dict]) -> list[str]:
