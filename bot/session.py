@@ -8,7 +8,7 @@ import logging
 import platform
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from engine import (
     birth,
     compile_core,
     feed_named,
+    held_symbols,
     last_state,
     load_playbook,
     lock_folder,
@@ -105,8 +106,11 @@ async def open_market(
     choice: Choice, playbook: Playbook, wishes: Wishes, settings: Settings, progress: Progress
 ) -> Market:
     """Build the feed and ask what it trades; an unreachable market may become the simulated one."""
-    feed = _feed(choice, wishes, settings)
-    symbols = tuple(getattr(feed, "symbols", ())) or wishes.symbols or playbook.symbols
+    held = await asyncio.to_thread(held_symbols, choice.data)
+    wanted = (*wishes.symbols, *_left_out(held, wishes.symbols)) if wishes.symbols else ()
+    feed = _feed(choice, wanted, settings)
+    asked = tuple(getattr(feed, "symbols", ())) or wanted or playbook.symbols
+    symbols = (*asked, *_left_out(held, asked))
     if not symbols:
         fail(f"playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
     progress.say(f"{playbook.name} on {choice.feed}: asking for {len(symbols)} symbols")
@@ -122,22 +126,43 @@ async def open_market(
         why = f"trades nothing now ({_reasons(refused)})" if refused else "cannot be reached"
         progress.say(f"{choice.feed} {why}; the desk starts without prices, enters nothing and keeps trying")
         return Market(choice, feed, tuple(symbols), None)
+    _keep_held(choice, held, [*found], wishes.symbols or playbook.symbols or asked, progress)
     for symbol in symbols:
         if symbol not in found:
             progress.say(f"{choice.feed} does not trade {symbol}: {refused.get(symbol, 'unknown')}")
     return Market(choice, feed, tuple(found), found)
 
 
+def _keep_held(
+    choice: Choice, held: Sequence[Symbol], found: Sequence[Symbol], asked: Sequence[Symbol], progress: Progress
+) -> None:
+    """What is held stays in the list, whatever was asked for; a feed without it cannot watch its stop."""
+    if lost := [symbol for symbol in held if symbol not in found]:
+        fail(
+            f"{choice.feed} has no prices for {', '.join(lost)}, which the desk in {choice.data} still holds; "
+            "start on a feed that has them and close the positions first, or name another folder with --data-dir"
+        )
+    if kept := _left_out(held, asked):
+        stays = "stays in the list: the desk still holds it" if len(kept) == 1 else "stay in the list: they are held"
+        progress.say(f"{', '.join(kept)} {stays}")
+
+
+def _left_out(held: Sequence[Symbol], asked: Sequence[str]) -> tuple[Symbol, ...]:
+    """What is held and not meant by any name asked for: `ADA`, `ADAUSDT` and `ADA/USDT` all mean `ADA/USDT`."""
+    names = {name.replace("/", "").upper() for name in asked}
+    return tuple(symbol for symbol in held if not names & {symbol.replace("/", ""), symbol.split("/")[0]})
+
+
 def _reasons(refused: Mapping[Symbol, str]) -> str:
     return ", ".join(f"{symbol} ({why})" for symbol, why in refused.items())
 
 
-def _feed(choice: Choice, wishes: Wishes, settings: Settings) -> Feed:
+def _feed(choice: Choice, symbols: tuple[Symbol, ...], settings: Settings) -> Feed:
     last, closes = last_state(choice.data)
     return feed_named(
         choice.feed,
         speed=choice.speed,
-        symbols=wishes.symbols,
+        symbols=symbols,
         begin=last,
         resume=closes,
         ws_url=settings.kraken_ws_url,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from engine.codec import encode
     from engine.core import compile as compile_core
     from engine.market import FeedNameError, MarketError, feed_named
-    from engine.origins import birth, born_as, last_state
+    from engine.origins import birth, born_as, held_symbols, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
@@ -42,6 +42,7 @@ __all__ = [
     "compile_core",
     "encode",
     "feed_named",
+    "held_symbols",
     "last_state",
     "load_playbook",
     "lock_folder",
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "engine.origins": ("birth", "born_as", "last_state"),
+    "engine.origins": ("birth", "born_as", "held_symbols", "last_state"),
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),

@@ -9,12 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
-from engine.ports import Ledger
+from engine.messages import Record
 from engine.trader import Trader
 
 _log = logging.getLogger(__name__)
+
+
+class Rows(Protocol):
+    """The ledger, to read."""
+
+    def read(self, after: int = 0) -> Iterator[Record]: ...
 
 
 def write(path: Path, trader: Trader) -> None:
@@ -26,7 +34,7 @@ def write(path: Path, trader: Trader) -> None:
     part.replace(path)
 
 
-def read(path: Path, ledger: Ledger) -> Trader | None:
+def read(path: Path, ledger: Rows) -> Trader | None:
     """The Trader as of the checkpoint; None when there is none that fits this ledger and this version."""
     if not path.exists():
         return None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from engine import checkpoint
 from engine.domain import MarketKind, Symbol
-from engine.messages import Born, Minute
+from engine.messages import Born, Minute, PositionClosed, PositionOpened, Record
 from engine.store.ledger import count_rows, read_records
 
 FILE = "ledger.sqlite"
+CHECKPOINT = "checkpoint"
 _TAIL_ROWS = 500
 
 
@@ -39,3 +42,27 @@ def last_state(data: Path) -> tuple[datetime | None, Mapping[Symbol, float]]:
         if isinstance(record.message, Minute):
             closes |= dict(zip(record.message.symbols, record.message.close, strict=True))
     return last, closes
+
+
+def held_symbols(data: Path) -> tuple[Symbol, ...]:
+    """Symbols of the positions that the ledger in `data` left open. Reads from the checkpoint on, judging nothing."""
+    if not (data / FILE).exists():
+        return ()
+    ledger = _Rows(data / FILE)
+    known = checkpoint.read(data / CHECKPOINT, ledger)
+    held = known.held() if known else {}
+    for record in ledger.read(after=known.row[0] if known else 0):
+        for outcome in record.outcomes:
+            if isinstance(outcome, PositionOpened):
+                held[outcome.position.trade_id] = outcome.position.symbol
+            elif isinstance(outcome, PositionClosed):
+                held.pop(outcome.trade.trade_id, None)
+    return tuple(dict.fromkeys(held.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    path: Path
+
+    def read(self, after: int = 0) -> Iterator[Record]:
+        return read_records(self.path, after)

@@ -126,6 +126,12 @@ class Trader:
         """The latest instant that any message brought."""
         return self._desk.now
 
+    def held(self) -> dict[str, Symbol]:
+        """Open trades and their symbols."""
+        positions = self._desk.book.positions() if self._desk.book_ else ()
+        stories = self._desk.stories
+        return {stories[one.strategy, one.symbol].trade_id: one.symbol for one in positions}
+
     def watched(self) -> frozenset[Symbol]:
         """Symbols whose prints matter: held, or with a working order."""
         return self._desk.book.watched() if self._desk.book_ else frozenset()

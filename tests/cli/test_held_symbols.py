@@ -1,0 +1,77 @@
+"""A list that leaves out what the ledger still holds: it stays in, and a feed that cannot know it is refused."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.cli.errors import CliError
+from bot.market_choice import Choice
+from bot.progress import Progress
+from bot.session import Market, Wishes, open_market
+from bot.settings import Settings
+from engine import held_symbols, load_playbook
+from engine.domain import MarketKind
+from engine.store.ledger import SqliteLedger
+from tests.desk.kit import BTC, ETH, Floor
+
+START = datetime(2025, 5, 1, tzinfo=UTC)
+
+
+def ledger_of(floor: Floor, data: Path) -> None:
+    """What a desk was told, as the ledger it would have left."""
+    data.mkdir()
+    ledger = SqliteLedger(data / "ledger.sqlite")
+    for message, outcomes in floor.told:
+        ledger.append(message, outcomes, (), {})
+    ledger.close()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A desk that holds BTC and has sold ETH again."""
+    floor = Floor()
+    floor.hold(BTC)
+    floor.hold(ETH)
+    floor.close(ETH)
+    floor.trade(100.0, ETH)
+    ledger_of(floor, tmp_path / "data")
+    return tmp_path / "data"
+
+
+async def opened(data: Path, feed: str, kind: MarketKind, *symbols: str) -> tuple[Market, str]:
+    out = io.StringIO()
+    choice = Choice(data, feed, kind, 60.0, may_fall_back=False)
+    settings = Settings(_env_file=None)
+    found = await open_market(choice, load_playbook("ema"), Wishes("ema", symbols=symbols), settings, Progress(out))
+    return found, out.getvalue()
+
+
+def test_the_ledger_tells_what_it_left_open(data: Path, tmp_path: Path) -> None:
+    assert held_symbols(data) == (BTC,)
+    assert held_symbols(tmp_path / "nowhere") == ()
+
+
+async def test_a_held_symbol_that_was_not_asked_for_stays_in_the_list(data: Path) -> None:
+    market, said = await opened(data, "simulated", MarketKind.SIMULATED, "SOL/USD")
+    assert market.symbols == ("SOL/USD", BTC)
+    assert "BTC/USD stays in the list: the desk still holds it" in said
+
+
+@pytest.mark.parametrize("name", ["BTC/USD", "BTCUSD", "BTC/USD,ETH/USD"])
+async def test_a_held_symbol_that_was_asked_for_is_not_named_twice(data: Path, name: str) -> None:
+    market, said = await opened(data, "simulated", MarketKind.SIMULATED, *name.split(","))
+    assert "stays in the list" not in said
+    assert len(set(market.symbols)) == len(market.symbols)
+
+
+async def test_a_feed_that_cannot_know_a_held_symbol_is_refused_in_a_sentence(data: Path, tmp_path: Path) -> None:
+    rows = ["time,symbol,open,high,low,close,volume"]
+    rows += [f"{(START + timedelta(minutes=n)).isoformat()},SOL/USD,1,1,1,1,5" for n in range(5)]
+    path = tmp_path / "bars.csv"
+    path.write_text("\n".join(rows))
+    with pytest.raises(CliError, match=r"has no prices for BTC/USD, which the desk in .* still holds"):
+        await opened(data, f"replay:{path}", MarketKind.REPLAY)
