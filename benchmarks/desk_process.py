@@ -88,7 +88,10 @@ class DeskProcess:
 
     def database_mb(self) -> float:
         """Memory of the embedded PostgreSQL's processes, shared pages counted once (PSS)."""
-        postmaster = int(next((self.data / "pg").rglob("postmaster.pid")).read_text().split()[0])
+        found = sorted((self.data / "pg").glob("*/postmaster.pid"))
+        if not found:
+            return 0.0
+        postmaster = int(found[0].read_text().split()[0])
         family = {postmaster, *_children(postmaster)}
         return sum(_field(pid, "smaps_rollup", "Pss:") for pid in family)
 

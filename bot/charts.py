@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -227,6 +228,7 @@ def _series(points: Sequence[EquityPoint]) -> list[tuple[float, float]]:
 
 def main() -> int:
     """Read a drawing as JSON from standard input and write its PNG to standard output."""
+    os.nice(10)  # the desk comes first
     told: Mapping[str, Any] = json.load(sys.stdin)
     sys.stdout.buffer.write(equity_png(Drawing(**told)))
     return 0

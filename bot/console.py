@@ -63,7 +63,7 @@ def _position_line(position: Position) -> str:
 
 
 def numbers(desk: Desk) -> dict[str, Any]:
-    """How the desk keeps up, for machines: latencies to the durable record by kind of message, the database, the feed."""
+    """How the desk keeps up, for machines: seconds to the durable record by kind of message, the database, the feed."""
     latencies = {kind.__name__: desk.latency(kind.__name__) for kind in TIMED}
     database, feed = desk.storage.status(), desk.feed_status()
     return {

@@ -71,6 +71,7 @@ class House:
         self._schedule.start()
         self._measuring = asyncio.create_task(self._lag.watch(), name="loop-lag")
         await checkup.look()
+        vitals.keep_pauses_short()
 
     async def close(self, why: str) -> list[Symbol]:
         """Stop in reverse, every part whatever another one does; the symbols of the positions that stay open."""

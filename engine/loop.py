@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -219,7 +220,7 @@ class EngineLoop:
         """Append until it is durable: what was decided is never acted on, and never forgotten, before that."""
         while judged:
             try:
-                with self._ledger.together():
+                with self._ledger.together() if len(judged) > 1 else nullcontext():
                     return [
                         self._ledger.append(e.message, j.outcomes, posts, j.judged_until) for e, j, posts, _ in judged
                     ]
