@@ -83,7 +83,7 @@ async def weigh(desk: DeskProcess, seen: Watched) -> None:
 
 
 async def touch_disk(desk: DeskProcess, seen: Watched) -> None:
-    """Meanwhile, what one small durable write takes on this machine with nothing around it: the desk cannot be faster."""
+    """Meanwhile, what one small durable write takes on this machine: no record can be quicker."""
     with (desk.data.parent / "control").open("wb") as file:
         while True:
             await asyncio.sleep(0.25)

@@ -1,6 +1,7 @@
 """The engine thread: durable before anything acts, timers by itself, and no silent death."""
 
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,17 +22,19 @@ from engine.messages import (
     Minute,
     OrderAcked,
     Pause,
+    PositionClosed,
     Post,
     Press,
     ProposalClosed,
     ProposalOpened,
     Refused,
+    Slice,
 )
 from engine.replaying import replay, verify
 from engine.store.ledger import LedgerError, SqliteLedger, read_records
 from engine.store.reserve import DiskReserve
 from engine.trader import Trader
-from tests.desk.kit import BTC, START, SYMBOLS, Floor, born, of, only, started
+from tests.desk.kit import BTC, ETH, START, SYMBOLS, Floor, born, of, only, started
 
 
 def announce(message, outcomes, snapshot):
@@ -114,6 +117,71 @@ def test_a_press_becomes_a_position_through_inbox_ledger_gateway_and_broker(tmp_
         assert desk.ask(Attempted(START, "U", "x", True)).seq == desk.loop.snapshot().seq
         assert desk.loop.snapshot().positions[0].symbol == BTC
     assert verify(desk.path).bad_seq is None
+    assert replay(read_records(desk.path)).difference is None
+
+
+def three_positions(desk):
+    """Open a position in each symbol at 100; the stops are at 95."""
+    cards = of(ProposalOpened, desk.minute([Floor().enter(symbol) for symbol in SYMBOLS]).outcomes)
+    for symbol, card in zip(SYMBOLS, cards, strict=True):
+        desk.inbox.quotes.put(Quote(symbol, desk.clock.now(), 100.0, 100.0))
+        desk.ask(Press(START, "approve", card.proposal.id, 1, "U1", Role.TRADER))
+    fall(desk, 100.0)
+    wait_for(lambda: len(desk.loop.snapshot().positions) == 3)
+
+
+def fall(desk, price):
+    desk.clock.advance(timedelta(seconds=1))
+    for symbol in SYMBOLS:
+        desk.inbox.on_print(Print(symbol, desk.clock.now(), price, 5.0, desk.clock.now()))
+
+
+def test_prints_that_wait_share_one_write_and_each_has_its_row(tmp_path):
+    gate, said, seen = threading.Event(), [], []
+    gate.set()
+    desk = House(tmp_path)
+    desk.loop.on_record(lambda record: seen.append((record.seq, sum(1 for _ in read_records(desk.path)))))
+    desk.loop.on_record(lambda record: gate.wait(60))
+    desk.begin()
+    three_positions(desk)
+    gate.clear()
+    desk.inbox.submit(Attempted(START, "U", "x", True))
+    wait_for(lambda: not len(desk.inbox))
+    fall(desk, 90.0)
+    last = desk.ledger.head()[0]
+    desk.ledger._connection.set_trace_callback(said.append)
+    gate.set()
+    wait_for(lambda: len(desk.loop.snapshot().trades) == 3)
+    desk.end()
+    assert said.count("COMMIT") == 1
+    closing = [record for record in read_records(desk.path, last) if of(PositionClosed, record.outcomes)]
+    assert [record.message.symbol for record in closing] == list(SYMBOLS)
+    assert all(seq <= rows for seq, rows in seen)
+    assert verify(desk.path).bad_seq is None
+    assert replay(read_records(desk.path)).difference is None
+
+
+def test_a_print_that_cannot_be_judged_takes_none_of_its_neighbours_along(tmp_path):
+    class Stumbling(Trader):
+        def judge(self, message):
+            if isinstance(message, Slice) and message.symbol == ETH and message.low < 95:
+                raise ZeroDivisionError("a bug")
+            return super().judge(message)
+
+    gate = threading.Event()
+    gate.set()
+    desk = House(tmp_path, trader=Stumbling)
+    desk.loop.on_record(lambda record: gate.wait(60))
+    desk.begin()
+    three_positions(desk)
+    gate.clear()
+    desk.inbox.submit(Attempted(START, "U", "x", True))
+    wait_for(lambda: not len(desk.inbox))
+    fall(desk, 90.0)
+    gate.set()
+    wait_for(lambda: any(hold.code == "FAULT" for hold in desk.loop.snapshot().holds))
+    assert [position.symbol for position in desk.loop.snapshot().positions] == [ETH]
+    desk.end()
     assert replay(read_records(desk.path)).difference is None
 
 

@@ -143,3 +143,25 @@ def test_people_are_turned_away_when_nothing_can_be_recorded_and_the_rest_stays(
     assert box.refuse_people(RuntimeError("disk full")) == 1
     assert isinstance(answer.exception(0), RuntimeError)
     assert isinstance(taken(box)[0], Slice)
+
+
+def test_prints_are_taken_together_up_to_the_first_message_of_another_kind():
+    _, box = inbox()
+    box.watch(frozenset({BTC, "ETH/USD", "SOL/USD"}), {}, {})
+    box.on_print(trade(0, 100.0))
+    box.on_print(trade(1, 10.0, symbol="ETH/USD"))
+    box.submit(Pause(START, "U1", Role.TRADER))
+    box.on_print(trade(2, 1.0, symbol="SOL/USD"))
+    assert [entry.message.symbol for entry in box.slices(32)] == [BTC, "ETH/USD"]
+    assert box.slices(32) == []
+    assert [type(message) for message in taken(box)] == [Pause, Slice]
+
+
+def test_no_more_prints_are_taken_together_than_asked_for():
+    _, box = inbox()
+    box.watch(frozenset({BTC, "ETH/USD"}), {}, {})
+    box.on_print(trade(0, 100.0))
+    box.on_print(trade(1, 10.0, symbol="ETH/USD"))
+    assert [entry.message.symbol for entry in box.slices(1)] == [BTC]
+    box.on_print(trade(2, 11.0, symbol="ETH/USD"))
+    assert [message.high for message in taken(box)] == [11.0]

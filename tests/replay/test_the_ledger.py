@@ -164,6 +164,29 @@ def test_a_full_disk_writes_nothing_and_says_so(tmp_path):
     assert verify(ledger.path).rows == 3
 
 
+def test_rows_written_together_are_seen_by_nobody_before_their_end(tmp_path):
+    ledger = fill(tmp_path / "ledger.sqlite", 2)
+    with ledger.together():
+        for name in "AB":
+            ledger.append(Attempted(START, name, "x", True), (), (), {})
+        assert len(list(read_rows(ledger.path))) == 2
+    assert verify(ledger.path).rows == 4
+
+
+def one_and_no_more(ledger):
+    ledger.append(Attempted(START, "A", "x", True), (), (), {})
+    raise LedgerError("no room for the next")
+
+
+def test_of_rows_written_together_none_is_left_when_one_fails(tmp_path):
+    ledger = fill(tmp_path / "ledger.sqlite", 2)
+    with pytest.raises(LedgerError), ledger.together():
+        one_and_no_more(ledger)
+    assert ledger.head()[0] == 2
+    assert ledger.append(Attempted(START, "B", "x", True), (), (), {}).seq == 3
+    assert verify(ledger.path).rows == 3
+
+
 def test_two_writers_cannot_fork_the_chain(tmp_path):
     first = fill(tmp_path / "ledger.sqlite", 2)
     second = SqliteLedger(first.path)
