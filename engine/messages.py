@@ -49,7 +49,10 @@ class Born:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A process took over. Carries everything a replay needs to rebuild the same Trader."""
+    """A process took over. Carries everything a replay needs to rebuild the same Trader.
+
+    `anew` is False where the same process learnt more of its instruments from a feed that answered late.
+    """
 
     at: datetime
     version: str
@@ -58,6 +61,7 @@ class Started:
     playbook_yaml: str
     instruments: tuple[Instrument, ...]
     platform: str = ""
+    anew: bool = True
 
 
 @dataclass(frozen=True, slots=True)

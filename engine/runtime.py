@@ -184,7 +184,7 @@ class Desk:
             await self._ask(born)
         await self._ask(self._started(now))
 
-    def _started(self, now: datetime) -> Started:
+    def _started(self, now: datetime, anew: bool = True) -> Started:
         symbols = tuple(symbol for symbol in self.terms.symbols if symbol in self._instruments)
         return Started(
             at=now,
@@ -194,13 +194,14 @@ class Desk:
             playbook_yaml=self.terms.playbook.text,
             instruments=tuple(self._instruments[symbol] for symbol in symbols),
             platform=self.terms.platform,
+            anew=anew,
         )
 
     async def _reached(self, found: dict[Symbol, Instrument]) -> None:
         """The feed has answered at last: where its instruments are news, the desk starts over from them."""
         if {symbol: self._instruments.get(symbol) for symbol in found} != found:
             self._instruments.update(found)
-            await self._ask(self._started(self.clock.now()))
+            await self._ask(self._started(self.clock.now(), anew=False))
 
     def _gap(self, change: FeedChanged, since: datetime) -> None:
         for symbol in change.symbols or self.terms.symbols:

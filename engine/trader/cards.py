@@ -85,12 +85,12 @@ def close_card(
     by: str,
     at: datetime,
     why: str | None = None,
-    quantity: float | None = None,
+    granted: tuple[float, float] | None = None,
 ) -> Proposal:
-    """A card's end. Its symbol rests after a rejection or an expiry."""
+    """A card's end; `granted` is quantity and price of an approval. Its symbol rests after a rejection or an expiry."""
     proposal = replace(card.proposal, status=status, decided_by=by, decided_at=at, decided_why=why)
-    if quantity is not None and quantity != proposal.quantity:
-        proposal = _resized(proposal, quantity)
+    if granted is not None:
+        proposal = _resized(proposal, *granted)
     del desk.cards[proposal.id]
     desk.closed_cards[proposal.id] = proposal
     if len(desk.closed_cards) > CARDS_KEPT:
@@ -101,9 +101,9 @@ def close_card(
     return proposal
 
 
-def _resized(proposal: Proposal, quantity: float) -> Proposal:
-    """The card for another quantity: everything that is money follows it."""
-    share = quantity / proposal.quantity
+def _resized(proposal: Proposal, quantity: float, price: float) -> Proposal:
+    """The card for what was granted: everything that is money follows it."""
+    share = min(1.0, quantity * price / (proposal.quantity * proposal.price))
     added = proposal.exposure_after - proposal.exposure_before
     return replace(
         proposal,

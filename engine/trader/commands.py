@@ -113,7 +113,10 @@ def on_panic(desk: Memory, message: Panic) -> None:
 
 
 def on_resume(desk: Memory, message: Resume) -> None:
-    """Lift a person's pause, a confirmed panic, or a breaker that a person may lift."""
+    """Lift a person's pause, a confirmed panic, a breaker after its cool-down, or a hold of the desk's machinery.
+
+    A daily loss ends at midnight, and a lost lease with the next start: neither is lifted by hand.
+    """
     if not _allowed(desk, "resume", Role.RISK, message.by, message.role, message.at):
         return
     code = message.code or holds.PAUSE
@@ -123,11 +126,14 @@ def on_resume(desk: Memory, message: Resume) -> None:
         _no(desk, "NO_HOLD", message.at, f"there is no hold {code} to lift; holds in force: {standing}")
     elif code == holds.DAILY_LOSS:
         _no(desk, "HOLD_UNTIL", message.at, "a daily-loss hold ends at local midnight, not by hand")
+    elif code == holds.LEASE:
+        words = "another desk has this desk's database; stop one of the two, then start this one again"
+        _no(desk, "LEASE", message.at, words)
     elif hold.until is not None and hold.until > message.at:
         _no(desk, "COOL_DOWN", message.at, f"{code} cools down until {hold.until:%Y-%m-%d %H:%M} UTC")
     else:
         holds.lift(desk, code, message.by)
-        if not holds.is_persons(code):
+        if holds.is_cores_own(code):
             apply(desk, desk.book.lift(code, micros(message.at)))
         relevel(desk, micros(message.at))
 

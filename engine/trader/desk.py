@@ -10,7 +10,7 @@ from engine import messages as m
 from engine.domain import Symbol
 from engine.messages import Message, Outcome, Record
 from engine.snapshot import Snapshot
-from engine.trader import commands, deciding, duties, orders, presses, prices, saving
+from engine.trader import acks, commands, deciding, duties, presses, prices, saving
 from engine.trader.duties import Due
 from engine.trader.memory import Memory
 from engine.trader.picture import draw
@@ -29,7 +29,7 @@ _HANDLERS: dict[type, Callable[[Memory, Any], None]] = {
     m.Resume: commands.on_resume,
     m.Panic: commands.on_panic,
     m.Guarded: commands.on_guarded,
-    m.Acked: orders.on_acked,
+    m.Acked: acks.on_acked,
     m.FeedChanged: prices.on_feed_changed,
     m.Timer: duties.on_timer,
     m.HealthSeen: duties.on_health_seen,

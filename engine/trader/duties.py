@@ -119,6 +119,9 @@ def on_started(desk: Memory, message: Started) -> None:
     if first:
         desk.first_started = message.at
         _set_day(desk, message.at)
+    if message.anew:
+        holds.lift_of_the_process(desk)
+        relevel(desk, micros(message.at))
     advance(desk, message.at)
     prices.forget_silence(desk, message.at)
     state = holds.strictest(desk).value

@@ -12,7 +12,8 @@ from engine.slots import local_instant
 from engine.trader.memory import Memory
 
 PAUSE, PANIC, DAILY_LOSS, DRAWDOWN, LOSSES = "PAUSE", "PANIC", "DAILY_LOSS", "DRAWDOWN", "LOSSES"
-_PERSONS = (PAUSE, PANIC)
+FEED, ANALYST, LEASE, RECONCILIATION = "FEED", "ANALYST", "LEASE", "RECONCILIATION"
+_OF_THE_PROCESS = (FEED, ANALYST, LEASE)  # their machinery starts anew with every process
 _CORES_OWN = (DAILY_LOSS, DRAWDOWN, LOSSES)
 
 
@@ -66,8 +67,15 @@ def why_held(desk: Memory) -> str:
     )
 
 
-def is_persons(code: str) -> bool:
-    return code in _PERSONS
+def is_cores_own(code: str) -> bool:
+    """Whether the core keeps this breaker itself, and must be told when it is lifted."""
+    return code in _CORES_OWN
+
+
+def lift_of_the_process(desk: Memory) -> None:
+    """A process starts: what its feed, its analyst and its lease held back begins anew with them."""
+    for code in _OF_THE_PROCESS:
+        lift(desk, code, "desk")
 
 
 def on_breaker(desk: Memory, event: Event) -> None:

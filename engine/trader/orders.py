@@ -1,12 +1,12 @@
-"""Order intents: derived ids, recorded before anything is sent; acknowledgements that come back."""
+"""Order intents: derived ids, recorded before anything is sent."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from engine.client_ids import client_id
-from engine.domain import Consent, ExitReason, Hold, Order, Side, State
-from engine.messages import Acked, HoldPlaced, OrderAcked, OrderCancelled, OrderIntended
+from engine.domain import Consent, ExitReason, Order, Side
+from engine.messages import OrderCancelled, OrderIntended
 from engine.trader.memory import Cell, Exit, Memory, Story
 
 
@@ -72,29 +72,6 @@ def _intend(desk: Memory, order: Order) -> None:
 def is_unknown(desk: Memory, symbol: str) -> bool:
     """Whether an order on the symbol has no known outcome: nothing new is ordered there until it has."""
     return any(order.symbol == symbol for order in desk.unacked.values())
-
-
-def on_acked(desk: Memory, message: Acked) -> None:
-    """The broker took an order or refused it. A refused entry is dropped; a refused exit or a filled one is serious."""
-    order = desk.unacked.pop(message.client_id, None)
-    if order is None:
-        return
-    desk.say(OrderAcked(message.client_id, order.symbol, message.ok, message.reason, message.validated))
-    cell = (order.strategy, order.symbol)
-    story = desk.stories.get(cell)
-    if message.ok:
-        if story is not None and message.validated is not None:
-            story.validated = message.validated
-        return
-    untouched = story is not None and not story.filled.get(order.client_id, 0.0)
-    if order.purpose == "entry" and story is not None and untouched:
-        drop_entry(desk, story, f"the broker refused it: {message.reason}")
-        return
-    note = f"the broker refused order {order.client_id} for {order.symbol}: {message.reason}"
-    if "RECONCILIATION" not in desk.holds:
-        hold = Hold("RECONCILIATION", State.REDUCING, "rule:reconciliation", message.at, None, note)
-        desk.holds[hold.code] = hold
-        desk.say(HoldPlaced(hold))
 
 
 def drop_entry(desk: Memory, story: Story, why: str) -> None:

@@ -138,7 +138,7 @@ def _grant(desk: Memory, message: Press, card: Card, price: float, limit: float)
     for event in desk.book.grant(card.intent, micros(message.at), price, quantity, worst):
         if event.kind == EventKind.GRANTED:
             granted = True
-            _granted(desk, message, card, event.quantity or quantity, quantity, worst)
+            _granted(desk, message, card, event, quantity, worst)
         elif event.kind == EventKind.REFUSED:
             _refused_by_risk(desk, message, card, event)
         elif granted:
@@ -150,9 +150,10 @@ def _spend(limit: float) -> float:
     return 1 / (1 - min(limit, 0.99))
 
 
-def _granted(desk: Memory, message: Press, card: Card, quantity: float, most: float, worst: float) -> None:
+def _granted(desk: Memory, message: Press, card: Card, event: Event, most: float, worst: float) -> None:
+    quantity = event.quantity or most
     why = "half size" if message.action == "half" else None
-    closed = close_card(desk, card, ProposalStatus.APPROVED, message.by, message.at, why, quantity)
+    closed = close_card(desk, card, ProposalStatus.APPROVED, message.by, message.at, why, (quantity, event.price))
     desk.trades_made += 1
     story = Story(f"T{desk.trades_made}", closed, card.intent, card.signal, closed.expires)
     desk.stories[(closed.strategy, closed.symbol)] = story

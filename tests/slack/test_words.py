@@ -287,3 +287,17 @@ def test_a_message_too_long_is_shortened_and_says_so() -> None:
 )
 def test_the_check_names_what_slack_would_refuse(message: dict[str, Any], fault: str) -> None:
     assert any(fault in problem for problem in check_message(message))
+
+
+@pytest.mark.parametrize(
+    ("code", "promised", "not_promised"),
+    [
+        ("PAUSE", "resumes: /resume, or the button", "nobody"),
+        ("FAULT", "presses Resume", "resumes: /resume"),
+        ("LEASE", "nobody lifts it by hand", "/resume"),
+    ],
+)
+def test_a_hold_promises_only_what_ends_it(words: Words, code: str, promised: str, not_promised: str) -> None:
+    ((_, shown), *_) = rendered(words, said([HoldPlaced(hold(code))]))
+    assert promised in json.dumps(shown.blocks)
+    assert not_promised not in json.dumps(shown.blocks)
