@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from bot.numbers import named
 from bot.render import amount, money, percent, price
 from engine.messages import (
     AlarmCleared,
@@ -41,7 +42,7 @@ def lines(record: Record) -> Iterator[str]:
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:
-    return f" ({', '.join(f'{name} {price(value)}' for name, value in numbers.items())})" if numbers else ""
+    return f" ({', '.join(f'{name} {value}' for name, value in named(numbers))})" if numbers else ""
 
 
 def _proposed(outcome: ProposalOpened) -> str:

@@ -149,7 +149,7 @@ def content(
         "limits": [limit_row(use.name, use.used, use.limit, use.unit) for use in snapshot.limits],
         "verdict": judged,
         "answer": _ANSWERS[judged.phase],
-        "criteria": [criterion_row(one) for one in (*judged.deciding, *judged.beside)],
+        "criteria": [(one.met, criterion_row(one)) for one in (*judged.deciding, *judged.beside)],
         "base": base,
         "anchor": f"{snapshot.seq}:{snapshot.head[:12]}",
     }
@@ -183,16 +183,15 @@ def would_have_made(proposal: Proposal, close: float) -> float:
 
 def limit_row(name: str, used: float, limit: float, unit: str) -> str:
     """`max positions 2 of 5 (40 %)`."""
-    share = f" ({percent(used / limit, digits=0)})" if limit else ""
+    share = f" ({percent(used / limit, digits=0)})" if limit and limit != 1 else ""
     return f"{name.replace('_', ' ')} {_shown(used, unit)} of {_shown(limit, unit)}{share}"
 
 
 def criterion_row(one: verdict.Criterion) -> str:
-    """`met: win rate 54.00 % (above 50.00 %)`."""
-    word = "not known" if one.met is None else "met" if one.met else "not met"
+    """`win rate 54 % (above 50 %)`."""
     value = "" if one.value is None else f" {_shown(one.value, one.unit)}"
     side = "at least" if one.unit == "count" else "above" if one.above else "below"
-    return f"{word}: {one.name}{value} ({side} {_shown(one.limit, one.unit)})"
+    return f"{one.name}{value} ({side} {_shown(one.limit, one.unit)})"
 
 
 def _shown(value: float, unit: str) -> str:
@@ -200,7 +199,9 @@ def _shown(value: float, unit: str) -> str:
         return money(value)
     if unit == "ratio":
         return ratio(value)
-    return percent(value) if unit == "fraction" else figure(value)
+    if unit != "fraction":
+        return figure(value)
+    return percent(value, digits=0 if round(value * 100, 2) % 1 == 0 else 2)
 
 
 def _vetoes(vetoed: Iterable[Proposal], snapshot: Snapshot, window: Window) -> Iterable[Veto]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -10,6 +12,14 @@ from bot.cli.errors import fail
 from bot.sandbox import SANDBOX_ROLES, Sandbox
 from bot.settings import Settings
 from engine.domain import Role
+
+HOST = "127.0.0.1"
+
+BANNERS = {
+    "simulated": "Simulated market: invented prices, paper trades",
+    "replay": "Replay: recorded prices, paper trades",
+}
+"""What the page says above everything, by the market's label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +43,22 @@ class Workspace:
             address = await sandbox.start()
         except OSError as error:
             fail(error.strerror or str(error))
-        sandbox.label = label or None
+        sandbox.label = BANNERS.get(label, label) or None
         print(address, file=out, flush=True)
         return cls(sandbox.bot_token, sandbox.app_token, sandbox.api_url, with_sandbox_roles(settings), sandbox)
 
     async def close(self) -> None:
         if self.sandbox is not None:
             await self.sandbox.stop()
+
+
+def require_free(port: int) -> None:
+    """Raise `CliError` where a port asked for is taken, before anything is made."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        fail(f"port {port} is taken: give another with --port, or stop what uses it" if taken else str(error))
 
 
 def require_both_tokens(settings: Settings) -> None:

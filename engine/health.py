@@ -62,6 +62,11 @@ class Facts:
     database_behind: timedelta | None = None  # real age of the oldest row that is not projected yet
     posts_waiting: int | None = None
     oldest_post: timedelta | None = None  # real age of the oldest undelivered post
+    posts_failed: int = 0  # posts given up: Slack would not take them
+    post_detail: str = ""  # what Slack said of the posts that wait
+    rows_unread: int | None = None  # ledger rows that delivery has not read
+    unread_for: timedelta = timedelta(0)  # real time for which it has not
+    outbox_trouble: str = ""  # why delivery's own file cannot be read
     slack_up: bool | None = None
     slack_detail: str = ""
     latency_p99_ms: float | None = None  # message received → record durable
@@ -75,7 +80,7 @@ class Facts:
     models: int | None = None  # promoted models that should be predicting
     report_due: datetime | None = None  # the last report slot that fell due since the start
     report_key: str = ""
-    report_done: bool | None = None  # that slot is in the ledger
+    report_done: bool | None = None  # that slot's report stands in Slack
     clock_skew: timedelta | None = None  # against the feed's or the venue's clock
     second_path: str = ""  # what went wrong on the second alert path, "" if nothing
 
@@ -156,13 +161,38 @@ def _slack(facts: Facts) -> Iterator[Reading]:
         sentence = "Slack is connected." if facts.slack_up else f"Slack is not connected{detail}. The desk trades on."
         yield Reading("slack", OK if facts.slack_up else WARNING, None, "", sentence)
     if facts.posts_waiting is not None:
-        age = facts.oldest_post or timedelta(0)
-        status = _level(age / POST_WARNING, 1, POST_CRITICAL / POST_WARNING) if facts.posts_waiting else OK
-        waiting = f"Waiting for delivery: {_count(facts.posts_waiting, 'message')}, the oldest for {_span(age)}."
-        sentence = waiting if facts.posts_waiting else "Every message is delivered."
-        yield Reading("outbox", status, float(facts.posts_waiting), "count", sentence)
+        yield from _delivery(facts, facts.posts_waiting)
     if facts.second_path:
         yield Reading("second path", WARNING, None, "", f"The second alert path failed: {facts.second_path}.")
+
+
+def _delivery(facts: Facts, waiting: int) -> Iterator[Reading]:
+    """What waits for Slack, and whether delivery has read what the ledger says is to be said."""
+    if facts.outbox_trouble:
+        yield Reading("outbox", CRITICAL, None, "", f"Nothing is delivered: {facts.outbox_trouble}.")
+        return
+    behind = facts.unread_for >= 2 * timedelta(seconds=CHECK_EVERY)
+    yield _outbox(facts, waiting, behind)
+    if (rows := facts.rows_unread) is not None:
+        level = _level(facts.unread_for / POST_WARNING, 1, POST_CRITICAL / POST_WARNING)
+        unread = f"Delivery has not read the ledger's last {_count(rows, 'row')} for {_span(facts.unread_for)}."
+        words = unread if behind else "Delivery has read the ledger to its end."
+        yield Reading("delivery", level if behind else OK, float(rows), "count", words)
+
+
+def _outbox(facts: Facts, waiting: int, behind: bool) -> Reading:
+    age = facts.oldest_post or timedelta(0)
+    status = _level(age / POST_WARNING, 1, POST_CRITICAL / POST_WARNING) if waiting else OK
+    because = f" ({facts.post_detail})" if facts.post_detail else ""
+    if waiting:
+        sentence = f"Waiting for delivery: {_count(waiting, 'message')}, the oldest for {_span(age)}{because}."
+    elif behind:
+        sentence = "No message waits of those that delivery knows."
+    else:
+        sentence = "Every message is delivered."
+    if facts.posts_failed:
+        sentence += f" Given up, because Slack would not take them: {_count(facts.posts_failed, 'message')} so far."
+    return Reading("outbox", status, float(waiting), "count", sentence)
 
 
 def _pace(facts: Facts) -> Iterator[Reading]:
@@ -212,15 +242,20 @@ def _work(facts: Facts) -> Iterator[Reading]:
         yield Reading("models", OK, float(models), "count", sentence)
 
 
+def _report_named(key: str) -> str:
+    """`evening of 2026-11-20` for the slot `evening:2026-11-20`."""
+    return key.replace(":", " of ", 1)
+
+
 def _report(facts: Facts) -> Iterator[Reading]:
     """The report is the heartbeat: its absence must be noticed."""
     if facts.report_due is None or facts.report_done is None:
         return
     overdue = facts.now - facts.report_due
     if facts.report_done or overdue <= LATE_AFTER * facts.speed:
-        yield Reading("report", OK, None, "", f"The last report due was {facts.report_key}.")
+        yield Reading("report", OK, None, "", f"The last report due was {_report_named(facts.report_key)}.")
     else:
-        sentence = f"The report {facts.report_key} was due {_span(overdue)} ago and has not been posted."
+        sentence = f"The report {_report_named(facts.report_key)} was due {_span(overdue)} ago and has not been posted."
         yield Reading("report", CRITICAL, overdue.total_seconds(), "s", sentence)
 
 

@@ -9,6 +9,7 @@ from bot.blocks import Rendered, section
 from bot.cards import labelled
 from bot.commands.asking import count_of, lines
 from bot.front import Answer, Ask, Front, Handler, outcomes
+from bot.ids import DEEDS, ActionId, ViewId, pressed
 from bot.render import price
 from engine.domain import Role
 from engine.messages import (
@@ -37,6 +38,19 @@ LATER = {
     "backtest": "Backtesting from Slack",
 }
 AUDITED = (Press, ClosePosition, MoveStop, Pause, Resume, Panic, RoleClaimed, TierChanged, Attempted, Started, Stopped)
+_ORDERS = frozenset(
+    {
+        "/pause",
+        ActionId.PROPOSAL_APPROVE,
+        ActionId.PROPOSAL_REJECT,
+        ActionId.PROPOSAL_HALF,
+        ActionId.POSITION_CLOSE,
+        ActionId.POSITION_HALF,
+        ActionId.RESUME_CONFIRM,
+        ActionId.PANIC_CONFIRM,
+        *ViewId,
+    }
+)
 LOOK_BACK = 20_000  # rows of the ledger that one /desk audit reads
 
 
@@ -96,10 +110,11 @@ async def _universe(front: Front, ask: Ask) -> Rendered:
 
 
 async def _config(front: Front, ask: Ask) -> Rendered:
-    heading = front.words.line("config", "heading")
-    settings = {**front.config, **{f"{name} (this run)": item for name, item in front.snapshot().settings.items()}}
-    rows = [front.words.line("config", "line", name=name, value=item) for name, item in settings.items()]
-    return _listed(front, [heading, *rows])
+    """What is set, what this run and the playbook's overrides come to, and the names of what is not set."""
+    snapshot = front.snapshot()
+    run = {"playbook": snapshot.playbook, "market": snapshot.kind, "capital": f"{snapshot.capital:g}"}
+    parts = front.words.parts("config", {"run": run | dict(snapshot.settings), "config": front.config})
+    return _listed(front, [parts["heading"], parts["run"], parts["set"], parts["unset"]])
 
 
 async def _version(front: Front, ask: Ask) -> Rendered:
@@ -118,7 +133,14 @@ async def _audit(front: Front, ask: Ask) -> Rendered:
 
 
 def _audited(front: Front, start: int, n: int) -> deque[Record]:
-    return deque((record for record in front.desk.records(start) if isinstance(record.message, AUDITED)), maxlen=n)
+    return deque((record for record in front.desk.records(start) if _tells(record.message)), maxlen=n)
+
+
+def _tells(message: Message) -> bool:
+    """Whether a row belongs in the list; of a press that ordered something the order itself is the line."""
+    if isinstance(message, Attempted):
+        return not (message.allowed and message.what in _ORDERS)
+    return isinstance(message, AUDITED)
 
 
 def _audit_line(front: Front, record: Record) -> str:
@@ -138,7 +160,7 @@ def _what(message: Message) -> str:
         case MoveStop():
             return f"move the stop of {message.symbol} to {price(message.stop)}"
         case Attempted():
-            return f"{message.what} {message.detail}".strip()
+            return _attempted(message)
         case Resume():
             return f"resume {message.code or ''}".strip()
         case Pause() | Panic():
@@ -149,6 +171,15 @@ def _what(message: Message) -> str:
             return f"tier of {message.strategy or 'the desk'} to {message.tier}"
         case _:
             return type(message).__name__.lower()
+
+
+def _attempted(message: Attempted) -> str:
+    """`/why BTC`, `asking why (T3)`, `closing a position (has viewer, needs trader)`."""
+    at = pressed(message.detail)
+    detail = at.id if at else message.detail
+    if message.what not in DEEDS:
+        return f"{message.what} {f'({detail})' if not message.allowed and detail else detail}".strip()
+    return f"{DEEDS[message.what]} ({detail})" if detail else DEEDS[message.what]
 
 
 def _listed(front: Front, rows: list[str]) -> Rendered:

@@ -96,7 +96,7 @@ def limit_words(limit: LimitUse) -> dict[str, object]:
 
 
 def hold_card(front: Front, hold: Hold) -> Rendered:
-    made = assemble(front.words.parts("hold_detail", {"hold": hold, "numbers": dict(hold.numbers)}))
+    made = assemble(front.words.parts("hold_detail", {"hold": hold}))
     return Rendered(made.text, [*made.blocks, actions(resume_button(hold))])
 
 

@@ -6,7 +6,8 @@ from bot.blocks import Rendered, assemble, section, stacked
 from bot.cards import labelled
 from bot.commands.asking import lines, symbol_of
 from bot.front import Ask, Front
-from engine.domain import Symbol
+from bot.numbers import named
+from engine.domain import GateStep, Symbol
 
 
 async def why(front: Front, ask: Ask) -> Rendered:
@@ -28,10 +29,12 @@ def explain(front: Front, symbol: Symbol) -> Rendered:
     held = any(position.symbol == symbol for position in snapshot.positions)
     close = snapshot.closes.get(symbol)
     head = assemble(front.words.parts("why", {"decision": decision, "held": held, "close": close}))
-    rows = [front.words.line("why", "row_step", step=step, numbers=_few(step.numbers)) for step in decision.steps]
+    rows = [front.words.line("why", "row_step", step=step, numbers=_shown(step)) for step in decision.steps]
     chain = Rendered("\n".join(rows), [section(text) for text in lines(rows)])
     return labelled(stacked(head, chain), snapshot.label)
 
 
-def _few(numbers: object) -> list[tuple[str, float]]:
-    return list(dict(numbers).items())[:8] if numbers else []  # type: ignore[call-overload]
+def _shown(step: GateStep) -> list[tuple[str, str]]:
+    """The numbers that the sentence has not said already: a limit's "no" names its own."""
+    refused = step.passed is False and step.gate in ("data", "risk", "capital")
+    return [] if refused else named(step.numbers)[:8]

@@ -62,6 +62,15 @@ def test_half_size_halves_everything_on_the_card_that_is_money():
     )
 
 
+def test_an_approval_at_a_lower_price_buys_more_for_the_same_money():
+    floor = Floor()
+    card = floor.propose(price=100.0)
+    closed = only(ProposalClosed, floor.press(card, price=99.6)).proposal
+    assert closed.quantity > card.quantity
+    assert closed.notional == pytest.approx(card.notional)
+    assert closed.worst_loss == pytest.approx(card.worst_loss)
+
+
 def test_a_rejected_card_orders_nothing_and_its_symbol_rests():
     floor = Floor()
     outcomes = floor.press(floor.propose(), "reject")
