@@ -10,17 +10,19 @@ import signal
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
 
 from bot import market_choice
+from bot.background import in_background
 from bot.cli.errors import fail
 from bot.house import House
 from bot.market_choice import Choice
 from bot.progress import Progress
 from bot.settings import Settings
-from bot.workspace import Workspace, require_both_tokens
+from bot.workspace import Workspace, require_both_tokens, require_free
 from engine import (
     Playbook,
     Terms,
@@ -64,24 +66,47 @@ class Market:
     instruments: Mapping[Symbol, Instrument] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A feed that exists, its record read, and what it will be asked for; `held` must be among it."""
+
+    choice: Choice
+    feed: Feed
+    held: tuple[Symbol, ...]
+    symbols: tuple[Symbol, ...]
+
+
 async def serve(wishes: Wishes, settings: Settings, out: TextIO) -> int:
-    """Run the desk until a signal; returns the exit code."""
+    """Run the desk until a signal; returns the exit code. What can be known at once is checked before the compiling."""
     progress = Progress(out)
     require_both_tokens(settings)
     playbook = load_playbook(wishes.playbook, _overrides(wishes, settings))
     choice = market_choice.choose(playbook.name, wishes.feed, wishes.speed, wishes.data_dir, not settings.has_slack)
-    compiling = asyncio.create_task(asyncio.to_thread(compile_core, progress.step))
-    market = await open_market(choice, playbook, wishes, settings, progress)
+    question = question_for(choice, playbook, wishes, settings)
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(lock_folder(market.choice.data))
+        folder = stack.enter_context(lock_folder(choice.data))
         if settings.slack_app_token is not None:
             stack.enter_context(lock_token(settings.slack_app_token.get_secret_value()))
-        label = market.choice.label
-        workspace = await Workspace.open(settings, market.choice.data, label, wishes.port, out)
-        stack.push_async_callback(workspace.close)
+        workspace = None if choice.may_fall_back else await _workspace(choice, wishes, settings, out, stack)
+        if choice.may_fall_back and wishes.port:
+            require_free(wishes.port)
+        compiling = in_background(partial(compile_core, progress.step), "compile")
+        market = await open_market(question, playbook, wishes, settings, progress)
+        if market.choice.data != choice.data:  # fallen back: this desk never was in that folder
+            folder.release()
+            stack.enter_context(lock_folder(market.choice.data))
+        workspace = workspace or await _workspace(market.choice, wishes, settings, out, stack)
         await compiling
         house = House(market.feed, terms(market, playbook, settings), workspace, wishes.debug)
         return await _live(house, market, progress)
+
+
+async def _workspace(
+    choice: Choice, wishes: Wishes, settings: Settings, out: TextIO, stack: contextlib.AsyncExitStack
+) -> Workspace:
+    workspace = await Workspace.open(settings, choice.data, choice.label, wishes.port, out)
+    stack.push_async_callback(workspace.close)
+    return workspace
 
 
 async def _live(house: House, market: Market, progress: Progress) -> int:
@@ -102,17 +127,23 @@ async def _live(house: House, market: Market, progress: Progress) -> int:
     return 0
 
 
-async def open_market(
-    choice: Choice, playbook: Playbook, wishes: Wishes, settings: Settings, progress: Progress
-) -> Market:
-    """Build the feed and ask what it trades; an unreachable market may become the simulated one."""
-    held = await asyncio.to_thread(held_symbols, choice.data)
+def question_for(choice: Choice, playbook: Playbook, wishes: Wishes, settings: Settings) -> Question:
+    """Build the feed, which reads a record's file. Raises what makes it impossible."""
+    held = held_symbols(choice.data)
     wanted = (*wishes.symbols, *_left_out(held, wishes.symbols)) if wishes.symbols else ()
     feed = _feed(choice, wanted, settings)
     asked = tuple(getattr(feed, "symbols", ())) or wanted or playbook.symbols
     symbols = (*asked, *_left_out(held, asked))
     if not symbols:
         fail(f"playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
+    return Question(choice, feed, held, symbols)
+
+
+async def open_market(
+    question: Question, playbook: Playbook, wishes: Wishes, settings: Settings, progress: Progress
+) -> Market:
+    """Ask the feed what it trades; an unreachable market may become the simulated one."""
+    choice, feed, symbols = question.choice, question.feed, question.symbols
     progress.say(f"{playbook.name} on {choice.feed}: asking for {len(symbols)} symbols")
     found = await prepared(feed, symbols)
     refused = feed.status().refused_symbols
@@ -121,12 +152,13 @@ async def open_market(
     if found is None and choice.may_fall_back:
         progress.say(f"{choice.feed} cannot be reached; falling back to the simulated market")
         fallback = market_choice.fallen_back(playbook.name, wishes.data_dir)
-        return await open_market(fallback, playbook, wishes, settings, progress)
+        again = question_for(fallback, playbook, wishes, settings)
+        return await open_market(again, playbook, wishes, settings, progress)
     if found is None:
         why = f"trades nothing now ({_reasons(refused)})" if refused else "cannot be reached"
         progress.say(f"{choice.feed} {why}; the desk starts without prices, enters nothing and keeps trying")
-        return Market(choice, feed, tuple(symbols), None)
-    _keep_held(choice, held, [*found], wishes.symbols or playbook.symbols or asked, progress)
+        return Market(choice, feed, symbols, None)
+    _keep_held(choice, question.held, [*found], wishes.symbols or playbook.symbols or symbols, progress)
     for symbol in symbols:
         if symbol not in found:
             progress.say(f"{choice.feed} does not trade {symbol}: {refused.get(symbol, 'unknown')}")

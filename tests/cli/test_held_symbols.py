@@ -11,7 +11,7 @@ import pytest
 from bot.cli.errors import CliError
 from bot.market_choice import Choice
 from bot.progress import Progress
-from bot.session import Market, Wishes, open_market
+from bot.session import Market, Wishes, open_market, question_for
 from bot.settings import Settings
 from engine import held_symbols, load_playbook
 from engine.domain import MarketKind
@@ -46,7 +46,9 @@ async def opened(data: Path, feed: str, kind: MarketKind, *symbols: str) -> tupl
     out = io.StringIO()
     choice = Choice(data, feed, kind, 60.0, may_fall_back=False)
     settings = Settings(_env_file=None)
-    found = await open_market(choice, load_playbook("ema"), Wishes("ema", symbols=symbols), settings, Progress(out))
+    playbook, wishes = load_playbook("ema"), Wishes("ema", symbols=symbols)
+    question = question_for(choice, playbook, wishes, settings)
+    found = await open_market(question, playbook, wishes, settings, Progress(out))
     return found, out.getvalue()
 
 
