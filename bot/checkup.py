@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.annals import Annals
+from bot.outbox_store import Backlog
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
-from engine import Desk, health, vitals, watch
+from engine import Desk, clock, health, vitals, watch
 from engine.messages import HealthSeen
 from engine.ports import FeedStatus
 
@@ -26,20 +26,36 @@ class SlackState(Protocol):
 
     def status(self) -> str: ...
 
-    def backlog(self) -> tuple[int, float]:
-        """Undelivered posts, and the real age in seconds of the oldest."""
+    def backlog(self) -> Backlog: ...
+
+    def is_reported(self, slot: str) -> bool:
+        """Whether the report of a slot stands in Slack."""
         ...
+
+
+class Unread:
+    """For how long delivery has not read rows that the ledger has. One `see` a check."""
+
+    def __init__(self) -> None:
+        self._mark, self._since = 0, clock.monotonic()
+
+    def see(self, head: int, read: int) -> timedelta:
+        """Real time since what is unread was first seen; `head`, `read`: last sequence of the ledger, of delivery."""
+        now = clock.monotonic()
+        if read >= self._mark:
+            self._mark, self._since = head, now
+        return timedelta(seconds=now - self._since)
 
 
 class Checkup:
     """Collects `Facts`, keeps the watch on alarms, and publishes both."""
 
-    def __init__(self, desk: Desk, slack: SlackState, lag: vitals.LoopLag, annals: Annals, second: SecondPath) -> None:
+    def __init__(self, desk: Desk, slack: SlackState, lag: vitals.LoopLag, second: SecondPath) -> None:
         self._desk = desk
         self._slack = slack
         self._second = second
         self._lag = lag
-        self._annals = annals
+        self._unread = Unread()
         self._watch = watch.Watch.resumed(desk.snapshot().alarms, desk.clock.speed)
         self.schedule: Schedule | None = None
 
@@ -66,7 +82,7 @@ class Checkup:
         desk, snapshot = self._desk, self._desk.snapshot()
         feed = desk.feed_status()
         latency = desk.latency()
-        waiting, oldest = self._slack.backlog()
+        backlog = self._slack.backlog()
         return self._with_database(
             self._with_reports(
                 health.Facts(
@@ -81,11 +97,18 @@ class Checkup:
                     quarantined=sum(feed.quarantined.values()),
                     held={position.symbol: feed.symbols.get(position.symbol) for position in snapshot.positions},
                     jumps=self._jumps(),
-                    posts_waiting=waiting,
-                    oldest_post=timedelta(seconds=oldest),
+                    posts_waiting=backlog.waiting,
+                    oldest_post=timedelta(seconds=backlog.oldest),
+                    posts_failed=backlog.failed,
+                    post_detail=backlog.why,
+                    rows_unread=max(0, snapshot.seq - (backlog.read or 0)),
+                    unread_for=self._unread.see(snapshot.seq, backlog.read or 0),
+                    outbox_trouble=backlog.trouble,
                     slack_up=self._slack.up,
                     slack_detail=self._slack.status(),
                     latency_p99_ms=latency.p99 * 1000 if latency else None,
+                    engine_alive=desk.engine_lives(),
+                    oldest_message=timedelta(seconds=desk.waited()),
                     inbox_depth=desk.waiting(),
                     loop_lag_ms=self._lag.take_ms(),
                     disk_free=vitals.disk_free(desk.terms.data),
@@ -130,12 +153,8 @@ class Checkup:
             facts,
             report_due=slot.due,
             report_key=slot.key,
-            report_done=self._is_reported(slot.key),
+            report_done=self._slack.is_reported(slot.key),
         )
-
-    def _is_reported(self, key: str) -> bool:
-        self._annals.read(self._desk)
-        return any(due.slot == key for due in self._annals.reported)
 
     def _measure(self, facts: health.Facts) -> None:
         projections = self._desk.storage.projections

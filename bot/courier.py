@@ -30,6 +30,19 @@ EVENT = "nightdesk_post"
 TEXT_ONLY = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"}
 UNKNOWN_END = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 GONE = {"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"}
+# What Slack says of the message itself; no waiting mends that. Everything else is about the token, the app, the channel
+# or Slack, which people mend: the post waits for them.
+FAULTY = GONE | TEXT_ONLY | {"no_text", "cannot_reply_to_message"}
+FAULTY_KINDS = (
+    "msg_",
+    "metadata_",
+    "invalid_metadata",
+    "invalid_arg",
+    "too_many_",
+    "markdown_text",
+    "file_",
+    "malware_",
+)
 
 
 class Courier:
@@ -43,13 +56,15 @@ class Courier:
         channels: Mapping[str, str],
         now: Callable[[], float],
         reports: Reports | None = None,
+        reported: Callable[[], None] = lambda: None,
     ) -> None:
-        """`channels`: role → channel id; `now`: real seconds since the epoch."""
+        """`channels`: role → channel id; `now`: real seconds since the epoch; `reported`: a report stands in Slack."""
         self._client = client
         self._store = store
         self._words = words
         self._channels = channels
         self._reports = reports
+        self._reported = reported
         self.now = now
 
     async def deliver(self, post: Waiting) -> None:
@@ -131,17 +146,10 @@ class Courier:
         if code == "ratelimited":
             headers = getattr(error.response, "headers", {})
             raise TryLater(code, float(headers.get("Retry-After", 30))) from error
-        if code in (
-            "not_in_channel",
-            "channel_not_found",
-            "is_archived",
-            "invalid_auth",
-            "token_revoked",
-            "not_authed",
-        ):
-            log.error("Slack does not take posts for %s: %s", post.channel, code)
-            raise TryLater(code) from error
-        raise Refused(code) from error
+        if code in FAULTY or code.startswith(FAULTY_KINDS):
+            raise Refused(code) from error
+        log.error("Slack does not take posts for %s: %s", post.channel, code)
+        raise TryLater(code) from error
 
     async def _message(self, standing: Standing, mention: bool) -> Rendered:
         message = await self._words_of(standing)
@@ -170,6 +178,8 @@ class Courier:
 
     async def _done(self, post: Waiting, channel: str, ts: str, root: str | None, upto: tuple[int, int]) -> None:
         await asyncio.to_thread(self._store.delivered, post, channel, ts, root or ts, upto)
+        if post.template == "report":
+            self._reported()
 
     # -------------------------------------------------------- pictures
 

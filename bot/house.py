@@ -29,7 +29,7 @@ from bot.slack_side import SlackSide
 from bot.workspace import Workspace
 from engine import Desk, SystemClock, Terms, vitals
 from engine.domain import Instrument, Role, Symbol
-from engine.messages import Record, ReportDue
+from engine.messages import Record
 from engine.ports import Feed
 
 
@@ -64,7 +64,7 @@ class House:
         annals = Annals()
         self._slack = slack = self._slack_side(annals, progress)
         await slack.open()
-        checkup = Checkup(self.desk, slack, self._lag, annals, self._second)
+        checkup = Checkup(self.desk, slack, self._lag, self._second)
         zone = self._settings.zone
         self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy)
         checkup.schedule = self._schedule
@@ -94,7 +94,7 @@ class House:
         client = slack_client(self._workspace.bot_token, self._workspace.api_url)
         reporter = Reporter(self.desk, Words(self._settings.zone), annals, self._written)
         front = front_desk(self.desk, self._settings, client, claim=self._claim(progress), reports=reporter)
-        return SlackSide(front, self._workspace, self._data, reporter, _real_now)
+        return SlackSide(front, self._workspace, self._data, reporter, _real_now, self._second.report_posted)
 
     def _written(self) -> float | None:
         """The share of the ledger's rows that the database has, apart from those of the last minute."""
@@ -120,12 +120,9 @@ class House:
         self._loop.call_soon_threadsafe(self._tell, record)
 
     def _tell(self, record: Record) -> None:
-        """What follows a durable record on the loop: delivery, and the second alert path."""
+        """What follows a durable record on the loop: delivery."""
         if self._slack is not None:
             self._slack.wake(record)
-        for outcome in record.outcomes:
-            if isinstance(outcome, ReportDue):
-                self._second.report_posted()
 
     def _tidy(self) -> None:
         logs.tidy(self._data / "logs", _now())

@@ -28,6 +28,7 @@ BACK_OFF = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 UNSEEN_AFTER = 60.0  # a card that waited longer and is over by then is counted, not posted
 STALE = frozenset({"expired", "withdrawn"})
 REFUSALS_MOST = 5
+FOLLOW_AGAIN = 5.0  # seconds after a ledger or an outbox file that could not be read
 
 
 class LedgerReader(Protocol):
@@ -76,8 +77,7 @@ class Outbox:
         """Catch up with the ledger and begin to deliver."""
         self._loop = asyncio.get_running_loop()
         self._maybe_sent = await asyncio.to_thread(self._adopted)
-        await self._follow()
-        self._maybe_sent = None
+        await self._followed()
         work = [self._follow_on(), *(self._rounds_of(channel) for channel in self._channels)]
         self._tasks = [asyncio.create_task(one, name="outbox") for one in work]
 
@@ -88,7 +88,7 @@ class Outbox:
 
     async def flush(self, timeout: float = 10.0) -> bool:
         """Deliver what is due, for at most `timeout` seconds; False when something is left for the next start."""
-        await self._follow()
+        await self._followed()
         until = clock.monotonic() + timeout
         while clock.monotonic() < until:
             if not (await asyncio.to_thread(self._store.counts))[0]:
@@ -110,15 +110,28 @@ class Outbox:
     # -------------------------------------------------------- following the ledger
 
     async def _follow_on(self) -> None:
+        """A fault while reading the ledger or writing the outbox never ends the following: it is tried again."""
         while True:
             await self._news.wait()
             self._news.clear()
+            if not await self._followed():
+                await asyncio.sleep(FOLLOW_AGAIN)
+
+    async def _followed(self) -> bool:
+        """Take in what is new; False when that failed, and then there is still news."""
+        try:
             await self._follow()
+        except Exception:  # a full disk, a locked file, a row that cannot be read: logged, seen in /health, tried again
+            log.exception("the ledger could not be followed; trying again in %.0f s", FOLLOW_AGAIN)
+            self._news.set()
+            return False
+        return True
 
     async def _follow(self) -> None:
         async with self._following:
             while await asyncio.to_thread(self._take) == BATCH:
                 pass
+            self._maybe_sent = None
         for event in self._rounds.values():
             event.set()
 
@@ -193,6 +206,7 @@ class Outbox:
             await self._courier.deliver(post)
         except TryLater as later:
             log.debug("post %s waits: %s", post.key, later)
+            await asyncio.to_thread(self._store.unsure, post.key, str(later))
             return later.seconds or BACK_OFF[min(failures, len(BACK_OFF) - 1)]
         except Unsure as lost:
             log.warning("the end of post %s is unknown (%s); looking it up before sending again", post.key, lost)

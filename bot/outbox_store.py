@@ -63,6 +63,18 @@ class Standing:
     root: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far delivery is. Ages in real seconds; `why` is what Slack said of what waits; `read` the last ledger row."""
+
+    waiting: int = 0
+    oldest: float = 0.0
+    failed: int = 0
+    why: str = ""
+    read: int | None = None
+    trouble: str = ""  # why none of this could be found out
+
+
 class OutboxStore:
     """One SQLite file; every call is one transaction and safe from any thread."""
 
@@ -199,6 +211,20 @@ class OutboxStore:
         worst = self._one("SELECT error FROM posts WHERE error != '' AND state != 'done' ORDER BY seq DESC LIMIT 1")
         count, oldest = waiting or (0, None)
         return int(count), oldest, int(failed[0]) if failed else 0, str(worst[0]) if worst else ""
+
+    def backlog(self, now: float) -> Backlog:
+        """Delivery as of the real time `now`."""
+        waiting, oldest, failed, _ = self.counts()
+        why = self._one(
+            "SELECT error FROM posts WHERE error != '' AND state IN ('queued', 'sending') "
+            "ORDER BY priority, seq, place LIMIT 1"
+        )
+        age = max(0.0, now - oldest) if oldest is not None else 0.0
+        return Backlog(waiting, age, failed, str(why[0]) if why else "", self.cursor())
+
+    def is_out(self, subject: str) -> bool:
+        """Whether a message of this subject stands in Slack."""
+        return self._one("SELECT 1 FROM subjects WHERE subject=? AND ts IS NOT NULL", (subject,)) is not None
 
     def _one(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bot.courier import Courier
 from bot.front import Front, Reports
 from bot.home import HomeTabs
 from bot.outbox import Outbox
-from bot.outbox_store import OutboxStore
+from bot.outbox_store import Backlog, OutboxStore
 from bot.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,20 @@ class SlackSide:
     """The Bolt app, its socket, the outbox and the home tabs of one desk."""
 
     def __init__(
-        self, front: Front, workspace: Workspace, data: Path, reports: Reports, now: Callable[[], float]
+        self,
+        front: Front,
+        workspace: Workspace,
+        data: Path,
+        reports: Reports,
+        now: Callable[[], float],
+        reported: Callable[[], None],
     ) -> None:
+        """`now`: real seconds since the epoch; `reported` is called whenever a report stands in Slack."""
         self._front = front
         self._workspace = workspace
         self._reports = reports
         self._now = now
+        self._reported = reported
         self._store = OutboxStore(data / "outbox.sqlite")
         self._tabs = HomeTabs(front)
         self._joining: asyncio.Task[None] | None = None
@@ -47,10 +56,20 @@ class SlackSide:
     def status(self) -> str:
         return self._connection.status() if self._connection else self._refused or "Slack has not been reached yet"
 
-    def backlog(self) -> tuple[int, float]:
-        """Undelivered posts, and the real age in seconds of the oldest."""
-        waiting, oldest, _, _ = self._store.counts()
-        return waiting, max(0.0, self._now() - oldest) if oldest is not None else 0.0
+    def backlog(self) -> Backlog:
+        """How far delivery is; a broken outbox file is told, not raised."""
+        try:
+            return self._store.backlog(self._now())
+        except sqlite3.Error as error:
+            return Backlog(trouble=f"the outbox file cannot be read ({error})")
+
+    def is_reported(self, slot: str) -> bool:
+        """Whether the report of a slot stands in Slack."""
+        try:
+            return self._store.is_out(f"report:{slot}")
+        except sqlite3.Error as error:
+            log.error("the outbox file cannot be read (%s)", error)
+            return False
 
     def wake(self, record: object = None) -> None:
         """There is something new to say. Any thread."""
@@ -83,7 +102,7 @@ class SlackSide:
 
     async def _flush(self, outbox: Outbox) -> None:
         if not await outbox.flush(FLUSH_WITHIN):
-            log.warning("%d messages are still to be delivered; the next start does it", self.backlog()[0])
+            log.warning("%d messages are still to be delivered; the next start does it", self.backlog().waiting)
 
     def _channels(self) -> dict[str, str]:
         settings = self._workspace.settings
@@ -102,7 +121,7 @@ class SlackSide:
     async def _join(self, joined: Joined) -> None:
         self._front.access.team = joined.team
         client, words = self._front.client, self._front.words
-        courier = Courier(client, self._store, words, joined.channels, self._now, self._reports)
+        courier = Courier(client, self._store, words, joined.channels, self._now, self._reports, self._reported)
         self._outbox = Outbox(self._store, courier, self._front.desk, tuple(self._channels()))
         self._connection = Connection(build_app(self._front, self._tabs), self._workspace.app_token)
         await self._connection.open()

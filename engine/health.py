@@ -24,6 +24,7 @@ DISK_WARNING, DISK_CRITICAL = 2 * 1024**3, 500 * 1024**2
 MEMORY_WARNING, MEMORY_CRITICAL = 500 * 1024**2, 1024**3
 LATENCY_WARNING_MS, LATENCY_CRITICAL_MS = 50.0, 1000.0
 LOOP_WARNING_MS, LOOP_CRITICAL_MS = 500.0, 3000.0
+ENGINE_CRITICAL = timedelta(seconds=10)
 INBOX_WARNING, INBOX_CRITICAL = 1_000, 20_000
 LAG_WARNING, LAG_CRITICAL = timedelta(minutes=1), timedelta(minutes=10)
 POST_WARNING, POST_CRITICAL = timedelta(minutes=2), timedelta(minutes=10)
@@ -70,6 +71,8 @@ class Facts:
     slack_up: bool | None = None
     slack_detail: str = ""
     latency_p99_ms: float | None = None  # message received → record durable
+    engine_alive: bool | None = None
+    oldest_message: timedelta | None = None  # real age of the oldest message that waits for the engine
     inbox_depth: int | None = None
     loop_lag_ms: float | None = None
     disk_free: int | None = None  # bytes
@@ -195,6 +198,21 @@ def _outbox(facts: Facts, waiting: int, behind: bool) -> Reading:
     return Reading("outbox", status, float(waiting), "count", sentence)
 
 
+def _engine(facts: Facts) -> Iterator[Reading]:
+    """Whether decisions are made at all: the one thing that no other reading would miss."""
+    if facts.engine_alive is None:
+        return
+    age = facts.oldest_message or timedelta(0)
+    status = OK if facts.engine_alive and age <= ENGINE_CRITICAL else CRITICAL
+    if not facts.engine_alive:
+        sentence = "The engine has ended: no stop acts and no button works. Restart the desk now."
+    elif status == CRITICAL:
+        sentence = f"The engine has not answered for {_span(age)}: stops may not act. See the error log."
+    else:
+        sentence = "The engine decides."
+    yield Reading("engine", status, age.total_seconds(), "s", sentence, mention=status == CRITICAL)
+
+
 def _pace(facts: Facts) -> Iterator[Reading]:
     """How fast messages become records, and whether the loop and the inbox keep up."""
     if (p99 := facts.latency_p99_ms) is not None:
@@ -243,8 +261,8 @@ def _work(facts: Facts) -> Iterator[Reading]:
 
 
 def _report_named(key: str) -> str:
-    """`evening of 2026-11-20` for the slot `evening:2026-11-20`."""
-    return key.replace(":", " of ", 1)
+    """`evening report of 2026-11-20` for the slot `evening:2026-11-20`."""
+    return key.replace(":", " report of ", 1)
 
 
 def _report(facts: Facts) -> Iterator[Reading]:
@@ -253,13 +271,13 @@ def _report(facts: Facts) -> Iterator[Reading]:
         return
     overdue = facts.now - facts.report_due
     if facts.report_done or overdue <= LATE_AFTER * facts.speed:
-        yield Reading("report", OK, None, "", f"The last report due was {_report_named(facts.report_key)}.")
+        yield Reading("report", OK, None, "", f"The last report due was the {_report_named(facts.report_key)}.")
     else:
-        sentence = f"The report {_report_named(facts.report_key)} was due {_span(overdue)} ago and has not been posted."
+        sentence = f"The {_report_named(facts.report_key)} was due {_span(overdue)} ago and has not been posted."
         yield Reading("report", CRITICAL, overdue.total_seconds(), "s", sentence)
 
 
-_CHECKS = (_data_flow, _prices, _database, _slack, _pace, _machine, _work, _report)
+_CHECKS = (_data_flow, _prices, _database, _slack, _engine, _pace, _machine, _work, _report)
 
 
 def _span(span: timedelta) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.checkup import Unread
 from engine.domain import Alarm
 from engine.health import Facts, judge, worst
 from engine.vitals import LoopLag, disk_free, health_status, resident_bytes, write_health
@@ -55,6 +56,9 @@ def test_a_well_desk_has_only_good_readings():
 @pytest.mark.parametrize(
     ("change", "name", "status"),
     [
+        ({"rows_unread": 40, "unread_for": minutes(3)}, "delivery", "warning"),
+        ({"rows_unread": 40, "unread_for": minutes(11)}, "delivery", "critical"),
+        ({"outbox_trouble": "the outbox file cannot be read (disk I/O error)"}, "outbox", "critical"),
         ({"last_data": NOW - minutes(3)}, "data flow", "warning"),
         ({"last_data": NOW - minutes(10)}, "data flow", "critical"),
         ({"last_data": None}, "data flow", "critical"),
@@ -214,3 +218,27 @@ async def test_a_blocked_event_loop_shows_as_lag():
 def test_the_machine_is_measured(tmp_path):
     assert resident_bytes() > 10**6
     assert disk_free(tmp_path) > 0
+
+
+def test_a_post_that_waits_says_why_and_one_given_up_is_not_forgotten():
+    waiting = replace(WELL, posts_waiting=2, oldest_post=minutes(1), post_detail="account_inactive", posts_failed=1)
+    assert "(account_inactive)" in reading(waiting, "outbox").sentence
+    assert "1 message so far" in reading(waiting, "outbox").sentence
+
+
+def test_nobody_says_that_everything_is_delivered_while_the_ledger_is_not_read():
+    assert reading(replace(WELL, rows_unread=3), "outbox").sentence == "Every message is delivered."
+    behind = replace(WELL, rows_unread=40, unread_for=timedelta(seconds=30))
+    assert "Every message" not in reading(behind, "outbox").sentence
+    assert "last 40 rows for 30 s" in reading(behind, "delivery").sentence
+
+
+def test_what_delivery_has_not_read_grows_old_until_it_is_read(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("engine.clock.monotonic", lambda: now[0])
+    unread = Unread()
+    ages = []
+    for head, read in ((5, 5), (9, 5), (12, 5), (14, 11)):
+        now[0] += 10
+        ages.append(unread.see(head, read).total_seconds())
+    assert ages == [0, 0, 10, 0]

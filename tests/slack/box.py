@@ -26,12 +26,17 @@ class Box:
     def __init__(self, desk: FakeDesk, client: AsyncWebClient, words: Words, path: Path) -> None:
         self.desk, self.client, self.words, self.path = desk, client, words, path
         self._second = 0
+        self.reported = 0
 
     async def start(self) -> None:
         self.store = OutboxStore(self.path)
-        courier = Courier(self.client, self.store, self.words, IDS, time.time, Reporter(self.desk, self.words))
+        reporter = Reporter(self.desk, self.words)
+        courier = Courier(self.client, self.store, self.words, IDS, time.time, reporter, self._count)
         self.outbox = Outbox(self.store, courier, self.desk, tuple(IDS), spacing=0.02, unseen_after=0.5)
         await self.outbox.start()
+
+    def _count(self) -> None:
+        self.reported += 1
 
     async def stop(self) -> None:
         await self.outbox.stop()
