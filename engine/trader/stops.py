@@ -64,4 +64,6 @@ def _is_tighter(before: Position, after: Position) -> bool:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.10g}"
+    """A price with the digits that its size deserves, without trailing zeros."""
+    digits = 2 if value >= 100 else max(2, 5 - math.floor(math.log10(value)))
+    return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
