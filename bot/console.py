@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,17 @@ from engine.messages import (
 )
 from engine.snapshot import Snapshot
 
+log = logging.getLogger(__name__)
+
 ACTOR = "console"
 ANSWER_WITHIN = 10.0
 MAX_LINE = 64_000
 TIMED = (Minute, Slice, Analysis)
+PERSONS = ("PAUSE", "PANIC")  # the holds that people place, and `resume` without a code lifts
+
+
+class Unconfirmed(Exception):
+    """What was asked for needs a person's word first; the sentence says for what."""
 
 
 def status_lines(snapshot: Snapshot, feed: str) -> list[str]:
@@ -112,23 +120,36 @@ class Console:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError, ValueError, asyncio.IncompleteReadError):
-                line = await asyncio.wait_for(reader.readline(), ANSWER_WITHIN)
-                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+            with contextlib.suppress(ConnectionError):  # whoever asked has gone
+                writer.write(json.dumps(await self._heard(reader)).encode() + b"\n")
                 await writer.drain()
         finally:
             writer.close()
+
+    async def _heard(self, reader: asyncio.StreamReader) -> dict[str, Any]:
+        try:
+            line = await asyncio.wait_for(reader.readline(), ANSWER_WITHIN)
+        except TimeoutError:
+            return _no(f"no request came within {ANSWER_WITHIN:.0f} s")
+        except ValueError:
+            return _no(f"a request is one line of at most {MAX_LINE} bytes")
+        return await self._answer(line)
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             query = json.loads(line)
             command = self._commands[query["command"]]
-        except (json.JSONDecodeError, KeyError, TypeError):
-            return {"ok": False, "lines": [f"request {line[:80]!r} is none of {', '.join(self._commands)}"]}
+        except (ValueError, KeyError, TypeError):
+            return _no(f"request {line[:80]!r} is none of {', '.join(self._commands)}")
         try:
             lines = await command(query)
         except TimeoutError:
-            return {"ok": False, "lines": [f"the desk did not answer within {ANSWER_WITHIN:.0f} s"]}
+            return _no(f"the desk did not answer within {ANSWER_WITHIN:.0f} s; `nightdesk status` shows what it did")
+        except Unconfirmed as why:
+            return {**_no(f"refused (NOT_CONFIRMED): {why}"), "confirm": query["command"].upper()}
+        except Exception as error:  # whatever broke, the client gets a sentence and the log the rest
+            log.exception("the console's %s failed", query["command"])
+            return _no(f"{query['command']} failed ({type(error).__name__}: {error}); the desk's log has the details")
         answer = {"ok": not any(text.startswith("refused") for text in lines), "lines": lines}
         return {**answer, "numbers": numbers(self.desk)} if command == self._status else answer
 
@@ -137,12 +158,12 @@ class Console:
         return status_lines(self.desk.snapshot(), f"{feed.name} {'up' if feed.up else 'down'}: {feed.detail}")
 
     async def _resume(self, query: Mapping[str, Any]) -> list[str]:
-        """Lift the pause and, when nothing else is named, a panic too: whoever sits at the machine has confirmed it."""
-        codes = [query["code"]] if query.get("code") else [None]
+        """Lift the hold that is named, else what people placed: a pause, and a panic once that is confirmed."""
         held = {hold.code for hold in self.desk.snapshot().holds}
-        if not query.get("code") and "PANIC" in held:
-            codes.append("PANIC")
-        answers = [await self._ask(Resume(self._now(), ACTOR, Role.ADMIN, code)) for code in codes]
+        codes: list[str | None] = [query["code"]] if query.get("code") else [*(one for one in PERSONS if one in held)]
+        if "PANIC" in codes and "PANIC" in held and not query.get("confirmed"):
+            raise Unconfirmed("this lifts the panic, and the desk may buy again")
+        answers = [await self._ask(Resume(self._now(), ACTOR, Role.ADMIN, code)) for code in codes or [None]]
         return [*(line for lines in answers for line in lines), f"state is {self.desk.snapshot().state}"]
 
     async def _close(self, query: Mapping[str, Any]) -> list[str]:
@@ -158,6 +179,10 @@ class Console:
 
     def _now(self) -> Any:
         return self.desk.clock.now()
+
+
+def _no(sentence: str) -> dict[str, Any]:
+    return {"ok": False, "lines": [sentence]}
 
 
 def _symbol(text: str, snapshot: Snapshot) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,6 +14,8 @@ from engine.inbox import Inbox
 from engine.messages import FeedChanged, Minute
 from engine.ports import Feed
 from engine.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 SILENCE = timedelta(seconds=60)  # desk time at speed 1
 LOOK_EVERY = 5.0  # real seconds
@@ -68,10 +71,13 @@ async def poll_silent(desk: Pollable, sink: DeskSink) -> None:
     poll = getattr(desk.feed, "poll", None)
     while poll is not None:
         await asyncio.sleep(LOOK_EVERY)
-        for symbol, side in _silent(desk).items():
-            quote = await poll(symbol)
-            if quote is not None:
-                sink.on_polled(quote, side)
+        try:
+            for symbol, side in _silent(desk).items():
+                quote = await poll(symbol)
+                if quote is not None:
+                    sink.on_polled(quote, side)
+        except Exception:  # one bad answer must not leave later silences unasked for
+            log.exception("asking the venue for silent prices failed; asking again in %.0f s", LOOK_EVERY)
 
 
 def _silent(desk: Pollable) -> dict[Symbol, Side]:

@@ -22,6 +22,7 @@ def add(subparsers: Any) -> None:
     pause.add_argument("reason", nargs="*", help="why, for the record")
     resume = _command(subparsers, "resume", "lift a pause or a panic; a breaker is lifted by its code")
     resume.add_argument("code", nargs="?", help="code of the hold to lift, as `status` shows it")
+    resume.add_argument("--yes", action="store_true", help="do not ask for confirmation when it lifts a panic")
     panic = _command(subparsers, "panic", "cancel everything, close every position, halt the desk")
     panic.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     close = _command(subparsers, "close", "close the position in SYMBOL at the next price")
@@ -45,9 +46,12 @@ def run(args: argparse.Namespace) -> int:
     found = folders.presence(data)
     if found is None:
         fail(f"no desk is running on {data} ({why}); start it with `nightdesk --data-dir {data}`")
-    if args.command == "panic" and not args.yes and not _confirmed():
-        fail("panic not confirmed; nothing was done")
+    if args.command == "panic" and not args.yes:
+        _confirm("This closes every position and halts the desk.", "PANIC")
     answer = ask(found.socket, _query(args))
+    if word := answer.get("confirm"):
+        _confirm("This lifts the panic: the desk may buy again.", word)
+        answer = ask(found.socket, _query(args) | {"confirmed": True})
     print(f"desk {data} ({why})", file=sys.stderr)
     print("\n".join(answer["lines"]))
     return 0 if answer["ok"] else 1
@@ -57,17 +61,17 @@ def _query(args: argparse.Namespace) -> dict[str, Any]:
     query: dict[str, Any] = {"command": args.command}
     if args.command == "pause":
         query["reason"] = " ".join(args.reason)
-    if args.command == "resume" and args.code:
-        query["code"] = args.code.upper()
+    if args.command == "resume":
+        query |= {"code": args.code.upper() if args.code else "", "confirmed": args.yes}
     if args.command == "close":
         query |= {"symbol": args.symbol, "fraction": 0.5 if args.half else 1.0}
     return query
 
 
-def _confirmed() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    return input("This closes every position and halts the desk. Type PANIC to go on: ").strip() == "PANIC"
+def _confirm(sentence: str, word: str) -> None:
+    """Go on only when a person types the word."""
+    if not sys.stdin.isatty() or input(f"{sentence} Type {word} to go on: ").strip() != word:
+        fail(f"{word.lower()} not confirmed; nothing was done (in a script: --yes)")
 
 
 def ask(path: str, query: dict[str, Any]) -> dict[str, Any]:
