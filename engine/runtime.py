@@ -15,9 +15,10 @@ from engine.clock import Clock, monotonic
 from engine.delivery import poll_silent
 from engine.disk_watch import DiskWatch
 from engine.domain import Instrument, MarketKind, Quote, State, Symbol
-from engine.health import Reading
+from engine.health import DISK_CRITICAL, Reading
 from engine.inbox import Inbox, QuoteBoard
-from engine.loop import Announce, EngineLoop, Percentiles
+from engine.latency import Percentiles
+from engine.loop import Announce, EngineLoop
 from engine.messages import Born, FeedChanged, Guarded, Message, Record, Started, Stopped
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
@@ -27,6 +28,7 @@ from engine.store.ledger import SqliteLedger
 from engine.store.reserve import DiskReserve
 from engine.supply import HISTORY_MINUTES, Supply
 from engine.warming import MinuteTail, as_columns, joined, up_to
+from engine.written import code_hash
 
 STOP_WITHIN = 10.0  # real seconds
 ROWS_A_MINUTE = 4  # more than a desk records: enough rows to find the last minutes in
@@ -65,7 +67,7 @@ class Desk:
         self._ledger = SqliteLedger(terms.data / "ledger.sqlite")
         self._inbox = Inbox(self.clock, QuoteBoard())
         self._instruments: dict[Symbol, Instrument] = {}
-        disk = DiskWatch(DiskReserve(terms.data))
+        disk = DiskWatch(DiskReserve(terms.data, low=DISK_CRITICAL))
         self._loop = EngineLoop(self._ledger, self._inbox, self.clock, announce, disk, saved=terms.data / "checkpoint")
         self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self._gap)
         broker = PaperBroker(self.clock.now, self._instruments, terms.environment)
@@ -109,6 +111,14 @@ class Desk:
     def waiting(self) -> int:
         """Messages in the inbox."""
         return len(self._inbox)
+
+    def engine_lives(self) -> bool:
+        """Whether the engine thread runs: without it no stop acts."""
+        return self._loop.is_alive
+
+    def waited(self) -> float:
+        """Real seconds for which the oldest message has waited for the engine."""
+        return self._inbox.waited()
 
     def on_record(self, callback: Callable[[Record], None]) -> None:
         """Call back on the engine thread with every durable record. Register before `start`."""
@@ -164,17 +174,14 @@ class Desk:
             return
         say(f"restoring {head:,} ledger rows")
         self._loop.restore(lambda done: say(f"restoring {done:,} of {head:,} ledger rows"))
-        self._gateway.resume(self._ledger.read())
+        self._gateway.resume(self._loop.trader.unanswered(), self._loop.trader.consented())
         tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
         self.last_known = self._loop.snapshot().at
 
     def _known_instruments(self) -> dict[Symbol, Instrument]:
         """What the last run knew, else symbols without steps: entries wait for the feed anyway."""
         known: dict[Symbol, Instrument] = {symbol: Instrument(symbol) for symbol in self.terms.symbols}
-        for record in self._ledger.read():
-            if isinstance(record.message, Started):
-                known |= {i.symbol: i for i in record.message.instruments if i.symbol in known}
-        return known
+        return known | {i.symbol: i for i in self._loop.trader.instruments() if i.symbol in known}
 
     async def _begin(self) -> None:
         """The first messages of this run: birth, and start."""
@@ -194,6 +201,7 @@ class Desk:
             playbook_yaml=self.terms.playbook.text,
             instruments=tuple(self._instruments[symbol] for symbol in symbols),
             platform=self.terms.platform,
+            code=code_hash(),
             anew=anew,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from engine.client_ids import is_client_id
 from engine.domain import Consent, ExitReason, Order, Side
 
@@ -28,9 +30,11 @@ class Consents:
         return _mismatch(order, order.consent) or self._overused(order, order.consent)
 
     def use(self, order: Order) -> None:
-        """Remember that this order used its consent."""
-        if order.consent is not None:
-            self._used.setdefault((order.consent.proposal, order.consent.revision), {})[order.client_id] = order
+        """Remember that this order used its consent, until that ends: from then on `fault` refuses it by its time."""
+        if order.consent is None:
+            return
+        self._used = {key: used for key, used in self._used.items() if any(_lasts(o, order.at) for o in used.values())}
+        self._used.setdefault((order.consent.proposal, order.consent.revision), {})[order.client_id] = order
 
     def _overused(self, order: Order, consent: Consent) -> str:
         used = self._used.get((consent.proposal, consent.revision), {})
@@ -41,6 +45,10 @@ class Consents:
         if total > consent.max_quantity * (1 + _ROUNDING):
             return f"CONSENT: {total:g} in all is above the {consent.max_quantity:g} that was approved"
         return ""
+
+
+def _lasts(order: Order, at: datetime) -> bool:
+    return order.consent is not None and order.consent.expires >= at
 
 
 def _mismatch(order: Order, consent: Consent) -> str:

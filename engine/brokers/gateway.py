@@ -10,7 +10,7 @@ from datetime import datetime
 
 from engine.brokers.consents import Consents
 from engine.domain import Order
-from engine.messages import Acked, Message, OrderAcked, OrderIntended, Record
+from engine.messages import Acked, Message, OrderIntended, Record
 from engine.ports import Broker
 
 _log = logging.getLogger(__name__)
@@ -46,17 +46,11 @@ class Gateway:
             if isinstance(outcome, OrderIntended):
                 self._waiting.put((outcome.order, False))
 
-    def resume(self, records: Iterable[Record]) -> None:
-        """After a restart: learn which consents were used, and ask about every intent without an acknowledgement."""
-        open_orders: dict[str, Order] = {}
-        for record in records:
-            for outcome in record.outcomes:
-                if isinstance(outcome, OrderIntended):
-                    self._consents.use(outcome.order)
-                    open_orders[outcome.order.client_id] = outcome.order
-                elif isinstance(outcome, OrderAcked):
-                    open_orders.pop(outcome.client_id, None)
-        for order in open_orders.values():
+    def resume(self, unanswered: Iterable[Order], consented: Iterable[Order]) -> None:
+        """After a restart: ask about every intent without an acknowledgement. `consented`: what used its consent."""
+        for order in consented:
+            self._consents.use(order)
+        for order in unanswered:
             self._waiting.put((order, True))
 
     def handle(self, order: Order, ask_first: bool = False) -> Acked | None:

@@ -9,6 +9,7 @@ from engine.domain import Instrument, Order, Symbol
 from engine.messages import Acked
 
 ENTRY = "entry"
+REMEMBERED = 10_000  # orders; one that was answered is asked for again only around a crash
 
 
 class PaperBroker:
@@ -36,6 +37,8 @@ class PaperBroker:
     def place(self, order: Order) -> Acked:
         """Take one order; the same client id is the same order and gives the same answer."""
         if order.client_id not in self._seen:
+            if len(self._seen) >= REMEMBERED:
+                del self._seen[next(iter(self._seen))]
             reason = self._too_small(order)
             self._seen[order.client_id] = Acked(self._now(), order.client_id, not reason, reason)
         return self._seen[order.client_id]

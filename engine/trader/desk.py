@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from engine import messages as m
-from engine.domain import Symbol
+from engine.domain import Instrument, Order, Symbol
 from engine.messages import Message, Outcome, Record
 from engine.snapshot import Snapshot
 from engine.trader import acks, commands, deciding, duties, presses, prices, saving
@@ -122,6 +122,11 @@ class Trader:
         return self._desk.plan_ is not None
 
     @property
+    def code(self) -> str:
+        """The version of the code that the last `Started` names; "" before it, or when it names none."""
+        return self._desk.started.code if self._desk.started else ""
+
+    @property
     def now(self) -> datetime:
         """The latest instant that any message brought."""
         return self._desk.now
@@ -142,6 +147,18 @@ class Trader:
         entries = (order for story in desk.stories.values() for order in story.entries if not story.opened)
         exits = (exit_.order for exit_ in desk.exits.values())
         return {order.symbol: order.action for order in (*entries, *exits) if order.kind == "market"}
+
+    def unanswered(self) -> tuple[Order, ...]:
+        """Orders that no broker has acknowledged yet, oldest first."""
+        return tuple(self._desk.unacked.values())
+
+    def consented(self) -> tuple[Order, ...]:
+        """Entries that used a consent which may not have ended yet."""
+        return tuple(self._desk.consented.values())
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """What the last `Started` knew of the symbols; empty before the first."""
+        return self._desk.started.instruments if self._desk.started else ()
 
     def pending(self) -> dict[str, Symbol]:
         """Waiting proposals and their symbols."""

@@ -88,6 +88,7 @@ class Memory:
     stories: dict[Cell, Story] = field(default_factory=dict)
     exits: dict[Cell, Exit] = field(default_factory=dict)
     unacked: dict[str, Order] = field(default_factory=dict)
+    consented: dict[str, Order] = field(default_factory=dict)  # entries whose consent has not ended yet
     trades: list[TradeRecord] = field(default_factory=list)
 
     holds: dict[str, Hold] = field(default_factory=dict)

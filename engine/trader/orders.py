@@ -66,6 +66,10 @@ def intend_exit(desk: Memory, cell: Cell, side: Side, quantity: float, reason: E
 
 def _intend(desk: Memory, order: Order) -> None:
     desk.unacked[order.client_id] = order
+    if order.consent is not None:
+        known = desk.consented.values()
+        desk.consented = {o.client_id: o for o in known if o.consent is not None and o.consent.expires >= order.at}
+        desk.consented[order.client_id] = order
     desk.say(OrderIntended(order))
 
 
