@@ -58,11 +58,12 @@ def fresh_carries(keys: tuple[FeatureKey, ...]) -> dict[FeatureKey, Column]:
 
 def advance(bars: Columns, carries: Mapping[FeatureKey, Column]) -> dict[FeatureKey, Column]:
     """The features of `bars`, which follow the bars that `carries` has seen; `carries` moves on."""
-    columns: dict[FeatureKey, Column] = {}
-    for key, carry in carries.items():
-        feature = find_feature(key[0])
-        columns[key] = np.empty(len(bars))
-        feature.advance(*(getattr(bars, name) for name in feature.inputs), key[1], carry, columns[key])
+    block = np.empty((len(carries), len(bars)))  # one, which the system hands out in large pages
+    columns = dict(zip(carries, block, strict=True))
+    for name in dict.fromkeys(name for name, _ in carries):
+        feature = find_feature(name)
+        inputs = [getattr(bars, column) for column in feature.inputs]
+        feature.advance_all(inputs, [(key[1], carry, columns[key]) for key, carry in carries.items() if key[0] == name])
     return columns
 
 

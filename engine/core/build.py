@@ -102,7 +102,7 @@ def new_record(rules: Rules, verbose: bool) -> np.ndarray:
     st.sym.may_enter[:] = 1
     st.sym.good[:] = rules.good_bars_needed
     st.sym.judged[:] = np.iinfo(np.int64).min
-    st.sym.low_trigger[:] = -math.inf
+    st.sym.low_trigger[:] = 0.0
     st.sym.high_trigger[:] = math.inf
     return array
 

@@ -1,7 +1,8 @@
 """The one record that is the core's whole state: fixed-capacity columns, so that every function is `f(st, …)`.
 
 A *cell* is one (strategy, symbol) book: cell = strategy * n_symbols + symbol. Absent prices are NaN, absent times 0.
-Capacities are part of the type: another one compiles anew, so there are few tiers.
+Capacities are part of the type: another one compiles anew, so there are few tiers. None is a power of two: columns
+whole pages apart would fight for the same lines of the processor's cache.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ SCHEMA = 1
 STRATEGIES = 16
 LEGS = 8
 NUMBERS = 8
-TIERS = ((256, 1024), (1024, 4096), (4096, 16384))  # symbols, cells
+TIERS = ((264, 1032), (1032, 4104), (4104, 16392))  # symbols, cells
 
 F, I = np.float64, np.int64  # noqa: E741
 
@@ -89,7 +90,7 @@ def _account() -> np.dtype:
 
 
 def _events(cells: int) -> np.dtype:
-    room = 8 * cells  # more than one call can make
+    room = 8 * cells + 8  # more than one call can make
     return np.dtype(
         _scalars(I, "count")
         + _columns(I, room, "kind code cell at side intent trade reason n_numbers")
@@ -149,11 +150,9 @@ ENTER, EXIT = 1, 2
 
 def blank_wishes(count: int) -> np.ndarray:
     """`count` wishes of type WISH that ask for nothing in particular: side +1, every optional number NaN."""
-    wishes = np.zeros(count, WISH)
+    blank = np.zeros(1, WISH)
     for name in WISH.names or ():
-        if WISH[name].kind == "f":
-            wishes[name] = np.nan
-    wishes["side"] = 1
-    wishes["action"] = ENTER
-    wishes["legs"] = np.nan
-    return wishes
+        if WISH[name].base.kind == "f":
+            blank[name] = np.nan
+    blank["side"], blank["action"] = 1, ENTER
+    return np.repeat(blank, count)

@@ -75,8 +75,8 @@ def drain(st: State, trades: Any, count: int) -> int:
 
 
 @part
-def settle_row(st: State, row: Any, start: int, end: int) -> None:
-    """Every symbol's bar; one that stays between its triggers touches nothing."""
+def settle_row(st: State, row: Any, start: int, end: int) -> bool:
+    """Every symbol's bar; one that stays between its triggers touches nothing. False: a price is impossible."""
     for s in range(st.rule.n_symbols):
         close = row[CLOSE, s]
         if math.isnan(close):
@@ -84,57 +84,76 @@ def settle_row(st: State, row: Any, start: int, end: int) -> None:
             continue
         if row[LOW, s] > st.sym.low_trigger[s] and row[HIGH, s] < st.sym.high_trigger[s]:
             st.sym.judged[s] = end
-        else:
+        elif row[LOW, s] > 0.0:
             settle_slice(st, s, start, end, row[OPEN, s], row[HIGH, s], row[LOW, s], row[VOLUME, s])
+        else:
+            return False
         st.sym.present[s] = 1
         st.sym.close[s] = close
+    return True
 
 
 @part
-def quiet_rows(st: State, bars: Any, days: Any, times: Any, first: int, last: int, interval: int) -> int:
-    """How many rows from `first` on change nothing for a lone symbol: no touch, day edge, missing bar or deadline."""
+def quiet_until(st: State, bars: Any, times: Any, first: int, last: int, interval: int) -> int:
+    """The first row from `first` on that may change something for a lone symbol, at most `last`.
+
+    A touch, a missing bar, a price at or below 0, a deadline; the caller bounds `last` by wishes and day edges.
+    """
     if st.acct.losses_tripped != 0 or (st.rule.watches_equity == 1 and st.acct.n_open > 0):
-        return 0
-    due = times[-1] + 2 * interval
-    for cell in range(st.rule.n_cells):
-        if st.pos.side[cell] != 0 or st.ord.stage[cell] != 0:
-            last = min(last, first + _bars_left(st, cell, len(times)))
-            due = min(due, _deadline(st, cell, due))
-    low, high, day, row = st.sym.low_trigger[0], st.sym.high_trigger[0], st.acct.day, first
-    due -= interval
-    while row < last and bars[row, LOW, 0] > low and bars[row, HIGH, 0] < high:
-        if days[row] != day or times[row] >= due:
-            break
-        row += 1
-    return row - first
+        return first
+    if st.acct.n_open > 0 or st.acct.n_orders > 0:
+        for cell in range(st.rule.n_cells):
+            last = _row_due(st, cell, times, first, last, interval)
+    low, high = st.sym.low_trigger[0], st.sym.high_trigger[0]
+    for row in range(first, last):
+        if not (bars[row, LOW, 0] > low and bars[row, HIGH, 0] < high):
+            return row
+    return max(first, last)
 
 
 @part
-def _bars_left(st: State, cell: int, most: int) -> int:
-    """Bars that surely pass before `max_bars` ends the cell's position."""
-    if st.plan.max_bars[cell] > 0 and st.pos.side[cell] != 0:
-        return max(0, st.pos.entry_seen[cell] + st.plan.max_bars[cell] - 1 - st.sym.seen[0])
-    return most
-
-
-@part
-def _deadline(st: State, cell: int, latest: int) -> int:
-    """The instant of the cell's time exit or expiry, if before `latest`."""
-    if st.plan.max_hold[cell] > 0 and st.pos.side[cell] != 0:
-        latest = min(latest, st.pos.entry_time[cell] + st.plan.max_hold[cell])
+def _row_due(st: State, cell: int, times: Any, first: int, last: int, interval: int) -> int:
+    """The first row at whose close the cell's time exit or expiry may come; `last` when later or never."""
+    if st.pos.side[cell] != 0:
+        if st.plan.max_bars[cell] > 0:
+            last = min(last, first + st.pos.entry_seen[cell] + st.plan.max_bars[cell] - 1 - st.sym.seen[0])
+        if st.plan.max_hold[cell] > 0:
+            last = _row_closing(times, st.pos.entry_time[cell] + st.plan.max_hold[cell] - interval, first, last)
     if st.ord.stage[cell] != 0 and st.ord.until[cell] > 0:
-        latest = min(latest, st.ord.until[cell])
-    return latest
+        last = _row_closing(times, st.ord.until[cell] - interval, first, last)
+    return last
 
 
 @part
-def skip_rows(st: State, bars: Any, first: int, rows: int, end: int) -> None:
-    """Account for quiet rows as one."""
-    st.sym.seen[0] += rows
-    st.sym.good[0] += rows
+def _row_closing(times: Any, since: int, first: int, last: int) -> int:
+    """The first of the rows `first` to `last` that opens at `since` or later (bisection)."""
+    while first < last:
+        middle = (first + last) // 2
+        if times[middle] < since:
+            first = middle + 1
+        else:
+            last = middle
+    return last
+
+
+@part
+def skip_rows(st: State, bars: Any, first: int, last: int, end: int) -> None:
+    """Account for the quiet rows `first` to `last` (exclusive) at once."""
+    st.sym.seen[0] += last - first
+    st.sym.good[0] += last - first
     st.sym.present[0] = 1
     st.sym.judged[0] = end
-    st.sym.close[0] = bars[first + rows - 1, CLOSE, 0]
+    st.sym.close[0] = bars[last - 1, CLOSE, 0]
+
+
+@part
+def draw(st: State, bars: Any, curve: Any, point: int, stride: int, row: int) -> int:
+    """Points of the curve in the quiet rows before `row`, at their own closes; how many points there are then."""
+    while (point + 1) * stride <= row:
+        st.sym.close[0] = bars[(point + 1) * stride - 1, CLOSE, 0]
+        curve[point] = equity(st)
+        point += 1
+    return point
 
 
 @compiled
@@ -142,7 +161,7 @@ def run_rows(
     box: Sequence[State],
     times: Any,
     bars: Any,
-    days: Any,
+    edges: Any,
     wishes: Any,
     trades: Any,
     curve: Any,
@@ -151,26 +170,31 @@ def run_rows(
     interval: int,
     stride: int,
 ) -> None:
-    """Rows from `place[0]` until `last`; `place` is (row, next wish, trades, points) and moves on.
+    """Rows from `place[0]` until `last`; `edges` are the rows whose close begins a day.
 
-    Stops early when `trades` is nearly full: a row can close every cell twice.
+    `place` is (row, next wish, trades, points, days) and moves on. Stops early when `trades` is nearly full (a row can
+    close every cell twice) and before a bar whose price is impossible.
     """
     st = box[0]
-    row, wish, count, point = place[0], place[1], place[2], place[3]
+    row, wish, count, point, day = place[0], place[1], place[2], place[3], place[4]
     room = len(trades) - st.rule.n_cells * 2
     while row < last and count < room:
         if st.rule.n_symbols == 1:
-            stop = min(last, (point + 1) * stride - 1)
-            stop = min(stop, wishes[wish]["row"]) if wish < len(wishes) else stop
-            rows = quiet_rows(st, bars, days, times, row, stop, interval)
-            if rows > 0:
-                skip_rows(st, bars, row, rows, times[row + rows - 1] + interval)
-                row += rows
+            stop = min(last, wishes[wish]["row"]) if wish < len(wishes) else last
+            stop = min(stop, edges[day]) if day < len(edges) else stop
+            stop = quiet_until(st, bars, times, row, stop, interval)
+            if stop > row:
+                point = draw(st, bars, curve, point, stride, stop)
+                skip_rows(st, bars, row, stop, times[stop - 1] + interval)
+                row = stop
                 continue
         end = times[row] + interval
-        settle_row(st, bars[row], times[row], end)
+        if not settle_row(st, bars[row], times[row], end):
+            break
+        if day < len(edges) and edges[day] == row:
+            day += 1
         wish = load_wishes(st, wishes, wish, row)
-        decide_minute(st, end, days[row])
+        decide_minute(st, end, day)
         grant_all(st, end)
         if st.out.count > 0:
             count = drain(st, trades, count)
@@ -178,7 +202,7 @@ def run_rows(
             curve[point] = equity(st)
             point += 1
         row += 1
-    place[0], place[1], place[2], place[3] = row, wish, count, point
+    place[0], place[1], place[2], place[3], place[4] = row, wish, count, point, day
 
 
 @compiled

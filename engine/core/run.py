@@ -12,7 +12,6 @@ from engine.core.events import CODES
 from engine.core.layout import STRATEGIES, TRADE, WISH, blank_wishes
 from engine.core.loop import finish, run_rows
 from engine.core.rules import Rules
-from engine.core.state import Plain
 
 __all__ = ["TRADE", "WISH", "Result", "blank_wishes", "run"]
 
@@ -54,29 +53,48 @@ def run(
     """
     _check(rules, times, bars, wishes)
     array = new_record(rules, verbose=False)
-    box, st = callable_box(array), Plain(array[0])
-    days = (times + interval_us) // 86_400_000_000 if days is None else days
+    box, cells = callable_box(array), len(rules.strategies) * len(rules.instruments)
+    edges = _edges(times, interval_us, days)
     stride = equity_every or max(1, len(times) // 2_000)
-    curve, place = np.zeros(len(times) // stride), np.zeros(4, np.int64)
-    trades = np.zeros(4_096 + 2 * st.rule.n_cells, TRADE)
+    curve, place = np.zeros(len(times) // stride), np.zeros(5, np.int64)
+    trades = np.zeros(4_096 + 2 * cells, TRADE)
     while place[0] < len(times):
-        last = min(len(times), int(place[0]) + CHUNK)
-        run_rows(box, times, bars, days, wishes, trades, curve, place, last, interval_us, stride)
-        if len(trades) - place[2] <= 4 * st.rule.n_cells:
+        last = len(times) if progress is None else min(len(times), int(place[0]) + CHUNK)
+        run_rows(box, times, bars, edges, wishes, trades, curve, place, last, interval_us, stride)
+        if len(trades) - place[2] <= 4 * cells:
             trades = np.concatenate([trades, np.zeros(len(trades), TRADE)])
+        elif place[0] < last:
+            raise ValueError(f"row {place[0]}: a bar's low is 0 or less, or missing; leave such bars out (all NaN)")
         if progress is not None:
             progress(int(place[0]) / len(times))
     if close_at_end:
         finish(box, trades, place)
-    trades = trades[: place[2]]
-    order = np.lexsort((trades["trade"], trades["symbol"], trades["entry_time"]))
-    refusals = {CODES[i]: int(n) for i, n in enumerate(st.refused) if n}
+    refusals = {CODES[i]: int(n) for i, n in enumerate(array["refused"][0]) if n}
     ends = times[stride - 1 :: stride][: len(curve)] + interval_us
-    return Result(trades[order], ends, curve, refusals, st.acct.cash)
+    return Result(_sorted(trades[: place[2]]), ends, curve, refusals, float(array["acct"]["cash"][0]))
 
 
 CHUNK = 16_384
 """Rows between two calls of `progress`."""
+
+
+def _sorted(trades: np.ndarray) -> np.ndarray:
+    """By entry time, then symbol; a single coin's mostly are."""
+    if (trades["entry_time"][1:] > trades["entry_time"][:-1]).all():
+        return trades
+    return trades[np.lexsort((trades["trade"], trades["symbol"], trades["entry_time"]))]
+
+
+def _edges(times: np.ndarray, interval: int, days: np.ndarray | None) -> np.ndarray:
+    """The rows whose close begins a day: of `days`, else of UTC, found by stepping from midnight to midnight."""
+    if days is not None:
+        return np.concatenate(([0], np.flatnonzero(days[1:] != days[:-1]) + 1))
+    first, last = (int(times[end]) + interval for end in (0, -1)) if len(times) else (0, 0)
+    midnights = np.arange(first // DAY + 1, last // DAY + 1) * DAY
+    return np.unique(np.concatenate(([0], np.searchsorted(times, midnights - interval))))
+
+
+DAY = 86_400_000_000
 
 
 def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray) -> None:
@@ -86,10 +104,8 @@ def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray
         raise ValueError(
             f"bars were {bars.dtype} of shape {bars.shape}; needed: C-contiguous float64 ({len(times)}, 5, {symbols})"
         )
-    if times.dtype != np.int64 or np.any(np.diff(times) <= 0):
+    if times.dtype != np.int64 or not (times[1:] > times[:-1]).all():
         raise ValueError("times must be int64 microseconds, strictly ascending")
-    if np.any(bars[:, 2] <= 0):
-        raise ValueError("a bar's low is 0 or less; leave such bars out (NaN)")
     if wishes.dtype != WISH or np.any(np.diff(wishes["row"]) < 0):
         raise ValueError("wishes must be WISH rows, ascending by row")
     bounds = (("symbol", symbols), ("strategy", min(len(rules.strategies), STRATEGIES)), ("row", len(times)))

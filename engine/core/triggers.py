@@ -55,8 +55,11 @@ def _of_position(st: State, cell: int, low: float, high: float) -> tuple[float, 
 
 @part
 def retrigger(st: State, symbol: int) -> None:
-    """A slice with low > low_trigger and high < high_trigger neither fills nor moves anything of `symbol`."""
-    low, high = -math.inf, math.inf
+    """A slice with low > low_trigger and high < high_trigger neither fills nor moves anything of `symbol`.
+
+    `low_trigger` is at least 0, so that an impossible price never passes for a quiet one.
+    """
+    low, high = 0.0, math.inf
     for strategy in range(st.rule.n_strategies):
         cell = strategy * st.rule.n_symbols + symbol
         if st.ord.stage[cell] == WORKING:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from engine.core.jit import compiled
+from engine.core.jit import compiled, part
 from engine.features.registry import Column, feature
 
 
-@feature(inputs=("close",), carry_size=3, warm_up=lambda length: length)
+@part
+def _averaged(close: float, length: int, seen: float, total: float, value: float) -> tuple[float, float, float]:
+    """One bar of an exponential average: bars seen, their sum, and the average once there are `length` of them."""
+    if seen >= length:
+        return seen, total, value + 2.0 / (length + 1.0) * (close - value)
+    seen, total = seen + 1.0, total + close
+    return seen, total, total / length if seen == length else math.nan
+
+
+@compiled
+def two_emas(close: Column, one: int, carry: Column, out: Column, two: int, other: Column, beside: Column) -> None:
+    """`ema` of lengths `one` and `two` in one pass: neither waits for the other, so the second is nearly free."""
+    n, a, x = carry[0], carry[1], carry[2]
+    m, b, y = other[0], other[1], other[2]
+    for i in range(close.size):
+        n, a, x = _averaged(close[i], one, n, a, x)
+        m, b, y = _averaged(close[i], two, m, b, y)
+        out[i], beside[i] = x, y
+    carry[0], carry[1], carry[2] = n, a, x
+    other[0], other[1], other[2] = m, b, y
+
+
+@feature(inputs=("close",), carry_size=3, warm_up=lambda length: length, two=two_emas)
 @compiled
 def ema(close: Column, length: int, carry: Column, out: Column) -> None:
     """Exponential moving average: the mean of the first `length` closes, then e += 2/(length+1)·(close − e)."""
     seen, total, value = carry[0], carry[1], carry[2]
-    weight = 2.0 / (length + 1.0)
     for i in range(close.size):
-        if seen >= length:
-            value += weight * (close[i] - value)
-        else:
-            seen += 1.0
-            total += close[i]
-            value = total / length if seen == length else np.nan
+        seen, total, value = _averaged(close[i], length, seen, total, value)
         out[i] = value
     carry[0], carry[1], carry[2] = seen, total, value
 

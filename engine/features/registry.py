@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ Column = NDArray[np.float64]
 class Feature:
     """`advance(*inputs, length, carry, out)` writes one value per bar and leaves in `carry` what the next bar needs.
 
-    `inputs` names bar columns. A value is NaN until `warm_up(length)` bars have been seen.
+    `inputs` names bar columns. A value is NaN until `warm_up(length)` bars have been seen. `two`, where there is one,
+    does the same for two lengths in one pass: `two(*inputs, length, carry, out, length, carry, out)`.
     """
 
     name: str
@@ -23,6 +24,16 @@ class Feature:
     inputs: tuple[str, ...]
     carry_size: int
     warm_up: Callable[[int], int]
+    two: Callable[..., None] | None = None
+
+    def advance_all(self, inputs: Sequence[Column], asked: Sequence[tuple[int, Column, Column]]) -> None:
+        """Every (length, carry, out) of `asked` over the same bars."""
+        done, two = 0, self.two
+        while two is not None and done + 2 <= len(asked):
+            two(*inputs, *asked[done], *asked[done + 1])
+            done += 2
+        for length, carry, out in asked[done:]:
+            self.advance(*inputs, length, carry, out)
 
     def fresh(self) -> Column:
         """The carry before the first bar."""
@@ -33,12 +44,15 @@ _FEATURES: dict[str, Feature] = {}
 
 
 def feature(
-    inputs: tuple[str, ...], carry_size: int, warm_up: Callable[[int], int]
+    inputs: tuple[str, ...],
+    carry_size: int,
+    warm_up: Callable[[int], int],
+    two: Callable[..., None] | None = None,
 ) -> Callable[[Callable[..., None]], Feature]:
     """Register a compiled recursion under its own name."""
 
     def register(advance: Callable[..., None]) -> Feature:
-        made = Feature(advance.__name__, advance, inputs, carry_size, warm_up)
+        made = Feature(advance.__name__, advance, inputs, carry_size, warm_up, two)
         _FEATURES[made.name] = made
         return made
 

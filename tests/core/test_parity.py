@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -144,3 +146,33 @@ RULES_FOR_HASH = Rules(
     Costs(0.0026, 0.001, 0.001),
     Limits(max_positions=2, max_heat=0.1),
 )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(rules(), st.integers(0, 10_000))
+def test_quiet_rows_that_a_lone_coin_skips_change_nothing(rules: Rules, seed: int) -> None:
+    rules = replace(rules, instruments=rules.instruments[:1])
+    rows = 3_000
+    times, bars = times_of(rows), market(seed, rows, step=0.0008, missing=0.002)
+    wishes = wishes_for(rules, bars, seed)[::40]
+    idle = replace(rules, instruments=(*rules.instruments, Instrument("IDLE/USD")))
+    beside = np.concatenate([bars, np.full_like(bars, math.nan)], axis=2)  # two coins: every row is judged
+    alone = run(rules, times, bars, wishes, interval_us=MINUTE, equity_every=7)
+    every = run(idle, times, np.ascontiguousarray(beside), wishes, interval_us=MINUTE, equity_every=7)
+    assert alone.trades.tobytes() == every.trades.tobytes()
+    assert alone.equity.tobytes() == every.equity.tobytes()
+    assert alone.cash == every.cash
+    assert alone.refusals == every.refusals
+
+
+def test_a_price_that_cannot_be_is_refused_wherever_it_stands() -> None:
+    rules, times, bars = (
+        replace(RULES_FOR_HASH, instruments=RULES_FOR_HASH.instruments[:1]),
+        times_of(90),
+        market(3, 90),
+    )
+    for row, low in ((0, 0.0), (41, -1.0), (89, math.nan)):
+        wrong = bars.copy()
+        wrong[row, 2] = low
+        with pytest.raises(ValueError, match=f"row {row}: "):
+            run(rules, times, wrong, blank_wishes(0), interval_us=MINUTE)

@@ -89,3 +89,17 @@ def test_turnover_is_the_mean_money_traded_at_first() -> None:
 def test_an_unknown_feature_names_the_known_ones() -> None:
     with pytest.raises(KeyError, match="atr, ema, rsi, turnover"):
         find_feature("emma")
+
+
+@pytest.mark.parametrize("lengths", [(20, 50), (1, 7), (5000, 3)])
+def test_two_averages_in_one_pass_are_the_same_bits_as_one_by_one(lengths: tuple[int, int]) -> None:
+    feature, close = find_feature("ema"), 100.0 + np.random.default_rng(5).normal(0.0, 1.0, 900).cumsum() / 50
+    carries, outs = [feature.fresh() for _ in lengths], np.empty((2, 900))
+    for first, last in ((0, 30), (30, 31), (31, 900)):
+        part = [(n, carries[i], outs[i, first:last]) for i, n in enumerate(lengths)]
+        feature.advance_all([close[first:last]], part)
+    for i, length in enumerate(lengths):
+        alone, carry = np.empty(900), feature.fresh()
+        feature.advance(close, length, carry, alone)
+        assert alone.tobytes() == outs[i].tobytes()
+        assert carry.tobytes() == carries[i].tobytes()
