@@ -11,20 +11,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+BEGAN = time.perf_counter()
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import backtest_peers as peers  # noqa: E402
+import numpy as np  # noqa: E402
+from report import Board  # noqa: E402
+
+NUMBA_IN = time.perf_counter()
 
 BARS, MINUTE, START = 262_800, 60_000_000, 1_700_000_000_000_000
 
@@ -50,19 +54,6 @@ def series(columns: peers.Columns, symbol: str) -> Any:
     return Series(symbol, MINUTE, *(columns[name] for name in ("time", "open", "high", "low", "close", "volume")))
 
 
-class Board:
-    """The results so far."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-
-    def add(self, what: str, value: float | None, unit: str, peer: Any = None, ratio: float | None = None) -> None:
-        short = [None if x is None else float(f"{x:.4g}") for x in (value, ratio)]
-        peer = float(f"{peer:.4g}") if isinstance(peer, float) else peer
-        self.rows.append({"what": what, "value": short[0], "unit": unit, "peer": peer, "ratio": short[1]})
-        print(f"{what}: {short[0]} {unit} (peer {peer}, ratio {short[1]})", file=sys.stderr, flush=True)
-
-
 def one_coin(board: Board) -> None:
     """Indicators, signals and trading on one coin with the data in memory as each engine keeps it: the same trades."""
     from engine.backtest.runner import simulate, time_major
@@ -75,28 +66,37 @@ def one_coin(board: Board) -> None:
     coin = series(columns, "AAA/USD")
     bars, wishes = time_major(playbook, [coin], coin.time)
     rules = playbook.rules([Instrument(coin.symbol)])
-    whole, result = peers.timed(
-        lambda: run(rules, coin.time, bars, wishes_of(playbook, coin, 0), interval_us=MINUTE), 15
-    )
-    trades, pnl = len(result.trades), float(result.trades["pnl"].sum())
-    packed, _ = peers.timed(lambda: simulate(playbook, [coin], MINUTE), 15)
-    loop, _ = peers.timed(lambda: run(rules, coin.time, bars, wishes, interval_us=MINUTE), 15)
     prices = tuple(columns[name] for name in ("open", "high", "low", "close"))
-    bare, (bare_trades, bare_pnl) = peers.timed(lambda: peers.single_pass(*prices), 15)
-    _same("single pass", (bare_trades, bare_pnl), (trades, pnl))
-    board.add(f"trades, 1 coin x {BARS:,} bars", trades, "trades", bare_trades)
-    board.add("loop alone vs one bare compiled pass with its averages", loop * 1e3, "ms", bare * 1e3, loop / bare)
-
-    for name, answer in (
-        ("vectorbt", peers.with_vectorbt(columns, 5)),
+    works: list[Callable[[], Any]] = [
+        lambda: run(rules, coin.time, bars, wishes_of(playbook, coin, 0), interval_us=MINUTE),
+        lambda: run(rules, coin.time, bars, wishes, interval_us=MINUTE),
+        lambda: peers.single_pass(*prices),
+        lambda: simulate(playbook, [coin], MINUTE),
+    ]
+    vectorbt = peers.with_vectorbt(columns)
+    if vectorbt is not None:
+        works.append(vectorbt)
+    (whole, result), (loop, _), (bare, answer), (packed, _), *others = peers.timed(21, *works)
+    ours = len(result.trades), float(result.trades["pnl"].sum())
+    _same("single pass", answer, ours)
+    board.add(f"trades, 1 coin x {BARS:,} bars", ours[0], "trades", answer[0])
+    board.add("loop, set-up and checks included, vs one bare compiled pass", loop * 1e3, "ms", bare * 1e3, loop / bare)
+    theirs = [(seconds, *peers.outcome(records)) for seconds, records in others]
+    for name, found in (
+        ("vectorbt", theirs[0] if theirs else None),
         ("backtesting.py", peers.with_backtesting(columns)),
     ):
-        if answer is None:
-            board.add(f"whole run vs {name}", whole * 1e3, "ms", "not installed")
+        what = f"indicators, signals, loop vs {name}"
+        if found is None:
+            board.add(what, whole * 1e3, "ms", "not installed")
             continue
-        _same(name, answer[1:], (trades, pnl))
-        board.add(f"whole run vs {name}", whole * 1e3, "ms", answer[0] * 1e3, answer[0] / whole)
-    board.add("whole run and packing single columns for the loop", packed * 1e3, "ms")
+        _same(name, found[1:], ours)
+        board.add(what, whole * 1e3, "ms", found[0] * 1e3, found[0] / whole)
+    board.add("the same and packing single columns for the loop", packed * 1e3, "ms")
+
+
+def _seconds(times: int, work: Callable[[], Any]) -> float:
+    return peers.timed(times, work)[0][0]
 
 
 def _same(name: str, theirs: tuple[int, float], ours: tuple[int, float]) -> None:
@@ -118,13 +118,13 @@ def many_coins(board: Board, coins: int, bars: int) -> None:
     def loop(part: list[Any]) -> float:
         packed, wishes = time_major(together, part, part[0].time)
         rules = together.rules([Instrument(coin.symbol) for coin in part])
-        return peers.timed(lambda: run(rules, part[0].time, packed, wishes, interval_us=MINUTE), 3)[0]
+        return _seconds(3, lambda: run(rules, part[0].time, packed, wishes, interval_us=MINUTE))
 
     all_coins, some = loop(group), loop(group[: coins // 4])
     per_all, per_some = (took / bars / count * 1e9 for took, count in ((all_coins, coins), (some, coins // 4)))
     board.add(f"{coins} coins x {bars:,} bars in memory, loop", all_coins, "s")
     board.add("cost of a bar: all coins vs a quarter of them", per_all, "ns", per_some, per_all / per_some)
-    seconds, _ = peers.timed(lambda: simulate(together, group, MINUTE), 1)
+    seconds = _seconds(1, lambda: simulate(together, group, MINUTE))
     board.add(f"{coins} coins x {bars:,} bars with indicators, signals, packing", seconds, "s")
 
 
@@ -137,47 +137,50 @@ def length(board: Board) -> None:
 
     def per_bar(bars: int) -> float:
         coin = series(made(bars, 3), "AAA/USD")
-        return peers.timed(lambda: simulate(playbook, [coin], MINUTE), 9)[0] / bars * 1e9
+        return _seconds(15, lambda: simulate(playbook, [coin], MINUTE)) / bars * 1e9
 
     whole, quarter = per_bar(BARS), per_bar(BARS // 4)
     board.add("cost of a bar: whole series vs a quarter", whole, "ns", quarter, whole / quarter)
 
 
 def starts(board: Board) -> None:
-    """First run in a new process: with an empty cache, and with a warm one; and its memory."""
+    """New processes: one that finds no compiled code, then three that find it, as on any second start."""
     with tempfile.TemporaryDirectory() as cache:
-        cold, warm = _child(cache), _child(cache)
-    board.add("cold compile and first run", cold["first"], "s")
-    board.add("cached start: first run in a new process", warm["first"], "s")
-    board.add("imports in a new process", warm["imports"], "s")
-    board.add(f"peak memory, 1 coin x {BARS:,} bars", warm["peak_mb"], "MB")
+        cold, *warm = [_child(cache) for _ in range(4)]
+    first, imports, numba, whole = (
+        statistics.median(one[name] for one in warm) for name in ("first", "imports", "numba", "whole")
+    )
+    board.add("cold compile and first run in a new process", cold["first"], "s")
+    board.add("cached start: first run in a new process, after imports", first, "s")
+    board.add("imports in that process; peer: numpy and numba alone", imports, "s", numba)
+    board.add("that process from its start to its end", whole, "s")
+    board.add(f"peak memory, 1 coin x {BARS:,} bars", max(one["peak_mb"] for one in (cold, *warm)), "MB")
 
 
 def _child(cache: str) -> dict[str, float]:
+    """Caches of its own: numba's, and Python's bytecode, which some machines are told not to write beside the code."""
+    own = {"NUMBA_CACHE_DIR": cache, "PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
+    begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, __file__, "--child"],
-        env={**os.environ, "NUMBA_CACHE_DIR": cache},
-        stdout=subprocess.PIPE,
-        check=True,
+        [sys.executable, __file__, "--child"], env={**os.environ, **own}, stdout=subprocess.PIPE, check=True
     )
     answer: dict[str, float] = json.loads(done.stdout)
-    return answer
+    return {**answer, "whole": time.perf_counter() - begin}
 
 
 def child() -> None:
     """What `starts` measures, in a process of its own."""
-    begin = time.perf_counter()
     from engine.backtest.runner import simulate
     from engine.playbook import load
 
-    imports = time.perf_counter() - begin
+    imports = time.perf_counter() - BEGAN
     playbook, coin = load(HERE / "ema_peers.yaml"), series(made(BARS, 7), "AAA/USD")
     begin = time.perf_counter()
     simulate(playbook, [coin], MINUTE)
     first = time.perf_counter() - begin
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) / 1024  # getrusage would tell the parent's peak
-    print(json.dumps({"imports": imports, "first": first, "peak_mb": peak}))
+    print(json.dumps({"imports": imports, "numba": NUMBA_IN - BEGAN, "first": first, "peak_mb": peak}))
 
 
 def main() -> None:
@@ -193,9 +196,16 @@ def main() -> None:
     length(board)
     many_coins(board, 100, BARS if args.full else BARS // 10)
     starts(board)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, best of several runs"
     name = "backtest, full size" if args.full else "backtest, smaller size: 100 coins on a tenth of the bars"
-    print(json.dumps({"name": name, "machine": machine, "results": board.rows}, separators=(",", ":")))
+    board.publish(name, NOTE)
+
+
+NOTE = (
+    "medians over rounds, all works in turn, each the best of three in a row; seeded random walk, peer rules, equal "
+    "trades and P&L checked. Fed: the desk float64 bars in one array; vectorbt plain float64 arrays into "
+    "Portfolio.from_signals (closes, crosses of compiled averages, opens, highs, lows), its quickest way; "
+    "backtesting.py a DataFrame and the same compiled crosses, once"
+)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The peer rules of `ema_peers.yaml` in other engines, each as its own users would write them.
 
-Every function takes one coin's columns and answers (seconds, trades, P&L); None when the engine is not installed.
+Every engine takes one coin's columns; None when it is not installed.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -79,18 +80,25 @@ def single_pass(o: np.ndarray, h: np.ndarray, l: np.ndarray, c: np.ndarray) -> t
     return trades, pnl
 
 
-def timed(work: Callable[[], Any], times: int) -> tuple[float, Any]:
-    """The best of `times` runs in seconds after one that warms up, and the last answer."""
-    answer = work()
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        answer = work()
-        took.append(time.perf_counter() - start)
-    return min(took), answer
+def timed(rounds: int, *works: Callable[[], Any]) -> list[tuple[float, Any]]:
+    """(seconds, last answer) of each work, all in turn: the median over `rounds` of the best of three in a row.
+
+    Three in a row, because each then finds its data in the processor's cache; in turn, because others use the machine.
+    """
+    answers = [work() for work in works]
+    took: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for i, work in enumerate(works):
+            tries = []
+            for _ in range(3):
+                start = time.perf_counter()
+                answers[i] = work()
+                tries.append(time.perf_counter() - start)
+            took[i].append(min(tries))
+    return [(statistics.median(mine), answer) for mine, answer in zip(took, answers, strict=True)]
 
 
-def with_vectorbt(bars: Columns, times: int) -> Answer | None:
+def with_vectorbt(bars: Columns) -> Callable[[], Any] | None:
     """`Portfolio.from_signals` on plain arrays, its fastest way: orders at the next open, stops within the bar."""
     try:
         import vectorbt as vbt
@@ -107,14 +115,18 @@ def with_vectorbt(bars: Columns, times: int) -> Answer | None:
             stop_exit_price="stopmarket", upon_long_conflict="ignore", accumulate=False, freq="min",
         ).trades.records  # fmt: skip
 
-    seconds, records = timed(whole, times)
+    return whole
+
+
+def outcome(records: Any) -> tuple[int, float]:
+    """Trades and P&L in vectorbt's records."""
     still_open = records[records["status"] == 0]  # its P&L lacks the fee of leaving
     leaving = FEE * float((still_open["size"] * still_open["exit_price"]).sum())
-    return seconds, len(records), float(records["pnl"].sum()) - leaving
+    return len(records), float(records["pnl"].sum()) - leaving
 
 
 def with_backtesting(bars: Columns) -> Answer | None:
-    """backtesting.py's `Strategy` and `Backtest`, one run (it takes seconds)."""
+    """(seconds, trades, P&L) of backtesting.py's `Strategy` and `Backtest`, one run (it takes seconds)."""
     try:
         import pandas as pd
         from backtesting import Backtest, Strategy
