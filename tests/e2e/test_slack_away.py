@@ -48,18 +48,9 @@ def meant(desk: Driver) -> list[str]:
 def test_every_post_arrives_once_and_in_order(desk, fault: str) -> None:
     rows = len(desk.rows())
     desk.fault(fault, 2)
-    for number in range(3):
-        say_something(desk, f"{fault} {number}")
-    assert len(desk.rows()) >= rows + 6, "the desk goes on"
+    say_something(desk, fault)
+    say_something(desk, f"{fault} again")
+    assert len(desk.rows()) >= rows + 4, "the desk goes on"
     desk.wait(lambda: len(heads(desk)) >= len(meant(desk)), 30, "delivery of everything")
     assert heads(desk) == meant(desk)
-    desk.wait(
-        lambda: "No open position" in desk.run("/positions") or "open position" in desk.run("/positions"), 30, "answer"
-    )
-
-
-def test_a_stale_ticket_heals_by_itself(desk) -> None:
-    desk.fault("stale_ticket", 4)
-    desk.fault("refresh", 1)
-    desk.wait(lambda: "position" in desk.run("/positions"), 45, "answer after the stale ticket")
-    assert desk.messages()
+    desk.wait(lambda: "open position" in desk.run("/positions").lower(), 30, "answer")
