@@ -1,4 +1,10 @@
-"""The engine's façade: what the bot may import. Heavy rooms open on first use."""
+"""The engine's façade: what the bot may import, and nothing else of the engine. Rooms open on first use.
+
+The rule, which `tests/test_house.py` keeps: `from engine import NAME` for a NAME in `__all__`, or the four files of
+shared words `engine.domain`, `engine.messages`, `engine.snapshot` and `engine.ports`. Most names are a room's word or
+function. Whole rooms are open where the bot does a room's own trade: `backtest` (the command), `clock` (waiting),
+`health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots` and `verdict` (reports, charts).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine import backtest, clock, curve, health, performance, slots, verdict, vitals, watch
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
@@ -37,11 +44,15 @@ __all__ = [
     "StoreError",
     "SystemClock",
     "Terms",
+    "backtest",
     "birth",
     "born_as",
+    "clock",
     "compile_core",
+    "curve",
     "encode",
     "feed_named",
+    "health",
     "held_symbols",
     "last_state",
     "load_playbook",
@@ -49,10 +60,15 @@ __all__ = [
     "lock_token",
     "look_at_database",
     "migrate_folder",
+    "performance",
     "prepared",
     "replay_file",
+    "slots",
     "stop_fault",
+    "verdict",
     "verify",
+    "vitals",
+    "watch",
 ]
 
 _ROOMS = {
@@ -73,10 +89,13 @@ _ROOMS = {
     "engine.supply": ("prepared",),
     "engine.trader": ("stop_fault",),
 }
+_OPEN = {"backtest", "clock", "curve", "health", "performance", "slots", "verdict", "vitals", "watch"}
 _DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _OPEN:
+        return importlib.import_module(f"engine.{name}")
     if name not in _DOORS:
         raise AttributeError(f"the engine has no {name!r}")
     room, inside = _DOORS[name]

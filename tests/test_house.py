@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import engine
+
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "bot").rglob("*.py")])
 
@@ -16,7 +18,8 @@ FLOORS = (
     ("engine.runtime", "engine.origins"),
     ("engine.supply",),
     ("engine.storage", "engine.delivery", "engine.warming", "engine.loop", "engine.replaying", "engine.backtest"),
-    ("engine.checkpoint", "engine.disk_watch", "engine.inbox", "engine.watch", "engine.vitals"),
+    ("engine.restoring", "engine.writing"),
+    ("engine.checkpoint", "engine.disk_watch", "engine.faults", "engine.inbox", "engine.watch", "engine.vitals"),
     ("engine.trader", "engine.analyst", "engine.health"),
     ("engine.market", "engine.brokers", "engine.store"),
     ("engine.evaluation", "engine.verdict"),
@@ -24,7 +27,15 @@ FLOORS = (
     ("engine.strategies", "engine.forecasting", "engine.performance"),
     ("engine.features", "engine.curve"),
     ("engine.core", "engine.inference"),
-    ("engine.snapshot", "engine.codec", "engine.ports", "engine.slots", "engine.client_ids"),
+    (
+        "engine.snapshot",
+        "engine.codec",
+        "engine.ports",
+        "engine.slots",
+        "engine.client_ids",
+        "engine.latency",
+        "engine.written",
+    ),
     ("engine.messages",),
     ("engine.clock",),
     ("engine.domain",),
@@ -108,6 +119,32 @@ def test_the_bot_enters_by_the_facade() -> None:
         if isinstance(node, ast.Import) and any(name.name.split(".")[0] == "engine" for name in node.names)
     ]
     assert not deep + whole
+
+
+def taken_from_the_facade() -> dict[str, str]:
+    """Name that some file of the bot takes from `engine` → that file."""
+    return {
+        name.name: path.name
+        for path in of("bot")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "engine"
+        for name in node.names
+    }
+
+
+def test_the_bot_takes_what_the_facade_offers_and_no_room_through_it() -> None:
+    taken = taken_from_the_facade()
+
+    assert {name: where for name, where in taken.items() if name not in engine.__all__} == {}
+
+
+def test_the_facade_offers_what_is_there_and_what_is_taken() -> None:
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    benchmarks = "\n".join(path.read_text() for path in (ROOT / "benchmarks").rglob("*.py"))
+
+    assert all(getattr(engine, name) is not None for name in engine.__all__)
+    idle = set(engine.__all__) - taken_from_the_facade().keys()
+    assert {name for name in idle if not re.search(rf"\b{name}\b", tests + benchmarks)} == set()
 
 
 def test_only_the_clock_reads_the_wall_clock() -> None:
