@@ -49,8 +49,7 @@ class DeskProcess:
     async def greeting(self, within: float = 120) -> float:
         """Wait for the first message in the signals channel; returns seconds since the start."""
         while time.monotonic() < self.began + within:
-            if self.process.poll() is not None:
-                raise SystemExit(f"the desk ended with {self.process.returncode}: {self.log.read_text()[-800:]}")
+            self._must_run()
             if (self.data / "desk.json").exists() and await self.messages():
                 return time.monotonic() - self.began
             await asyncio.sleep(0.1)
@@ -60,6 +59,7 @@ class DeskProcess:
 
     async def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One call of the sandbox's `/_drive`."""
+        self._must_run()
         at = json.loads((self.data / "sandbox.json").read_text())
         url, token = f"http://127.0.0.1:{at['port']}/_drive/{path}", {"X-Sandbox-Token": at["token"]}
         async with self._http.request("POST" if body is not None else "GET", url, json=body, headers=token) as answer:
@@ -80,6 +80,10 @@ class DeskProcess:
                 found: dict[str, Any] = json.loads(lines.readline())["numbers"]
                 return found
 
+    def _must_run(self) -> None:
+        if self.process.poll() is not None:
+            raise SystemExit(f"the desk ended with {self.process.returncode}: {self.log.read_text()[-800:]}")
+
     # ------------------------------------------------------------ weighing
 
     def memory_mb(self) -> float:
@@ -88,11 +92,10 @@ class DeskProcess:
 
     def database_mb(self) -> float:
         """Memory of the embedded PostgreSQL's processes, shared pages counted once (PSS)."""
-        found = sorted((self.data / "pg").glob("*/postmaster.pid"))
-        if not found:
-            return 0.0
-        postmaster = int(found[0].read_text().split()[0])
-        family = {postmaster, *_children(postmaster)}
+        from engine.store.embedded import EmbeddedPostgres
+
+        postmaster = EmbeddedPostgres(self.data).pid()
+        family = {postmaster, *_children(postmaster)} if postmaster else set()
         return sum(_field(pid, "smaps_rollup", "Pss:") for pid in family)
 
     def cpu_seconds(self) -> float:
