@@ -217,7 +217,8 @@ def _pace(facts: Facts) -> Iterator[Reading]:
     """How fast messages become records, and whether the loop and the inbox keep up."""
     if (p99 := facts.latency_p99_ms) is not None:
         status = _level(p99, LATENCY_WARNING_MS, LATENCY_CRITICAL_MS)
-        yield Reading("ledger", status, p99, "ms", f"99 of 100 messages are on record within {p99:.0f} ms.")
+        aim = "" if status == OK else f"; more than {LATENCY_WARNING_MS:.0f} ms is slow"
+        yield Reading("ledger", status, p99, "ms", f"99 of 100 messages are on record within {p99:.0f} ms{aim}.")
     if (depth := facts.inbox_depth) is not None:
         status = _level(depth, INBOX_WARNING, INBOX_CRITICAL)
         yield Reading("inbox", status, float(depth), "count", f"Waiting for the engine: {_count(depth, 'message')}.")
