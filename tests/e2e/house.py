@@ -14,7 +14,7 @@ from bot.house import House
 from bot.progress import Progress
 from bot.settings import Settings
 from bot.workspace import Workspace
-from engine import Terms, birth, load_playbook, prepared
+from engine import Terms, birth, compile_core, load_playbook, prepared
 from engine.domain import MarketKind
 from engine.ports import Feed
 from tests.e2e.desk import Driver
@@ -38,6 +38,7 @@ class HouseThread(Driver):
         self._thread = threading.Thread(target=self._loop.run_forever, name="house", daemon=True)
 
     def __enter__(self) -> HouseThread:
+        compile_core(lambda share, what: None)
         self._thread.start()
         self.house: House = self._on_loop(self._open())
         return self
