@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from engine.clock import monotonic
@@ -9,6 +10,7 @@ from engine.domain import State
 from engine.messages import Guarded
 from engine.store.reserve import MIB, DiskReserve
 
+_log = logging.getLogger(__name__)
 CODE = "DISK"
 _EVERY = 5.0  # real seconds
 
@@ -26,6 +28,13 @@ class DiskWatch:
         if monotonic() < self._next:
             return None
         self._next = monotonic() + self._every
+        try:
+            return self._change(at, held)
+        except OSError as error:  # the engine must outlive its disk's moods
+            _log.error("the ledger's disk could not be looked at: %s", error)
+            return None
+
+    def _change(self, at: datetime, held: bool) -> Guarded | None:
         if self._reserve.is_roomy():
             self._reserve.refill()
             return Guarded(at, CODE, State.REDUCING, False) if held else None

@@ -47,6 +47,11 @@ class Entry:
     answer: Future[Record] | None
     received: float
 
+    def refuse(self, error: Exception) -> None:
+        """Tell whoever waits for the record that there will be none."""
+        if self.answer is not None:
+            self.answer.set_exception(error)
+
 
 class Inbox:
     """Thread-safe. Commands, fills, minutes and timers are never merged or dropped; waiting prints merge per symbol."""
@@ -120,9 +125,13 @@ class Inbox:
             turned = [entry for entry in self._queue if isinstance(entry.message, _PEOPLE)]
             self._queue = deque(entry for entry in self._queue if not isinstance(entry.message, _PEOPLE))
         for entry in turned:
-            if entry.answer:
-                entry.answer.set_exception(error)
+            entry.refuse(error)
         return len(turned)
+
+    def waited(self) -> float:
+        """Real seconds for which the oldest message has waited; 0 when none does."""
+        with self._ready:
+            return monotonic() - self._queue[0].received if self._queue else 0.0
 
     def wake(self) -> None:
         """Let a waiting `take` look again at once."""

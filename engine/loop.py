@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
-from engine import checkpoint
+from engine import faults
 from engine.clock import Clock, monotonic, real_seconds
 from engine.disk_watch import CODE, DiskWatch
 from engine.domain import State
+from engine.faults import Faults
 from engine.inbox import Entry, Inbox
+from engine.latency import Latencies, Percentiles
 from engine.messages import Guarded, Message, Outcome, Post, Record, Slice
 from engine.ports import Ledger
+from engine.restoring import Restoring
 from engine.snapshot import Snapshot
-from engine.store.ledger import LedgerError
 from engine.trader import Judgement, Trader
+from engine.writing import RETRY, Judged, Pen
 
 _log = logging.getLogger(__name__)
 _LOOK = 1.0  # real seconds between looks at the disk and at the wish to stop
-_RETRY = 1.0  # real seconds between attempts to write a row that could not be written
-_LATENCIES = 100_000
-_WORTH_SAVING = 2_000  # records judged at a start that are worth a checkpoint
 
 _TOGETHER = 32  # prints that share one write to the disk, when so many wait
 
 Announce = Callable[[Message, Sequence[Outcome], Snapshot], tuple[Post, ...]]
-
-
-class Percentiles(NamedTuple):
-    """Real seconds from receipt (or emission of the minute) to the durable record."""
-
-    messages: int
-    p50: float
-    p99: float
-    worst: float
-
-
-class _Judged(NamedTuple):
-    """A message to be recorded, what follows from it, and the desk as it then was (None: nothing to say of it)."""
-
-    entry: Entry
-    judgement: Judgement
-    posts: tuple[Post, ...]
-    drawn: Snapshot | None
 
 
 class EngineLoop:
@@ -66,21 +44,20 @@ class EngineLoop:
         trader: Callable[[], Trader] = Trader,
         saved: Path | None = None,
     ) -> None:
-        self._ledger = ledger
+        self._stopping = threading.Event()
         self._inbox = inbox
         self._clock = clock
         self._announce = announce
         self._disk = disk
         self._new_trader = trader
-        self._saved = saved
+        self._pen = Pen(ledger, inbox, disk, self._stopping)
+        self._restoring = Restoring(ledger, trader, saved)
         self._trader = trader()
         self._snapshot: Snapshot | None = None
         self._callbacks: list[Callable[[Record], None]] = []
-        self._latencies: deque[tuple[str, float]] = deque(maxlen=_LATENCIES)
-        self._stopping = threading.Event()
+        self._latencies = Latencies()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._faults = itertools.count(1)
-        self._differing: Record | None = None
+        self._faults = Faults(inbox.submit)
 
     # ------------------------------------------------------------ from other threads
 
@@ -90,30 +67,16 @@ class EngineLoop:
 
     def restore(self, progress: Callable[[int], None] | None = None) -> int:
         """Rebuild the Trader from its checkpoint and the rows after it, before `start`; returns how many rows."""
-        known = checkpoint.read(self._saved, self._ledger) if self._saved is not None else None
-        self._trader = known or self._new_trader()
-        count = 0
-        for count, record in enumerate(self._ledger.read(after=self._trader.row[0]), start=1):
-            if self._trader.again(record) != record.outcomes and self._differing is None:
-                self._differing = record
-            if progress is not None and count % 500 == 0:
-                progress(count)
+        self._trader, count = self._restoring.trader(progress)
         if self._trader.is_started:
             self._inbox.not_before(self._trader.now)
             self._publish()
-        if count >= _WORTH_SAVING or self._differing is not None:
-            self._save()
         return count
 
     def start(self) -> None:
         """Begin to work. Where this version judged the record otherwise than it says, a person must look first."""
-        if self._differing is not None:
-            row = self._differing
-            note = (
-                f"this version judges ledger row {row.seq} ({type(row.message).__name__}) otherwise than recorded; "
-                "`nightdesk replay` shows how. Compare the positions, then lift this hold"
-            )
-            self._inbox.submit(Guarded(row.at, "VERSION", State.REDUCING, True, note))
+        if (difference := self._restoring.difference()) is not None:
+            self._inbox.submit(difference)
         self._thread.start()
 
     def stop(self, timeout: float = 10.0) -> bool:
@@ -124,8 +87,18 @@ class EngineLoop:
             self._thread.join(timeout)
         ended = not self._thread.is_alive()
         if ended:
-            self._save()
+            self._restoring.save(self._trader)
         return ended
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def trader(self) -> Trader:
+        """The restored Trader. Before `start` only: from then on it is the engine thread's own."""
+        return self._trader
 
     @property
     def has_started(self) -> bool:
@@ -140,24 +113,21 @@ class EngineLoop:
 
     def percentiles(self, kind: str | None = None) -> Percentiles | None:
         """Latency of the last recorded messages (of one kind, such as `Slice` or `Minute`); None without any."""
-        values = sorted(seconds for name, seconds in list(self._latencies) if kind in (None, name))
-        if not values:
-            return None
-        at = [values[min(len(values) - 1, int(len(values) * share))] for share in (0.5, 0.99)]
-        return Percentiles(len(values), at[0], at[1], values[-1])
+        return self._latencies.percentiles(kind)
 
     # ------------------------------------------------------------ the engine thread
 
     def _run(self) -> None:
-        while True:
-            self._look_at_disk()
-            entry = self._inbox.take(self._patience())
-            if entry is None:
-                entry = self._fallen_due()
-            if entry is not None:
-                self._handle(entry)
-            elif self._stopping.is_set() and not len(self._inbox):
-                return
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        """One message, or one look at what fell due; False when all is done and the desk stops."""
+        self._look_at_disk()
+        entry = self._inbox.take(self._patience()) or self._fallen_due()
+        if entry is not None:
+            self._handle(entry)
+        return entry is not None or not self._stopping.is_set() or len(self._inbox) > 0
 
     def _patience(self) -> float:
         if self._stopping.is_set():
@@ -173,7 +143,7 @@ class EngineLoop:
 
     def _handle(self, entry: Entry) -> None:
         """Judge it, and prints that wait behind a print: they share one write. Nothing is acted on before that."""
-        judged: list[_Judged] = []
+        judged: list[Judged] = []
         behind = self._inbox.slices(_TOGETHER) if isinstance(entry.message, Slice) else ()
         for each in (entry, *behind):
             try:
@@ -185,23 +155,35 @@ class EngineLoop:
                 self._fault(each, error)
                 continue
             if judgement.must_record:
-                judged.append(_Judged(each, judgement, self._posts(each.message, judgement, drawn), drawn))
+                judged.append(Judged(each, judgement, self._posts(each.message, judgement, drawn), drawn))
         self._record(judged)
 
-    def _record(self, judged: Sequence[_Judged]) -> None:
+    def _record(self, judged: Sequence[Judged]) -> None:
         """Write rows, and when they are durable publish them and let the rest of the desk act."""
-        records = self._write(judged)
+        records = self._pen.write(judged)
         for one, record in zip(judged, records, strict=False):
-            self._latencies.append((type(record.message).__name__, monotonic() - one.entry.received))
+            self._latencies.note(type(record.message).__name__, monotonic() - one.entry.received)
             self._trader.recorded(record)
         if records:
             drawn, last = judged[-1].drawn, records[-1]
             self._publish(replace(drawn, seq=last.seq, head=last.head) if drawn else None)
         for one, record in zip(judged, records, strict=False):
             for callback in self._callbacks:
-                callback(record)
+                self._tell(callback, record)
             if one.entry.answer is not None:
                 one.entry.answer.set_result(record)
+
+    def _tell(self, callback: Callable[[Record], None], record: Record) -> None:
+        """Let one part of the desk hear of a record; what breaks there must not end the stops of all positions."""
+        try:
+            callback(record)
+        except Exception as error:  # noqa: BLE001 (logged and held; the engine goes on)
+            name = self._faults.met(f"a part of the desk heard of row {record.seq}; the others go on", error)
+            held = self._snapshot is not None and any(hold.code == faults.CODE for hold in self._snapshot.holds)
+            if not held and not isinstance(record.message, Guarded):
+                self._faults.hold(
+                    name, f"a part of the desk missed row {record.seq}", error, self._trader.now, State.REDUCING
+                )
 
     def _posts(self, message: Message, judgement: Judgement, drawn: Snapshot | None) -> tuple[Post, ...]:
         if drawn is None:
@@ -209,43 +191,33 @@ class EngineLoop:
         try:
             return self._announce(message, judgement.outcomes, drawn)
         except Exception as error:  # noqa: BLE001 (words must never keep a stop from being recorded)
-            name, kind = f"E{next(self._faults)}", type(message).__name__
-            _log.critical("fault %s while announcing %s; it goes without posts", name, kind, exc_info=error)
+            kind = type(message).__name__
+            name = self._faults.met(f"announcing {kind}; it goes without posts", error)
             if not isinstance(message, Guarded):
-                note = f"fault {name}: {kind} could not be announced ({type(error).__name__}); see the error log"
-                self._inbox.submit(Guarded(self._trader.now, "FAULT", State.REDUCING, True, note))
+                self._faults.hold(name, f"{kind} could not be announced", error, self._trader.now, State.REDUCING)
             return ()
-
-    def _write(self, judged: Sequence[_Judged]) -> list[Record]:
-        """Append until it is durable: what was decided is never acted on, and never forgotten, before that."""
-        while judged:
-            try:
-                with self._ledger.together() if len(judged) > 1 else nullcontext():
-                    return [
-                        self._ledger.append(e.message, j.outcomes, posts, j.judged_until) for e, j, posts, _ in judged
-                    ]
-            except LedgerError as error:
-                if self._disk is not None and self._disk.release():
-                    _log.critical("%s; the reserve was given up so that exits can still be recorded", error)
-                    continue
-                _log.critical("%s; nothing is done until it can be written", error)
-                self._inbox.refuse_people(error)
-                if self._stopping.wait(_RETRY):
-                    for one in judged:
-                        _answer(one.entry, error)
-                    return []
-        return []
 
     def _fault(self, entry: Entry, error: Exception) -> None:
         """A bug: log it with an id, rebuild from the record, hold everything. The desk says so instead of dying."""
-        name = f"E{next(self._faults)}"
         kind = type(entry.message).__name__
-        _log.critical("fault %s while judging %s; the desk is rebuilt from its ledger", name, kind, exc_info=error)
-        self.restore()
-        _answer(entry, error)
+        name = self._faults.met(f"judging {kind}; the desk is rebuilt from its ledger", error)
+        self._rebuild()
+        entry.refuse(error)
         if not isinstance(entry.message, Guarded) and self._trader.is_started:
-            note = f"fault {name}: {kind} could not be judged ({type(error).__name__}); see the error log"
-            self._inbox.submit(Guarded(self._trader.now, "FAULT", State.HALTED, True, note))
+            self._faults.hold(name, f"{kind} could not be judged", error, self._trader.now, State.HALTED)
+
+    def _rebuild(self) -> None:
+        """Restore until it works: nothing may be judged from a state that is not the record's."""
+        while True:
+            try:
+                self.restore()
+                return
+            except Exception as error:  # noqa: BLE001 (said every second, and seen by the health check)
+                _log.critical("the desk cannot be rebuilt from its ledger; it is tried again", exc_info=error)
+                self._trader = self._new_trader()  # half a state is none, and must not become a checkpoint
+                self._inbox.refuse_people(error)
+                if self._stopping.wait(RETRY):
+                    return
 
     def _look_at_disk(self) -> None:
         if self._disk is None or not self._trader.is_started:
@@ -255,21 +227,7 @@ class EngineLoop:
         if change is not None:
             self._inbox.submit(change)
 
-    def _save(self) -> None:
-        """Keep a checkpoint; without one the next start only takes longer."""
-        if self._saved is None or not self._trader.is_started:
-            return
-        try:
-            checkpoint.write(self._saved, self._trader)
-        except OSError as error:
-            _log.warning("no checkpoint was kept (%s); the next start judges the ledger again", error)
-
     def _publish(self, drawn: Snapshot | None = None) -> None:
         self._inbox.watch(self._trader.watched(), self._trader.wanting(), self._trader.pending())
         if self._trader.is_started:
             self._snapshot = drawn or self._trader.snapshot()
-
-
-def _answer(entry: Entry, error: Exception) -> None:
-    if entry.answer is not None:
-        entry.answer.set_exception(error)

@@ -61,7 +61,9 @@ class Started:
     playbook_yaml: str
     instruments: tuple[Instrument, ...]
     platform: str = ""
+    code: str = ""  # hash of the engine's sources (`engine.written`)
     anew: bool = True
+    rules: str = ""  # hash of the effective playbook with its strategies' sources
 
 
 @dataclass(frozen=True, slots=True)

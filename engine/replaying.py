@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import codec
-from engine.messages import Outcome, Record
+from engine.messages import Outcome, Record, Started
 from engine.store.ledger import Row, count_rows, link, read_records, read_rows
 from engine.trader import Trader
+from engine.written import recorded_by
 
 Progress = Callable[[int, int], None]
 
@@ -46,6 +48,7 @@ class Verified:
     head: str
     bad_seq: int | None
     sentence: str
+    by: str = ""  # whose record it is, in words; "" where no start says so
 
 
 class _Chain:
@@ -54,6 +57,7 @@ class _Chain:
     def __init__(self, anchor: Anchor | None) -> None:
         self.rows = 0
         self.head = ""
+        self.code: str | None = None  # of the last start, where one was seen
         self._anchor = anchor
 
     def fault(self, row: Row) -> str | None:
@@ -68,12 +72,18 @@ class _Chain:
         if link(self.head, row.seq, row.at, row.kind, text) != row.hash:
             return f"row {row.seq} ({row.kind}, {row.at}) was edited or moved: its hash does not follow"
         self.rows, self.head = row.seq, row.hash
+        if row.kind == Started.__name__:
+            self.code = json.loads(text)["message"].get("code", "")
         if self._anchor and row.seq == self._anchor.seq and not row.hash.startswith(self._anchor.hash):
             return (
                 f"row {row.seq} has hash {row.hash[:12]}, the anchor says {self._anchor.hash}: "
                 "history at or before it was rewritten"
             )
         return None
+
+    def by(self) -> str:
+        """Whose record it is as far as it could be read, in words."""
+        return "" if self.code is None else recorded_by(self.code)
 
     def short(self) -> str | None:
         """What is missing at the end, as far as an anchor can tell."""
@@ -89,11 +99,12 @@ def verify(path: Path, anchor: Anchor | None = None, progress: Progress = _silen
     for row in read_rows(path):
         fault = chain.fault(row)
         if fault:
-            return Verified(chain.rows, chain.head, row.seq if row.seq <= chain.rows + 1 else chain.rows + 1, fault)
+            bad = min(row.seq, chain.rows + 1)
+            return Verified(chain.rows, chain.head, bad, fault, chain.by())
         progress(chain.rows, total)
     short = chain.short()
     if short:
-        return Verified(chain.rows, chain.head, chain.rows + 1, short)
+        return Verified(chain.rows, chain.head, chain.rows + 1, short, chain.by())
     return Verified(chain.rows, chain.head, None, f"{chain.rows} rows checked, head {chain.head[:12] or 'empty'}")
 
 
@@ -106,6 +117,7 @@ class Difference:
     position: int
     expected: Outcome | None
     seen: Outcome | None
+    by: str = ""  # whose record it is, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,8 @@ def replay(records: Iterable[Record], progress: Callable[[int], None] | None = N
         seen = trader.again(record)
         difference = _compare(record, seen)
         if difference is not None:
-            return Replayed(done, outcomes, difference)
+            by = recorded_by(trader.code)
+            return Replayed(done, outcomes, replace(difference, by=by))
         done, outcomes = done + 1, outcomes + len(seen)
         if progress is not None:
             progress(done)

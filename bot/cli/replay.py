@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{found.records} records replayed, {found.outcomes} outcomes, all equal")
         return 0
     first = found.difference
+    print(first.by)
     print(f"first difference in row {first.seq} ({first.message}), outcome {first.position}")
     print(f"  recorded: {_words(first.expected)}")
     print(f"  replayed: {_words(first.seen)}")

@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
             found = verify(data / "ledger.sqlite", anchor, lambda done, total: _show(bar, done, total))
     except (ValueError, LedgerError) as error:
         fail(str(error))
+    if found.bad_seq is not None and found.by:
+        print(found.by)
     print(found.sentence if found.bad_seq is None else f"first bad row {found.bad_seq}: {found.sentence}")
     return 0 if found.bad_seq is None else 1
 

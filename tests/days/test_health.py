@@ -26,6 +26,8 @@ WELL = Facts(
     posts_waiting=0,
     slack_up=True,
     latency_p99_ms=5.0,
+    engine_alive=True,
+    oldest_message=timedelta(0),
     inbox_depth=0,
     loop_lag_ms=1.0,
     disk_free=10**11,
@@ -56,6 +58,8 @@ def test_a_well_desk_has_only_good_readings():
 @pytest.mark.parametrize(
     ("change", "name", "status"),
     [
+        ({"engine_alive": False}, "engine", "critical"),
+        ({"oldest_message": timedelta(seconds=11)}, "engine", "critical"),
         ({"rows_unread": 40, "unread_for": minutes(3)}, "delivery", "warning"),
         ({"rows_unread": 40, "unread_for": minutes(11)}, "delivery", "critical"),
         ({"outbox_trouble": "the outbox file cannot be read (disk I/O error)"}, "outbox", "critical"),

@@ -19,6 +19,7 @@ from engine.messages import (
     Analysis,
     Attempted,
     Filled,
+    Guarded,
     Minute,
     OrderAcked,
     Pause,
@@ -237,8 +238,8 @@ def test_a_bug_is_held_and_said_and_the_desk_lives(tmp_path, caplog):
         with pytest.raises(ZeroDivisionError):
             desk.ask(Attempted(START, "U", "bug", True))
         desk.until(ProposalClosed)
+        wait_for(lambda: desk.loop.snapshot().state is State.HALTED)
         snapshot = desk.loop.snapshot()
-        assert snapshot.state is State.HALTED
         assert (snapshot.holds[0].code, card.id) == ("FAULT", "P1")
         assert "fault E1" in snapshot.holds[0].note
         assert desk.ask(Attempted(START, "U", "fine", True)).outcomes
@@ -293,7 +294,7 @@ def test_a_full_disk_gives_up_the_reserve_and_records_the_exit(tmp_path):
     reserve = DiskReserve(tmp_path, low=0, kept=1000, free=Room(10**9))
     reserve.refill()
     desk = House(tmp_path, disk=DiskWatch(reserve, every=1000.0))
-    desk.ledger = desk.loop._ledger = Full(desk.path)
+    desk.ledger = desk.loop._pen._ledger = desk.loop._restoring._ledger = Full(desk.path)
     desk.begin()
     desk.ledger.full = 1
     assert desk.ask(Pause(START, "U1", Role.TRADER)).outcomes
@@ -303,7 +304,7 @@ def test_a_full_disk_gives_up_the_reserve_and_records_the_exit(tmp_path):
 
 def test_what_cannot_be_recorded_is_not_done_and_people_are_told(tmp_path):
     desk = House(tmp_path)
-    desk.ledger = desk.loop._ledger = Full(desk.path)
+    desk.ledger = desk.loop._pen._ledger = desk.loop._restoring._ledger = Full(desk.path)
     desk.begin()
     rows = desk.ledger.head()[0]
     desk.ledger.full = 10**9
@@ -383,6 +384,8 @@ def test_a_version_that_judges_the_record_otherwise_waits_for_a_person(tmp_path)
     again.loop.start()
     wait_for(lambda: "VERSION" in {hold.code for hold in again.loop.snapshot().holds})
     again.end()
+    (held,) = [hold for hold in again.loop.snapshot().holds if hold.code == "VERSION"]
+    assert "recorded by another version of the code (unnamed; this is" in held.note
 
 
 def test_words_that_fail_keep_nothing_from_being_recorded(tmp_path, caplog):
@@ -394,3 +397,56 @@ def test_words_that_fail_keep_nothing_from_being_recorded(tmp_path, caplog):
     desk.end()
     assert "could not be announced" in desk.loop.snapshot().holds[1].note
     assert "goes without posts" in caplog.text
+
+
+def test_a_part_of_the_desk_that_breaks_does_not_end_the_stops(tmp_path):
+    desk = House(tmp_path)
+    heard = []
+    desk.loop.on_record(lambda record: 1 / 0 if record.seq > 2 else None)
+    desk.loop.on_record(lambda record: heard.append(record.seq))
+    desk.begin()
+    assert desk.ask(Attempted(START, "U", "x", True)).seq == 3
+    wait_for(lambda: {hold.code for hold in desk.loop.snapshot().holds} == {"FAULT"})
+    rows = desk.ask(Attempted(START, "U", "y", True)).seq
+    assert heard == list(range(1, rows + 1)), "the other parts heard of everything"
+    assert desk.loop.is_alive
+    desk.end()
+    held = [row for row in read_records(desk.path) if isinstance(row.message, Guarded)]
+    assert len(held) == 1, "said once, not at every record"
+
+
+def test_a_disk_that_cannot_be_looked_at_ends_nothing(tmp_path, caplog):
+    def broken(folder):
+        raise OSError("the disk has gone")
+
+    reserve = DiskReserve(tmp_path, low=10**9, kept=1000, free=broken)
+    with house(tmp_path, disk=DiskWatch(reserve, every=0.0)) as desk:
+        assert desk.ask(Pause(START, "U1", Role.TRADER)).outcomes
+        wait_for(lambda: "could not be looked at" in caplog.text)
+        assert desk.loop.is_alive
+
+
+class Unreadable(SqliteLedger):
+    """A ledger that cannot be read until told otherwise."""
+
+    unreadable = 0
+
+    def read(self, after=0):
+        if self.unreadable:
+            self.unreadable -= 1
+            raise LedgerError("the ledger could not be read: disk I/O error")
+        return super().read(after)
+
+
+def test_a_rebuild_that_fails_is_tried_again(tmp_path, caplog):
+    desk = House(tmp_path, trader=Broken)
+    desk.ledger = desk.loop._pen._ledger = desk.loop._restoring._ledger = Unreadable(desk.path)
+    desk.begin()
+    desk.ask(Pause(START, "U1", Role.TRADER))
+    desk.ledger.unreadable = 1
+    with pytest.raises(ZeroDivisionError):
+        desk.ask(Attempted(START, "U", "bug", True))
+    wait_for(lambda: {hold.code for hold in desk.loop.snapshot().holds} == {"PAUSE", "FAULT"})
+    assert "tried again" in caplog.text
+    desk.end()
+    assert replay(read_records(desk.path)).difference is None

@@ -25,6 +25,7 @@ from engine.messages import (
 from engine.replaying import replay, verify
 from engine.store.ledger import SqliteLedger
 from engine.trader import Trader
+from engine.written import code_hash
 from tests.desk.kit import BTC, ETH, SOL, SYMBOLS, Floor, of, only, playbook, started
 
 LIMITS = ", max_positions: 2, daily_loss_amount: 40, consecutive_losses: 5, losses_pause: 30 min"
@@ -158,6 +159,19 @@ def test_replay_names_the_first_outcome_that_differs(tmp_path):
     difference = replay(records).difference
     assert (difference.seq, difference.message) == (records[index].seq, "Slice")
     assert (difference.expected, difference.seen) == (cheaper, fill)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("", "recorded by another version of the code (unnamed; this is"), (code_hash(), "recorded by this same version")],
+)
+def test_a_difference_says_whose_code_recorded_it(tmp_path, code, words):
+    floor = Recorded(tmp_path / "ledger.sqlite")
+    floor.tell(replace(started(at=floor.at), code=code))
+    floor.propose()
+    last = floor.records[-1]
+    difference = replay([*floor.records[:-1], replace(last, outcomes=last.outcomes[:-1])]).difference
+    assert difference.by.startswith(words)
 
 
 def test_a_missing_outcome_is_a_difference(tmp_path):
