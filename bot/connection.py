@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 PING = 5.0  # seconds; the default of 10 doubles every recovery
 STUCK_AFTER = 15.0  # seconds without a connection before its ticket is thrown away
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
-NEEDED = ("commands", "chat:write", "channels:read", "channels:history", "files:write", "im:write")
+NEEDED = ("commands", "chat:write", "channels:read", "channels:history", "groups:read", "files:write", "im:write")
+PRIVATE = "groups:history"  # what became of a lost post in a private channel is looked up in its history
 NETWORK = (aiohttp.ClientError, OSError, TimeoutError, asyncio.TimeoutError)
 _BUSY = {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 
@@ -62,7 +63,7 @@ async def check(client: AsyncWebClient, app_token: str, channels: Mapping[str, s
             f"the bot token lacks the scope{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
             "update the app from manifest.yml and reinstall it to the workspace"
         )
-    ids, faults = await _join(client, channels)
+    ids, faults = await _join(client, channels, may_look=not scopes or PRIVATE in scopes)
     if faults:
         raise SlackRefused("; ".join(faults))
     return Joined(told["team_id"], told.get("team", ""), told.get("user_id", ""), ids)
@@ -109,14 +110,24 @@ def _named(error: SlackApiError, setting: str, hint: str) -> Exception:
     return SlackRefused(f"Slack does not accept {setting} ({code}): {hint}")
 
 
-async def _join(client: AsyncWebClient, channels: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Role → channel id, the bot inside each; and a sentence for every channel that cannot be had."""
+async def _join(
+    client: AsyncWebClient, channels: Mapping[str, str], may_look: bool
+) -> tuple[dict[str, str], list[str]]:
+    """Role → channel id, the bot inside each; and a sentence for every channel that cannot be had.
+
+    `may_look`: the bot token may read a private channel's history.
+    """
     try:
         known = await _channels(client, set(channels.values()))
         found: dict[str, str] = {}
         faults: list[str] = []
         for role, name in channels.items():
             fault = await _enter(client, known.get(name), name, role)
+            if not fault and known[name].get("is_private") and not may_look:
+                fault = (
+                    f"the channel #{name} is private, and the bot token lacks the scope {PRIVATE}: update the app from "
+                    f"manifest.yml and reinstall it, or set CHANNEL_{role.upper()} to a public channel"
+                )
             if fault:
                 faults.append(fault)
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bot.settings import Settings, SettingsError, read_settings
@@ -71,5 +73,19 @@ def test_secrets_never_print(monkeypatch) -> None:
 def test_the_polygon_key_is_known_by_both_its_names(monkeypatch) -> None:
     monkeypatch.setenv("MASSIVE_API_KEY", "key")
     found = read_settings().polygon_api_key
+    assert found is not None
+    assert found.get_secret_value() == "key"
+
+
+def test_every_name_in_the_example_is_a_setting_and_either_name_of_a_key_will_do(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("POLYGON_API_KEY", raising=False)
+    monkeypatch.delenv("MASSIVE_API_KEY", raising=False)
+    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    assert {"POLYGON_API_KEY=", "MASSIVE_API_KEY="} <= set(example.splitlines())
+    filled = tmp_path / ".env"
+    filled.write_text(example.replace("MASSIVE_API_KEY=\n", "MASSIVE_API_KEY=key\n"))
+
+    found = Settings(_env_file=filled).polygon_api_key
+
     assert found is not None
     assert found.get_secret_value() == "key"

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 import bot.connection
 from bot.app import slack_client
-from bot.connection import NEEDED, NotReached, SlackRefused, check, check_until_reached
+from bot.connection import NEEDED, PRIVATE, NotReached, SlackRefused, check, check_until_reached
 from bot.sandbox import Sandbox
 from tests.slack.box import IDS
 from tests.slack.conftest import CHANNELS, Room
@@ -91,6 +91,13 @@ def _private(faulty: Faulty) -> None:
     faulty.bodies["conversations.list"] = {"ok": True, "channels": [{**CHANNEL, "is_private": True}]}
 
 
+def _secret(faulty: Faulty) -> None:
+    faulty.bodies["conversations.list"] = {
+        "ok": True,
+        "channels": [{**CHANNEL, "is_private": True, "is_member": True}],
+    }
+
+
 def _closed(faulty: Faulty) -> None:
     faulty.bodies["conversations.join"] = {"ok": False, "error": "missing_scope"}
 
@@ -98,8 +105,9 @@ def _closed(faulty: Faulty) -> None:
 @pytest.mark.parametrize(
     ("breaks", "says"),
     [
-        (_scopes, "lacks the scopes channels:read, channels:history, files:write, im:write.*reinstall"),
+        (_scopes, "lacks the scopes channels:read, channels:history, groups:read, files:write, im:write.*reinstall"),
         (_private, "not in the private channel #ml-signals.*invite"),
+        (_secret, "#ml-signals is private, and the bot token lacks the scope groups:history.*CHANNEL_SIGNALS"),
         (_closed, "cannot join #ml-signals .*missing_scope"),
     ],
 )
@@ -110,6 +118,13 @@ async def test_what_is_missing_is_named(
 
     with pytest.raises(SlackRefused, match=says):
         await check(strange, "xapp-1", {"signals": "ml-signals"})
+
+
+async def test_a_private_channel_is_joined_with_the_scope_for_it(strange: AsyncWebClient, faulty: Faulty) -> None:
+    _secret(faulty)
+    faulty.scopes += f", {PRIVATE}"
+
+    assert (await check(strange, "xapp-1", {"signals": "ml-signals"})).channels == {"signals": "C1"}
 
 
 async def test_a_slack_that_is_unwell_is_waited_for_and_said_so(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.commands import COMMANDS
-from bot.connection import NEEDED
+from bot.connection import NEEDED, PRIVATE
 
 MANIFEST = Path(__file__).parents[2] / "manifest.yml"
 TAKEN = {
@@ -19,8 +19,8 @@ TAKEN = {
     "/rename", "/call", "/star", "/apps",
 }  # fmt: skip
 SCOPES = {
-    "commands", "chat:write", "chat:write.public", "channels:read", "channels:join", "channels:history", "groups:read",
-    "groups:history", "files:write", "im:write", "users:read", "usergroups:read",
+    "commands", "chat:write", "channels:read", "channels:join", "channels:history", "groups:read",
+    "groups:history", "files:write", "im:write", "usergroups:read",
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_scopes_are_known_and_enough(manifest: dict[str, Any]) -> None:
 
     assert set(scopes) == SCOPES
     assert len(scopes) == len(set(scopes))
-    assert set(NEEDED) <= set(scopes)
+    assert {*NEEDED, PRIVATE} <= set(scopes)
 
 
 def test_it_is_a_socket_mode_app_with_buttons_and_a_home_tab(manifest: dict[str, Any]) -> None:
