@@ -57,7 +57,7 @@ class House:
     def begin(self):
         if self.ledger.head()[0]:
             self.loop.restore()
-            self.gateway.resume(self.ledger.read())
+            self.gateway.resume(self.loop.trader.unanswered(), self.loop.trader.consented())
         self.gateway.start()
         self.loop.start()
         if not self.ledger.head()[0]:
