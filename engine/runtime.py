@@ -71,7 +71,7 @@ class Desk:
         self._loop = EngineLoop(self._ledger, self._inbox, self.clock, announce, disk, saved=terms.data / "checkpoint")
         self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self._gap)
         broker = PaperBroker(self.clock.now, self._instruments, terms.environment)
-        self._gateway = Gateway(broker, self._inbox.submit, self.clock.now)
+        self._gateway = Gateway(broker, self._inbox.submit, self.clock.now, lambda: self.storage.lost)
         self.notice = broker.notice
         self.storage = Storage(terms.data, terms.database_url, self._ledger, self._lost)
         if hasattr(feed, "on_late"):  # a feed without prints has none that come late
@@ -203,6 +203,7 @@ class Desk:
             platform=self.terms.platform,
             code=code_hash(),
             anew=anew,
+            rules=self.terms.playbook.hash,
         )
 
     async def _reached(self, found: dict[Symbol, Instrument]) -> None:

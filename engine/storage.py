@@ -46,13 +46,14 @@ class Storage:
         self._data = data
         self._url = url
         self._ledger = ledger
-        self._on_lost = on_lost
+        self._tell_lost = on_lost
         self._retry = retry
         self._stopped = threading.Event()
         self._database: Database | None = None
         self._lease: Lease | None = None
         self._projections: Projections | None = None
         self._problem = ""
+        self._lost = ""
 
     def open(self) -> None:
         """Open the database, bring its tables up to date and take the lease.
@@ -98,6 +99,11 @@ class Storage:
         return self._projections.status() if self._projections else None
 
     @property
+    def lost(self) -> str:
+        """To whom this desk lost its database, in a sentence; "" while it has not. It orders nothing after that."""
+        return self._lost
+
+    @property
     def problem(self) -> str:
         """Why the database could not be opened, "" when it was."""
         return self._problem
@@ -115,6 +121,10 @@ class Storage:
             self._lease.release()
         if self._database is not None:
             self._database.close()
+
+    def _on_lost(self, sentence: str) -> None:
+        self._lost = sentence
+        self._tell_lost(sentence)
 
     def _follow(self, database: Database) -> None:
         self._projections = Projections(database, self._ledger, self._lease)

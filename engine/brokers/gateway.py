@@ -21,10 +21,18 @@ class Gateway:
     """Sends orders from a worker thread of its own. It is handed ledger records, so an intent is durable before it
     leaves, and an order whose outcome is unknown is asked for by client id before it is sent again."""
 
-    def __init__(self, broker: Broker, submit: Callable[[Message], object], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        submit: Callable[[Message], object],
+        now: Callable[[], datetime],
+        barred: Callable[[], str] = str,
+    ) -> None:
+        """`barred` says why nothing may be ordered at this moment (another desk has the database), "" when it may."""
         self._broker = broker
         self._submit = submit
         self._now = now
+        self._barred = barred
         self._consents = Consents()
         self._waiting: queue.SimpleQueue[tuple[Order, bool] | None] = queue.SimpleQueue()
         self._ended = threading.Event()
@@ -59,8 +67,11 @@ class Gateway:
         if fault:
             _log.error("order %s for %s was not sent: %s", order.client_id, order.symbol, fault)
             return Acked(self._now(), order.client_id, False, fault)
-        self._consents.use(order)
         known = self._broker.find(order.client_id) if ask_first else None
+        if known is None and (why := self._barred()):
+            _log.critical("order %s for %s was not sent: %s", order.client_id, order.symbol, why)
+            return Acked(self._now(), order.client_id, False, f"LEASE: {why}")
+        self._consents.use(order)
         return known or self._broker.place(order)
 
     def _work(self) -> None:

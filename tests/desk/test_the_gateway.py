@@ -186,3 +186,17 @@ def test_order_calls_are_reachable_from_the_gateway_alone():
             if is_call and node.func.attr in ORDER_CALLS:
                 callers.add(str(path.relative_to(root)))
     assert callers == {"engine/brokers/gateway.py"}
+
+
+def test_a_desk_whose_lease_is_lost_sends_nothing_and_answers_why():
+    venue, why = Venue(), ["another desk has the database"]
+    gateway = Gateway(venue, [].append, lambda: START, lambda: why[0])
+    exit_order = order(consent=None, purpose="stop", action="sell")
+    for each in (order(), exit_order):
+        answer = gateway.handle(each)
+        assert (answer.ok, answer.reason) == (False, "LEASE: another desk has the database")
+    assert venue.placed == []
+    venue.known[exit_order.client_id] = Acked(START, exit_order.client_id, True)
+    assert gateway.handle(exit_order, ask_first=True).ok, "what the venue took already is still learnt"
+    why[0] = ""
+    assert gateway.handle(order()).ok
