@@ -90,6 +90,8 @@ def _proposal(values: Mapping[str, Any]) -> dict[str, Any]:
         "age": proposal_age(values),
         "stop_away": away(proposal.stop, proposal.price),
         "target_away": away(proposal.target, proposal.price),
+        "cost_share": cost_share(proposal),
+        "thin_stop": abs(away(proposal.stop, proposal.price) or 1.0) < cost_share(proposal),
         "why": values.get("why", ""),
         "drift": f"{abs(drift) * 100:.2f} %" if drift is not None else "too far",
         "position": values.get("position"),
@@ -102,6 +104,11 @@ def proposal_age(values: Mapping[str, Any]) -> float:
     proposal: Proposal = values["proposal"]
     made = values.get("made_at") or proposal.opened
     return max(0.0, (max(made, proposal.opened) - proposal.price_at).total_seconds())
+
+
+def cost_share(proposal: Proposal) -> float:
+    """What getting in and out again is expected to cost, as a fraction of the notional."""
+    return 2 * (proposal.fees + proposal.slippage) / proposal.notional if proposal.notional > 0 else 0.0
 
 
 def away(level: float | None, price: float) -> float | None:

@@ -31,6 +31,7 @@ from engine import Desk, SystemClock, Terms, vitals
 from engine.domain import Instrument, Role, Symbol
 from engine.messages import Record
 from engine.ports import Feed
+from engine.snapshot import Snapshot
 
 
 class House:
@@ -57,6 +58,8 @@ class House:
         self.desk.on_record(narrate)
         self.desk.on_record(self._recorded)
         await self.desk.start(instruments, progress.say)
+        if changed := _rules_changed(self.desk.snapshot()):
+            progress.say(changed)
         if self.desk.notice:
             progress.say(self.desk.notice)
         await self._console.start()
@@ -126,6 +129,13 @@ class House:
 
     def _tidy(self) -> None:
         logs.tidy(self._data / "logs", _now())
+
+
+def _rules_changed(snapshot: Snapshot) -> str:
+    """One line when this start brought other rules than the last one had; "" otherwise."""
+    if snapshot.rules_since is None or snapshot.rules_since != snapshot.started:
+        return ""
+    return f"the rules changed since the last run: {snapshot.rules_before} → {snapshot.rules} (playbook or strategy)"
 
 
 def _announcer(terms: Terms, settings: Settings) -> Announce:

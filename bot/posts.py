@@ -226,6 +226,8 @@ def _started(outcome: DeskStarted, scene: _Scene) -> Iterator[Post]:
         "symbols": list(snapshot.symbols),
         "holds": [hold.code for hold in snapshot.holds],
         "version": snapshot.version,
+        "rules": snapshot.rules,
+        "rules_before": snapshot.rules_before if snapshot.rules_since == snapshot.started else "",
     }
     yield scene.post("started", SIGNALS, f"started:{micros(scene.at)}", "started", data=data)
 

@@ -134,6 +134,7 @@ def content(
         "span": f"{words.moment(window.covers_from)} to {words.moment(window.covers_to)}",
         "measured": measured,
         "ratios": whole.ratios,
+        "since_rules": _measured(snapshot, snapshot.rules_since, snapshot.at) if snapshot.rules_since else None,
         "total": measured.total,
         "trades": closed[-TRADES_SHOWN:],
         "more_trades": max(0, len(closed) - TRADES_SHOWN),
@@ -176,9 +177,9 @@ def skipped(window: Window, annals: Annals, words: Words) -> list[str]:
 
 
 def would_have_made(proposal: Proposal, close: float) -> float:
-    """P&L of a proposal held from its card's price to `close`, less the costs on the card; no stop, no target."""
+    """P&L of a proposal held from its card's price to `close`, less the round trip on the card; no stop, no target."""
     sign = 1 if proposal.side is Side.LONG else -1
-    return proposal.quantity * (close - proposal.price) * sign - proposal.fees - proposal.slippage
+    return proposal.quantity * (close - proposal.price) * sign - 2 * (proposal.fees + proposal.slippage)
 
 
 def limit_row(name: str, used: float, limit: float, unit: str) -> str:

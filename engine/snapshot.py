@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.domain import (
@@ -22,6 +22,24 @@ from engine.domain import (
     TradeRecord,
 )
 from engine.messages import SignalSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a signal that got a card, followed to its end.
+
+    `status`: a `ProposalStatus` value, then `open`, `closed` or `unfilled`. `why` is the reason that goes with it.
+    """
+
+    strategy: str
+    symbol: Symbol
+    signal_at: datetime
+    status: str
+    at: datetime  # since when
+    by: str | None = None
+    why: str | None = None
+    pnl: float | None = None  # of a closed trade, after costs
+    pnl_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,7 @@ class Snapshot:
     equity: float
     peak_equity: float
     drawdown: float  # fraction of the peak
-    exposure: float
+    exposure: float  # held and reserved
     day_start_equity: float
     day_pnl: float
     positions: tuple[Position, ...]
@@ -63,3 +81,18 @@ class Snapshot:
     started: datetime
     feed_up: bool
     feed_detail: str
+    fates: Mapping[str, Fate] = field(default_factory=dict)  # of the last signals with a card, by proposal
+    terms: tuple[tuple[str, str], ...] = ()  # the playbook's own numbers beside the limits: name, value in words
+    rules: str = ""  # short hash of the rules in force
+    rules_before: str = ""  # of those that they replaced, "" while they never changed
+    rules_since: datetime | None = None  # when they came into force
+
+    @property
+    def held(self) -> float:
+        """Notional of the open positions at their marks."""
+        return sum(position.quantity * position.mark for position in self.positions)
+
+    @property
+    def reserved(self) -> float:
+        """What waiting cards and working entries may still spend."""
+        return max(0.0, self.exposure - self.held)

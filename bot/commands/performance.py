@@ -27,7 +27,16 @@ async def performance(front: Front, ask: Ask) -> Rendered | Answer:
         return front.sentence("usage", command="/performance", usage=USAGE, given=ask.text)
     start = window_start(window, snapshot, front.words.zone)
     measured = await asyncio.to_thread(_measure, snapshot, start, only)
-    words = front.say("performance", window=window, only=only, measured=measured, total=measured.total, start=start)
+    words = front.say(
+        "performance",
+        window=window,
+        only=only,
+        measured=measured,
+        total=measured.total,
+        start=start,
+        younger=window != "all" and start == born(snapshot),
+        since_rules=_measure(snapshot, snapshot.rules_since, only) if snapshot.rules_since else None,
+    )
     points = [point for point in snapshot.equity_curve if point.at >= start]
     if only or len(points) < 2:
         return words
@@ -53,14 +62,19 @@ def _only(about: str, snapshot: Snapshot) -> str | None:
 
 
 def window_start(window: str, snapshot: Snapshot, zone: ZoneInfo) -> datetime:
-    """When a window begins: local midnight, or so many days before now, or with the first minute."""
-    if window == "today":
-        local = snapshot.at.astimezone(zone)
-        return datetime.combine(local.date(), time(), zone).astimezone(snapshot.at.tzinfo)
+    """When a window begins: local midnight, so many days before now, never before the desk itself."""
     if window == "all":
-        first: list[datetime] = [point.at for point in snapshot.equity_curve[:1]]
-        return min([*first, *(trade.entry_time for trade in snapshot.trades[:1]), snapshot.started])
-    return snapshot.at - timedelta(days=int(window.removesuffix("d")))
+        return born(snapshot)
+    local = snapshot.at.astimezone(zone)
+    midnight = datetime.combine(local.date(), time(), zone).astimezone(snapshot.at.tzinfo)
+    asked = midnight if window == "today" else snapshot.at - timedelta(days=int(window.removesuffix("d")))
+    return max(asked, born(snapshot))
+
+
+def born(snapshot: Snapshot) -> datetime:
+    """When the desk's first minute, trade or start was."""
+    first: list[datetime] = [point.at for point in snapshot.equity_curve[:1]]
+    return min([*first, *(trade.entry_time for trade in snapshot.trades[:1]), snapshot.started])
 
 
 def _measure(snapshot: Snapshot, start: datetime, only: str) -> figures.Performance:

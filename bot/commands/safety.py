@@ -86,6 +86,7 @@ async def risk(front: Front, ask: Ask) -> Rendered:
     snapshot = front.snapshot()
     head = assemble(front.words.parts("risk", {"snapshot": snapshot, "count": len(snapshot.limits)}))
     rows = [front.words.line("risk", "row_limit", **limit_words(limit)) for limit in snapshot.limits]
+    rows += [front.words.line("risk", "row_term", name=name, value=value) for name, value in snapshot.terms]
     limits = Rendered("\n".join(rows), [section(text) for text in lines(rows)])
     return labelled(stacked(head, limits, *(hold_card(front, hold) for hold in snapshot.holds)), snapshot.label)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bot.blocks import Rendered, actions, assemble, button, confirm, section, stacked
 from bot.cards import REASONS, away, base, labelled
 from bot.commands.asking import count_of, lines, symbol_of
+from bot.fates import fate_line
 from bot.front import Ask, Front
 from bot.ids import ActionId
 from engine.domain import Position, TradeRecord
-from engine.messages import SignalSeen
 
 FEW, MANY = 10, 50
 
@@ -88,11 +88,7 @@ async def signals(front: Front, ask: Ask) -> Rendered:
     seen = list(front.snapshot().signals)[-n:][::-1]
     if not seen:
         return front.sentence("no_signals", symbols=len(front.snapshot().symbols))
-    return _listed(front, "signals", [_signal_line(front, item) for item in seen], 0.0)
-
-
-def _signal_line(front: Front, item: SignalSeen) -> str:
-    return front.words.line("signals", "line", signal=item.signal, fate=item.fate, refusal=item.refusal)
+    return _listed(front, "signals", [fate_line(front.words, item, front.snapshot()) for item in seen], 0.0)
 
 
 def _listed(front: Front, template: str, rows: list[str], total: float) -> Rendered:

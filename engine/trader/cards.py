@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from engine.core.events import Event
 from engine.domain import Proposal, ProposalStatus, Signal, instant
 from engine.messages import ProposalChanged, ProposalClosed, ProposalOpened
-from engine.trader.memory import CARDS_KEPT, Card, Memory
+from engine.snapshot import Fate
+from engine.trader.memory import CARDS_KEPT, SIGNALS_KEPT, Card, Memory
 from engine.trader.sentences import refusal
 
 _HOUR = timedelta(hours=1)
@@ -27,6 +28,8 @@ def open_card(desk: Memory, event: Event, signal: Signal, at: datetime) -> Propo
     proposal = _offer(desk, event, signal, f"P{desk.proposals_made}", 1, at, at)
     desk.cards[proposal.id] = Card(proposal, event.intent, signal)
     desk.asked.append(at)
+    fate = Fate(proposal.strategy, proposal.symbol, signal.at, proposal.status.value, at)
+    desk.fates = dict([*desk.fates.items(), (proposal.id, fate)][-SIGNALS_KEPT:])
     desk.saw(signal, "proposed")
     desk.say(ProposalOpened(proposal))
     return proposal
@@ -93,6 +96,7 @@ def close_card(
         proposal = _resized(proposal, *granted)
     del desk.cards[proposal.id]
     desk.closed_cards[proposal.id] = proposal
+    desk.follow(proposal.id, status.value, at, by=by, why=why)
     if len(desk.closed_cards) > CARDS_KEPT:
         del desk.closed_cards[next(iter(desk.closed_cards))]
     if status in (ProposalStatus.REJECTED, ProposalStatus.EXPIRED):

@@ -30,6 +30,7 @@ from engine.trader.events import apply, relevel
 from engine.trader.memory import Memory
 from engine.trader.orders import drop_entry, entry_expiries, expire_entries
 from engine.trader.plan import plan_of
+from engine.trader.terms import terms_of
 
 
 class Due(NamedTuple):
@@ -115,6 +116,8 @@ def on_started(desk: Memory, message: Started) -> None:
         desk.book_ = carry(desk.book_, desk.plan_.rules, plan.rules)
     desk.plan_, desk.started, desk.stopping = plan, message, False
     desk.feed_up, desk.feed_detail, desk.waiting = True, "", None
+    desk.terms = terms_of(plan.playbook)
+    _note_rules(desk, message)
     desk.silent.clear()
     if first:
         desk.first_started = message.at
@@ -127,6 +130,14 @@ def on_started(desk: Memory, message: Started) -> None:
     state = holds.strictest(desk).value
     positions, pending = len(desk.book.positions()), len(desk.cards)
     desk.say(DeskStarted(message.at, state, first, positions, pending, desk.book.equity))
+
+
+def _note_rules(desk: Memory, message: Started) -> None:
+    """Remember when other rules came into force: figures from before are of another desk."""
+    known = desk.rules or (desk.born.playbook_hash if desk.born else "")
+    if message.rules and known and message.rules != known:
+        desk.rules_before, desk.rules_since = known, message.at
+    desk.rules = message.rules or known
 
 
 def _let_go(desk: Memory, symbols: tuple[Symbol, ...], at: datetime) -> None:

@@ -10,7 +10,7 @@ from engine.messages import Filled, PositionChanged, PositionClosed, PositionOpe
 from engine.trader import holds
 from engine.trader.cards import close_card
 from engine.trader.memory import Cell, Memory, Story
-from engine.trader.orders import action_of, cancelled, fill_of_entry, intend_exit
+from engine.trader.orders import action_of, cancelled, exit_on_its_way, fill_of_entry, intend_exit
 from engine.trader.positions import position_of, position_of_fill
 
 _WITHDRAWN = {
@@ -122,7 +122,9 @@ def _filled_exit(desk: Memory, event: Event, story: Story) -> None:
     reason = event.reason or ExitReason.SIGNAL
     side = event.side or story.proposal.side
     left_open = event.numbers.get("position", 0.0)
-    order = intend_exit(desk, cell, side, event.quantity + left_open, reason, instant(event.at))
+    order = exit_on_its_way(desk, cell, event.quantity, reason)
+    if order is None:
+        order = intend_exit(desk, cell, side, event.quantity + left_open, reason, instant(event.at))
     desk.say(Filled(_fill(event, story, order.client_id, reason.value, entering=False)))
     on_the_way = desk.exits[cell]
     on_the_way.left -= event.quantity

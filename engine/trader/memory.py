@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from engine.core.book import Book
 from engine.domain import (
@@ -23,6 +24,7 @@ from engine.domain import (
     TradeRecord,
 )
 from engine.messages import Born, Minute, Outcome, Refused, SignalSeen, Started
+from engine.snapshot import Fate
 from engine.trader.plan import Plan
 
 Cell = tuple[str, Symbol]  # (strategy, symbol)
@@ -110,6 +112,11 @@ class Memory:
     moved: dict[Symbol, datetime] = field(default_factory=dict)  # judged by prints that have no row
 
     signals: deque[SignalSeen] = field(default_factory=lambda: deque(maxlen=SIGNALS_KEPT))
+    terms: tuple[tuple[str, str], ...] = ()  # of the plan, in words
+    rules: str = ""  # hash of the playbook in force
+    rules_before: str = ""  # of the one that it replaced
+    rules_since: datetime | None = None
+    fates: dict[str, Fate] = field(default_factory=dict)  # by proposal; replaced, never changed
     decisions: dict[Symbol, Decision] = field(default_factory=dict)  # replaced, never changed
     closes: dict[Symbol, tuple[datetime, float]] = field(default_factory=dict)  # replaced, never changed
     peak: float = 0.0  # the highest equity of any minute
@@ -144,6 +151,12 @@ class Memory:
         seen = SignalSeen(signal, fate, refusal)
         self.signals.append(seen)
         self.out.append(seen)
+
+    def follow(self, proposal: str, status: str, at: datetime, **known: Any) -> None:
+        """Note what became of the signal behind a proposal; `known` holds other fields of its `Fate`."""
+        if proposal in self.fates:
+            fate = replace(self.fates[proposal], status=status, at=at, **known)
+            self.fates = {**self.fates, proposal: fate}
 
     def next_decision(self) -> int:
         self.decisions_made += 1

@@ -39,11 +39,20 @@ def intend_entry(desk: Memory, story: Story, at: datetime, quantity: float, cons
         _intend(desk, order)
 
 
-def intend_exit(desk: Memory, cell: Cell, side: Side, quantity: float, reason: ExitReason, at: datetime) -> Order:
-    """Write an exit order, unless the same one is on its way already."""
+def exit_on_its_way(desk: Memory, cell: Cell, quantity: float, reason: ExitReason) -> Order | None:
+    """The exit order that was written for this reason, if what is left of it covers `quantity`."""
     known = desk.exits.get(cell)
-    if known is not None and known.order.purpose == reason.value:
-        return known.order
+    if known is None or known.order.purpose != reason.value or known.left < quantity * (1 - 1e-9):
+        return None
+    return known.order
+
+
+def intend_exit(desk: Memory, cell: Cell, side: Side, quantity: float, reason: ExitReason, at: datetime) -> Order:
+    """Write an exit order, unless one that sells as much is on its way already; a smaller one is replaced."""
+    standing = exit_on_its_way(desk, cell, quantity, reason)
+    if standing is not None:
+        return standing
+    known = desk.exits.get(cell)
     strategy, symbol = cell
     order = Order(
         client_id=client_id(desk.desk_id, strategy, symbol, desk.next_decision(), reason.value),

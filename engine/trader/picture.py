@@ -10,6 +10,7 @@ from engine.snapshot import Snapshot
 from engine.trader import holds
 from engine.trader.memory import Memory
 from engine.trader.positions import positions
+from engine.trader.terms import own_limits
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def draw(desk: Memory, seq: int, head: str) -> Snapshot:
         trades=Prefix(desk.trades),
         signals=tuple(desk.signals),
         decisions=desk.decisions,
-        limits=book.limits(),
+        limits=(*book.limits(), *own_limits(desk)),
         alarms=tuple(desk.alarms.values()),
         roles=dict(desk.roles),
         equity_curve=Prefix(desk.curve),
@@ -89,4 +90,9 @@ def draw(desk: Memory, seq: int, head: str) -> Snapshot:
         started=started.at if started else desk.now,
         feed_up=desk.feed_up,
         feed_detail=desk.feed_detail,
+        fates=desk.fates,
+        terms=desk.terms,
+        rules=desk.rules[:12],
+        rules_before=desk.rules_before[:12],
+        rules_since=desk.rules_since,
     )

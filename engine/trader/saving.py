@@ -46,6 +46,8 @@ def load(raw: bytes) -> Memory:
     body = json.loads(raw)
     desk = Memory()
     for name, adapter in _adapters().items():
+        if name not in body:  # an older version did not know of it
+            continue
         value = adapter.validate_python(body[name], strict=False)
         setattr(desk, name, dict(value) if isinstance(getattr(desk, name), dict) else value)
     if desk.started is None:

@@ -87,14 +87,14 @@ def test_a_punctual_report_is_not_called_late():
 
 
 def test_a_veto_that_saved_money_is_told_from_one_that_cost_it():
-    assert would_have_made(proposal(), 3_100.0) == pytest.approx(0.05 * 100 - 0.8)
-    assert would_have_made(proposal(side=Side.SHORT), 3_100.0) == pytest.approx(-0.05 * 100 - 0.8)
+    assert would_have_made(proposal(), 3_100.0) == pytest.approx(0.05 * 100 - 1.6)
+    assert would_have_made(proposal(side=Side.SHORT), 3_100.0) == pytest.approx(-0.05 * 100 - 1.6)
     vetoed = proposal(status=ProposalStatus.REJECTED, decided_at=NOW - DAY / 4, decided_by="U1")
     rows = [record(1, Press(NOW, "reject", "P1", 1, "U1", Role.TRADER), ProposalClosed(vetoed))]
     fallen = snapshot(closes={"ETH/USD": (NOW, 2_900.0)})
-    assert "*What was not approved* saved $5.80" in everything(reporter(fallen, rows).of(EVENING))
+    assert "*What was not approved* saved $6.60" in everything(reporter(fallen, rows).of(EVENING))
     risen = snapshot(closes={"ETH/USD": (NOW, 3_100.0)})
-    assert "*What was not approved* cost $4.20" in everything(reporter(risen, rows).of(EVENING))
+    assert "*What was not approved* cost $3.40" in everything(reporter(risen, rows).of(EVENING))
     yesterday = replace(EVENING, covers_from=NOW - 2 * DAY, covers_to=NOW - DAY)
     assert "not approved" not in everything(reporter(risen, rows).of(yesterday))
 

@@ -9,24 +9,37 @@ import pytest
 
 import engine
 from engine.domain import Role, State
-from engine.messages import Acked, Guarded, HoldLifted, HoldPlaced, OrderIntended, Pause, ProposalClosed, Resume
+from engine.messages import (
+    Acked,
+    Filled,
+    Guarded,
+    HoldLifted,
+    HoldPlaced,
+    OrderCancelled,
+    OrderIntended,
+    Panic,
+    Pause,
+    PositionClosed,
+    ProposalClosed,
+    Resume,
+)
 from engine.trader import holds
-from tests.desk.kit import BTC, ETH, Floor, codes, of, only, started
+from tests.desk.kit import BTC, ETH, Floor, codes, of, only, playbook, started
 
 MACHINERY = ("FAULT", "DISK", "LEASE", "FEED", "ANALYST", "VERSION", "RECONCILIATION")
 BY_NOBODY = ("LEASE",)
+CALLS = re.compile(r"(?:Guarded\([^,()]*(?:\([^()]*\))?[^,()]*|impose\(desk), *(?:holds\.)?([\"A-Z_]+),")
 
 
 def hold_codes_in_the_sources():
     """Every code that a `Guarded` or an `impose` in the engine names, literally or by a constant."""
     words = {name: value for name, value in vars(holds).items() if isinstance(value, str) and name == value}
-    words["CODE"] = "DISK"
     found = set()
     for path in Path(inspect.getfile(engine)).parent.rglob("*.py"):
-        for call in re.finditer(
-            r"(?:Guarded\([^,()]*(?:\([^()]*\))?[^,()]*|impose\(desk), *(?:holds\.)?([\"A-Z_]+),", path.read_text()
-        ):
-            found.add(words.get(call.group(1), call.group(1).strip('"')))
+        text = path.read_text()
+        own = dict(re.findall(r'^([A-Z_]+) = "([A-Z_]+)"$', text, re.MULTILINE))
+        for call in CALLS.finditer(text):
+            found.add({**words, **own}.get(call.group(1), call.group(1).strip('"')))
     return found
 
 
@@ -81,3 +94,32 @@ def test_a_refused_exit_ends_entries_and_approvals_at_once():
     assert only(ProposalClosed, outcomes).proposal.id == card.id
     assert not of(OrderIntended, floor.press(card))
     assert floor.view.state is State.REDUCING
+
+
+def test_a_panic_after_half_a_close_sells_the_whole_position():
+    floor = Floor()
+    floor.hold()
+    held = floor.view.positions[0].quantity
+    half = only(OrderIntended, floor.close(fraction=0.5)).order
+    outcomes = floor.tell(Panic(floor.at, "U_RISK", Role.RISK))
+    assert only(OrderCancelled, outcomes).client_id == half.client_id
+    whole = only(OrderIntended, outcomes).order
+    assert whole.quantity == pytest.approx(held)
+    assert whole.client_id != half.client_id
+    outcomes = floor.trade(101.0)
+    assert only(Filled, outcomes).fill.client_id == whole.client_id
+    assert not of(OrderIntended, outcomes)
+    assert only(PositionClosed, outcomes).trade.quantity == pytest.approx(held)
+
+
+def test_half_a_close_that_fills_in_parts_stays_one_order():
+    floor = Floor(playbook(volume_share="50 %"))
+    floor.hold()
+    half = only(OrderIntended, floor.close(fraction=0.5)).order
+    part = half.quantity / 4
+    outcomes = [outcome for _ in range(8) for outcome in floor.trade(101.0, volume=2 * part)]
+    fills = [outcome.fill for outcome in of(Filled, outcomes)]
+    assert len(fills) > 1
+    assert {fill.client_id for fill in fills} == {half.client_id}
+    assert sum(fill.quantity for fill in fills) == pytest.approx(half.quantity)
+    assert not of(OrderIntended, outcomes)

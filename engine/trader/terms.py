@@ -1,0 +1,73 @@
+"""The numbers of a playbook that are no limits with a use, in words: how cards, rests, stops and targets work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+from engine.domain import LimitUse
+from engine.playbook import Playbook
+from engine.playbook.parts import Distance, Exits
+from engine.trader.memory import Memory
+
+_HOUR = timedelta(hours=1)
+
+
+def terms_of(playbook: Playbook) -> tuple[tuple[str, str], ...]:
+    """(name, value in words) of everything that binds the desk beside its limits."""
+    card = playbook.proposal
+    rows = [
+        ("price drift", f"at most {_share(card.max_drift)} from the card, or a tenth of the way to its stop"),
+        ("life of a card", f"at most {_span(card.max_life)}"),
+        ("rest after a rejection or an expiry", f"{_span(card.rest_after_rejection)} for that coin"),
+        ("good minutes after a hole", str(playbook.quality.good_minutes)),
+    ]
+    if playbook.limits.cool_down is not None:
+        rows.append(("rest after a trade", f"{_span(playbook.limits.cool_down)} for that coin"))
+    if playbook.limits.losses_pause is not None:
+        rows.append(("pause after losses in a row", _span(playbook.limits.losses_pause)))
+    for use in playbook.strategies:
+        rows.extend((f"{name} ({use.name})", words) for name, words in _exits(use.exits))
+    return tuple(rows)
+
+
+def own_limits(desk: Memory) -> tuple[LimitUse, ...]:
+    """The limits that the desk keeps itself, and the core's limit per coin, with their use."""
+    limits, hour = desk.plan.playbook.limits, desk.now - _HOUR
+    waiting = [(card.proposal.strategy, card.proposal.symbol) for card in desk.cards.values()]
+    busiest = max(Counter(symbol for _, symbol in {*desk.stories, *waiting}).values(), default=0)
+    asked = sum(at > hour for at in desk.asked)
+    most = desk.plan.playbook.proposal.max_cards_per_hour
+    cards = LimitUse("cards an hour", float(most), float(asked), "count", "cards of the last hour")
+    if limits.max_per_symbol is None:
+        return (cards,)
+    words = "positions and entries under way in the busiest coin"
+    return LimitUse("positions per coin", float(limits.max_per_symbol), float(busiest), "count", words), cards
+
+
+def _exits(exits: Exits) -> Iterator[tuple[str, str]]:
+    yield "stop", _away(exits.stop, "against the entry") if exits.stop else "none"
+    yield "target", _away(exits.target, "beyond the entry") if exits.target else "none"
+    if exits.trailing is not None:
+        armed = exits.trailing.arm_at
+        yield "trailing stop", f"{_share(exits.trailing.percent)}" + (f", armed at {_share(armed)}" if armed else "")
+    if exits.max_hold is not None:
+        yield "time limit", _span(exits.max_hold)
+    if exits.max_bars is not None:
+        yield "time limit", f"{exits.max_bars:,} bars"
+
+
+def _away(distance: Distance, where: str) -> str:
+    if distance.percent is not None:
+        return f"{_share(distance.percent)} {where}"
+    return f"{distance.atr:g} × ATR({distance.length}) {where}"
+
+
+def _share(fraction: float) -> str:
+    return f"{round(fraction * 100, 4):g} %"
+
+
+def _span(span: timedelta) -> str:
+    minutes = span.total_seconds() / 60
+    return f"{minutes / 60:g} h" if minutes >= 60 and minutes % 60 == 0 else f"{minutes:g} min"
