@@ -102,6 +102,7 @@ def _filled_entry(desk: Memory, event: Event, story: Story) -> None:
         desk.say(PositionChanged(position, "added"))
     else:
         desk.say(PositionOpened(position, story.proposal.id, _drift(event, story)))
+        desk.follow(story.proposal.id, "open", instant(event.at))
     story.opened = True
     if all(working.intent != story.intent for working in desk.book.working()):
         story.entries = []
@@ -148,6 +149,8 @@ def _on_closed(desk: Memory, event: Event) -> None:
         cancelled(desk, story, "the position closed")
     trade = _trade_record(event, story)
     desk.trades.append(trade)
+    result = {"why": trade.exit_reason.value, "pnl": trade.pnl, "pnl_pct": trade.pnl_pct}
+    desk.follow(story.proposal.id, "closed", trade.exit_time, **result)
     desk.say(PositionClosed(trade, story.proposal.id, desk.book.equity - desk.book.day_start))
 
 

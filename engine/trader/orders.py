@@ -116,6 +116,7 @@ def cancelled(desk: Memory, story: Story, why: str) -> None:
             desk.say(OrderCancelled(order.client_id, order.symbol, why))
     story.entries = []
     if not story.opened:
+        desk.follow(story.proposal.id, "unfilled", desk.now, why=why)
         desk.stories.pop((story.proposal.strategy, story.proposal.symbol), None)
 
 
