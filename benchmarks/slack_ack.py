@@ -27,7 +27,7 @@ from desk_process import ROOT, SIGNALS, DeskProcess  # noqa: E402
 from report import Board, percentile  # noqa: E402
 
 SHORT, FULL = 60.0, 300.0
-COINS, BARS, START = 3, 262_800, 1_700_000_000
+COINS, BARS = 1, 262_800
 PEOPLE = ("U_ADMIN", "U_TRADER")
 COMMANDS = ("/positions", "/signals", "/health", "/performance", "/desk help")
 PAUSE = 0.5  # seconds between one person's commands
