@@ -26,7 +26,7 @@ class Board:
     def publish(self, name: str, note: str) -> None:
         """Print the one JSON object; `note` says how it was measured."""
         load = "/".join(f"{x:.1f}" for x in os.getloadavg())
-        cores = f"{platform.machine()}, {os.cpu_count()} cores"
+        cores = f"{platform.machine()}, {os.cpu_count()} cores, priority {os.nice(0)}"
         machine = f"{cores}, Python {platform.python_version()}, load average {load} at the end, {note}"
         print(json.dumps({"name": name, "machine": machine, "results": self.rows}, separators=(",", ":")))
 
