@@ -33,13 +33,29 @@ ENTERABLE = (BarQuality.GOOD, BarQuality.QUIET)
 
 
 def on_analysis(desk: Memory, message: Analysis) -> None:
-    """Decide the minute that the analysis answers; one that comes too late enters nothing."""
+    """Decide the minute that the analysis answers; one that comes too late enters nothing but still leaves."""
     minute = desk.waiting
     if minute is None or message.minute != minute.at:
         for signal in message.signals:
-            desk.saw(signal, "refused", refusal("NO_ANALYSIS", message.at, signal.strategy, signal.symbol))
+            _late(desk, signal, message.at)
         return
     decide(desk, minute, message.signals, message.steps, message.at)
+
+
+def _late(desk: Memory, signal: Signal, at: datetime) -> None:
+    """A signal whose minute was decided without it: an exit of what was held then is never lost, an entry is."""
+    then = micros(signal.at)
+    held = [
+        position
+        for position in desk.book.positions()
+        if (position.strategy, position.symbol, position.side) == (signal.strategy, signal.symbol, signal.side)
+        and position.entry_time <= then
+    ]
+    if signal.action == "exit" and held:
+        desk.saw(signal, "exit")
+        apply(desk, desk.book.exit(signal.strategy, signal.symbol, 1.0, ExitReason.SIGNAL, micros(at)))
+        return
+    desk.saw(signal, "refused", refusal("NO_ANALYSIS", at, signal.strategy, signal.symbol))
 
 
 def without_analysis(desk: Memory, minute: Minute, at: datetime) -> None:

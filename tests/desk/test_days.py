@@ -89,6 +89,27 @@ def test_an_analysis_that_comes_too_late_enters_nothing():
     assert only(SignalSeen, outcomes).refusal.code == "NO_ANALYSIS"
 
 
+def test_an_analysis_that_comes_too_late_still_leaves_what_was_held():
+    floor = Floor()
+    floor.hold()
+    wish = floor.leave()
+    floor.minute(analysed=False)
+    minute = floor.at
+    floor.later(seconds=6)
+    assert only(SignalSeen, floor.analysis(minute, wish)).fate == "exit"
+    assert only(PositionClosed, floor.trade(99.0)).trade.exit_reason == "signal"
+
+
+def test_a_late_exit_signal_spares_what_was_opened_after_it():
+    floor = Floor()
+    wish = floor.leave()
+    floor.minute(analysed=False)
+    minute = floor.at
+    floor.hold()
+    assert only(SignalSeen, floor.analysis(minute, wish)).fate == "refused"
+    assert not of(PositionClosed, floor.trade(99.0))
+
+
 @pytest.mark.parametrize(
     ("quality", "enters"), [("good", True), ("quiet", True), ("healed", False), ("doubtful", False)]
 )
