@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.domain import Tier
 from engine.playbook.units import Fraction, Percent, Share, Span, parse_share
+
+LONGEST_LIFE = timedelta(minutes=10)  # of a card, whatever a playbook says
+WIDEST_DRIFT = 0.05
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -144,6 +148,20 @@ class ProposalTerms(Part):
     max_drift: Fraction
     rest_after_rejection: Span
     max_cards_per_hour: Count
+
+    @field_validator("max_life")
+    @classmethod
+    def _fresh(cls, life: timedelta) -> timedelta:
+        if life > LONGEST_LIFE:
+            raise ValueError("a card lives at most 10 min: nobody shall approve an older price")
+        return life
+
+    @field_validator("max_drift")
+    @classmethod
+    def _near(cls, drift: float) -> float:
+        if drift > WIDEST_DRIFT:
+            raise ValueError(f"{drift:.4g} is too far: an approval may follow the price by at most 5 %")
+        return drift
 
 
 class Quality(Part):

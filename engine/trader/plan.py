@@ -10,6 +10,7 @@ from engine.core.rules import Rules
 from engine.domain import Symbol, Tier
 from engine.messages import Started
 from engine.playbook import Playbook, parse
+from engine.playbook.parts import LONGEST_LIFE, Exits
 
 GRACE = timedelta(seconds=2)  # how long a feed may take to close a minute
 _QUOTE_AGE = timedelta(seconds=15)
@@ -49,11 +50,16 @@ class Plan:
         return GRACE * self.stretch
 
     def life(self, strategy: str) -> timedelta:
-        """How long a card lives: the playbook's longest life, or a quarter of the strategy's hold."""
-        longest = self.playbook.proposal.max_life
-        holds = [use.exits.max_hold for use in self.playbook.strategies if use.name == strategy]
-        quarter = holds[0] / 4 if holds and holds[0] else longest
-        return min(longest, quarter) * self.stretch
+        """How long a card lives: the playbook's longest life, or a quarter of the strategy's hold, in time or in bars;
+        never more than 10 minutes (× speed)."""
+        quarters = [hold / 4 for hold in self._holds(strategy)]
+        return min([LONGEST_LIFE, self.playbook.proposal.max_life, *quarters]) * self.stretch
+
+    def _holds(self, strategy: str) -> list[timedelta]:
+        exits = next((use.exits for use in self.playbook.strategies if use.name == strategy), Exits())
+        step = self.playbook.step
+        in_bars = exits.max_bars * step if exits.max_bars is not None and step is not None else None
+        return [hold for hold in (exits.max_hold, in_bars) if hold is not None]
 
     def drift_limit(self, price: float, stop: float | None) -> float:
         """How far the executable price may be from the card's: a fraction."""

@@ -1,5 +1,6 @@
 """A press is judged as of now: what may not be ordered is answered with a sentence and places no order."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,8 @@ from engine.messages import (
     Refused,
     SignalSeen,
 )
-from tests.desk.kit import BTC, ETH, SOL, Floor, codes, of, only, playbook
+from engine.trader.plan import plan_of
+from tests.desk.kit import BTC, ETH, SOL, Floor, codes, of, only, playbook, started
 
 
 def test_an_approved_card_becomes_an_order_and_the_next_price_a_position():
@@ -162,9 +164,9 @@ def test_buying_is_judged_by_the_ask():
 
 
 def test_a_press_at_or_beyond_an_absolute_stop_requotes_or_refuses_whatever_the_limit():
-    floor = Floor(playbook(drift="50 %"))
-    card = floor.propose(price=100.0, stop=95.0)
-    outcomes = floor.press(card, price=94.0)
+    floor = Floor(playbook(drift="5 %"))
+    card = floor.propose(price=100.0, stop=98.0)
+    outcomes = floor.press(card, price=97.0)
     assert not of(OrderIntended, outcomes)
     assert codes(outcomes)
 
@@ -292,3 +294,25 @@ def test_an_entry_that_the_broker_refuses_is_dropped():
     floor.ack(outcomes, ok=False, reason="MIN_ORDER")
     assert not of(Filled, floor.trade(100.0))
     assert not floor.trader.watched()
+
+
+@pytest.mark.parametrize(
+    ("exits", "speed", "minutes"),
+    [
+        ("", "1", 10),
+        (", max_hold: 20 min", "1", 5),
+        (", max_bars: 12", "1", 3),
+        (", max_bars: 1440, max_hold: 2 d", "1", 10),
+        (", max_bars: 12", "60", 180),
+    ],
+)
+def test_a_card_lives_a_quarter_of_the_hold_and_never_more_than_ten_minutes(exits, speed, minutes):
+    card = Floor(playbook(exits=exits), speed=speed).propose()
+    assert card.expires - card.opened == timedelta(minutes=minutes)
+
+
+def test_no_plan_lets_a_card_live_longer_whatever_its_playbook_says():
+    plan = plan_of(started())
+    longer = plan.playbook.proposal.model_copy(update={"max_life": timedelta(days=1)})
+    patient = replace(plan, playbook=plan.playbook.model_copy(update={"proposal": longer}))
+    assert patient.life("ema") == timedelta(minutes=10)

@@ -68,6 +68,8 @@ WRONG = [
     ("policy: inverse_volatility", "policy: fixed", ["strategies[0].sizing", "`amount`"]),
     ("policy: inverse_volatility", "policy: kelly", ["'fixed', 'inverse_volatility' or 'risk'"]),
     ("max_life: 10 min", "max_life: 10", ["`proposal.max_life`", "10 min"]),
+    ("max_life: 10 min", "max_life: 11 min", ["`proposal.max_life`", "at most 10 min"]),
+    ("max_drift: 0.5 %", "max_drift: 6 %", ["`proposal.max_drift`", "at most 5 %"]),
     ("max_drift: 0.5 %", "max_drift: half", ["`proposal.max_drift`", "5 %"]),
     ("interval: 1m", "interval: 2m", ["`interval` was '2m'", "'1m', '5m', '15m', '1h', '4h', '1d'"]),
     ("min_weight: 2 %", "min_weight: 30 %", ["min_weight 0.3 is above max_weight 0.2"]),

@@ -1,5 +1,9 @@
 """Same core: the live Trader, fed minute by minute, makes bit-equal trades to the compiled run."""
 
+from dataclasses import fields
+from datetime import timedelta
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +14,7 @@ from engine.core.run import run
 from engine.domain import BarQuality, Quote, Role, Side, Signal, instant, micros
 from engine.messages import Acked, Analysis, Minute, OrderIntended, PositionClosed, Press, ProposalOpened
 from engine.trader import Trader
-from engine.trader.plan import plan_of
+from engine.trader.plan import Plan, plan_of
 from tests.desk.kit import MINUTE, START, SYMBOLS, born, started
 
 TEMPLATE = """
@@ -25,7 +29,7 @@ costs: {{fee: {fee} %, slippage: {slippage} %, slippage_per_100k: 1 %}}
 volume_share: {share} %
 limits: {{max_per_symbol: {per_symbol}{limits}}}
 approval: {{tier: propose}}
-proposal: {{max_life: 30 d, max_drift: 100 %, rest_after_rejection: 1 s, max_cards_per_hour: 1000000}}
+proposal: {{max_life: 10 min, max_drift: 5 %, rest_after_rejection: 1 s, max_cards_per_hour: 1000000}}
 quality: {{good_minutes: {good}}}
 """
 STRATEGY = "  - {{name: s{number}, strategy: ema, capital_share: {share} %, sizing: {sizing}, exits: {{{exits}}}}}"
@@ -139,6 +143,21 @@ def signal(found, at, price):
     return Signal(f"s{strategy}", SYMBOLS[symbol], at, kind, Side.LONG, price, confidence=confidence)
 
 
+class Patient(Plan):
+    """A plan whose consent never ends, whatever the price does: a backtest asks nobody."""
+
+    def life(self, strategy):
+        return timedelta(days=30)
+
+    def drift_limit(self, price, stop):
+        return 1.0
+
+
+def patient(message):
+    plan = plan_of(message)
+    return Patient(**{field.name: getattr(plan, field.name) for field in fields(plan)})
+
+
 class Live:
     """The Trader with a person who presses every card at once and a broker that answers at once."""
 
@@ -146,7 +165,8 @@ class Live:
         self.trader = Trader()
         self.closed = []
         self.tell(born())
-        self.tell(started(text))
+        with patch("engine.trader.duties.plan_of", patient):
+            self.tell(started(text))
 
     def tell(self, message):
         outcomes = self.trader.on(message)
