@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,13 +12,10 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox import Sandbox, acting
+from tests.sandbox.browser import NEEDS_CHROMIUM, PHONE, fits_a_phone, opened
 from tests.sandbox.conftest import SIGNALS
 
-playwright = pytest.importorskip("playwright.async_api")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the path")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-PHONE = {"width": 390, "height": 844}
+pytestmark = NEEDS_CHROMIUM
 
 
 def png(width: int, height: int) -> bytes:
@@ -117,30 +111,9 @@ async def sandbox_files(client: AsyncWebClient) -> list[str]:
     return [file["id"] for message in messages for file in message.get("files", [])]
 
 
-@asynccontextmanager
-async def opened(sandbox: Sandbox, **how: Any) -> AsyncIterator[Any]:
-    """A browser page on the sandbox; fails when the page logs an error or asks anybody else for anything."""
-    faults: list[str] = []
-    async with playwright.async_playwright() as engine:
-        browser = await engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(**how)
-        page = await context.new_page()
-        page.set_default_timeout(8000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        page.on(
-            "request", lambda request: faults.append(request.url) if sandbox.space.address not in request.url else None
-        )
-        await page.goto(sandbox.address)
-        await page.wait_for_selector("#status.good", state="attached")
-        yield page
-        await browser.close()
-    assert faults == []
-
-
 @pytest.mark.usefixtures("desk", "handler")
 async def test_command_card_approval_thread_home_and_modal(sandbox: Sandbox, client: AsyncWebClient) -> None:
-    async with opened(sandbox) as page:
+    async with opened(sandbox.address) as page:
         assert "?" not in page.url
         assert "Type / for commands" in await page.inner_text(".empty")
         await page.fill("#composer-text", "/po")
@@ -168,7 +141,7 @@ async def test_command_card_approval_thread_home_and_modal(sandbox: Sandbox, cli
 @pytest.mark.usefixtures("desk", "handler")
 async def test_a_modal_and_a_confirmation_ask_before_they_act(sandbox: Sandbox, client: AsyncWebClient) -> None:
     await client.chat_postMessage(channel=SIGNALS, text="BUY BTC", blocks=CARD)
-    async with opened(sandbox) as page:
+    async with opened(sandbox.address) as page:
         await page.click("button:has-text('Reject')")
         await page.click(".ask button:has-text('Keep')")
         assert await page.locator(".card").count() == 1
@@ -189,7 +162,7 @@ async def test_a_modal_and_a_confirmation_ask_before_they_act(sandbox: Sandbox, 
 @pytest.mark.usefixtures("handler")
 async def test_text_stays_text_and_what_is_new_is_marked(sandbox: Sandbox, client: AsyncWebClient) -> None:
     nasty = "<img src=x onerror=alert(1)> &lt;script&gt;alert(2)&lt;/script&gt; <javascript:alert(3)|press> *b*"
-    async with opened(sandbox) as page:
+    async with opened(sandbox.address) as page:
         await client.chat_postMessage(channel=SIGNALS, text=nasty)
         message = page.locator("#list .message .text")
         await message.wait_for()
@@ -216,11 +189,9 @@ async def test_a_picture_opens_large_and_a_phone_has_room(
     block = {"type": "image", "slack_file": {"id": file}, "alt_text": "Equity again"}
     await client.chat_postMessage(channel=SIGNALS, text="again", blocks=[block])
     sandbox.label = "Simulated market"
-    async with opened(sandbox, viewport=PHONE, is_mobile=True, has_touch=True) as page:
+    async with opened(sandbox.address, **PHONE) as page:
         await page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth)")
-        assert await page.evaluate("document.documentElement.scrollWidth") == 390
-        beyond = "[...document.querySelectorAll('#main *')].some((one) => one.getBoundingClientRect().right > 390.5)"
-        assert not await page.evaluate(beyond)
+        assert await fits_a_phone(page)
         tall = [await one.bounding_box() for one in await page.locator(".card .button").all()]
         assert all(box["height"] >= 44 for box in tall)
         assert await page.inner_text("#label") == "Simulated market"
@@ -237,7 +208,7 @@ async def test_a_picture_opens_large_and_a_phone_has_room(
 async def test_earlier_messages_come_on_demand(sandbox: Sandbox, handler: AsyncSocketModeHandler) -> None:
     for number in range(230):
         acting.say(sandbox.space, "U_RISK", "general", f"line {number}")
-    async with opened(sandbox) as page:
+    async with opened(sandbox.address) as page:
         await page.click("[data-go=general]")
         await page.wait_for_selector("text=line 229")
         assert await page.locator("#list .message").count() == 200
@@ -250,7 +221,7 @@ async def test_earlier_messages_come_on_demand(sandbox: Sandbox, handler: AsyncS
 async def test_the_page_says_when_the_desk_is_away_and_returns(
     sandbox: Sandbox, handler: AsyncSocketModeHandler
 ) -> None:
-    async with opened(sandbox) as page:
+    async with opened(sandbox.address) as page:
         await handler.client.close()
         await page.wait_for_selector("#status.wait")
         assert "Waiting for the desk" in await page.inner_text("#status")
