@@ -16,7 +16,7 @@ from bot.annals import Annals
 from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
-from bot.narration import narrate
+from bot.narration import Narrator
 from bot.posts import Announce, announcer
 from bot.posts import Terms as News
 from bot.progress import Progress
@@ -55,7 +55,7 @@ class House:
     async def open(self, instruments: Mapping[Symbol, Instrument] | None, progress: Progress) -> None:
         """Start the desk, then Slack, then what looks after both. Raises what makes a start impossible."""
         self._loop = asyncio.get_running_loop()
-        self.desk.on_record(narrate)
+        self.desk.on_record(Narrator().tell)
         self.desk.on_record(self._recorded)
         await self.desk.start(instruments, progress.say)
         if changed := _rules_changed(self.desk.snapshot()):

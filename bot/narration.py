@@ -11,6 +11,7 @@ from bot.render import amount, money, percent, price
 from engine.messages import (
     AlarmCleared,
     AlarmRaised,
+    Analysis,
     Filled,
     HoldLifted,
     HoldPlaced,
@@ -26,11 +27,30 @@ from engine.messages import (
 
 log = logging.getLogger("desk")
 
+SILENCE = "NO_ANALYSIS"
 
-def narrate(record: Record) -> None:
-    """Log what a record decided."""
-    for line in lines(record):
-        log.info(line)
+
+class Narrator:
+    """Logs what each record decided. A minute without an analysis is said once, then counted: that may last hours."""
+
+    def __init__(self) -> None:
+        self._silent = 0  # minutes in a row that the analyst did not answer
+
+    def tell(self, record: Record) -> None:
+        unanswered = any(isinstance(one, Refused) and one.refusal.code == SILENCE for one in record.outcomes)
+        if isinstance(record.message, Analysis) and self._silent:
+            log.info("ANALYST answers again after %d minutes without signals", self._silent)
+            self._silent = 0
+        self._silent += unanswered
+        for line in lines(record):
+            if not unanswered or SILENCE not in line or self._is_worth_saying():
+                log.info(line)
+
+    def _is_worth_saying(self) -> bool:
+        """The first, the tenth, the hundredth … time."""
+        if self._silent > 1 and str(self._silent).strip("0") == "1":
+            log.info("NO_ANALYSIS for %d minutes now", self._silent)
+        return self._silent == 1
 
 
 def lines(record: Record) -> Iterator[str]:

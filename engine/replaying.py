@@ -42,13 +42,17 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What `verify` found: `bad_seq` and `sentence` name the first bad row, or `bad_seq` is None."""
+    """What `verify` found: `bad_seq` and `sentence` name the first bad row, or `bad_seq` is None.
+
+    `cut`: every row that is there is good, and rows that an anchor knows of are not there.
+    """
 
     rows: int
     head: str
     bad_seq: int | None
     sentence: str
     by: str = ""  # whose record it is, in words; "" where no start says so
+    cut: bool = False
 
 
 class _Chain:
@@ -88,7 +92,7 @@ class _Chain:
     def short(self) -> str | None:
         """What is missing at the end, as far as an anchor can tell."""
         if self._anchor and self.rows < self._anchor.seq:
-            return f"row {self.rows + 1} is missing: the ledger ends before row {self._anchor.seq} of the anchor"
+            return f"the ledger ends at row {self.rows}, before the anchor's row {self._anchor.seq}"
         return None
 
 
@@ -104,8 +108,10 @@ def verify(path: Path, anchor: Anchor | None = None, progress: Progress = _silen
         progress(chain.rows, total)
     short = chain.short()
     if short:
-        return Verified(chain.rows, chain.head, chain.rows + 1, short, chain.by())
-    return Verified(chain.rows, chain.head, None, f"{chain.rows} rows checked, head {chain.head[:12] or 'empty'}")
+        return Verified(chain.rows, chain.head, chain.rows + 1, short, cut=True)
+    holds = f"; anchor {anchor.seq} holds" if anchor else ""
+    said = f"{chain.rows} rows checked, head {chain.head[:12] or 'empty'}{holds}"
+    return Verified(chain.rows, chain.head, None, said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.market.errors import MarketError
 from engine.messages import Analysis, FeedChanged, Guarded, Minute, Record
 from engine.playbook import Playbook
 from engine.ports import BarColumns, Feed
+from engine.strategies import StrategyError
 from engine.warming import missed
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,10 @@ class Supply:
         self._inbox.submit(analysis)
 
     def _analyst_failed(self, error: BaseException) -> None:
-        log.critical("the analyst stopped; minutes go without signals until a restart", exc_info=error)
-        note = f"the analyst stopped ({type(error).__name__}); see the error log and restart the desk"
+        if isinstance(error, StrategyError):  # the author's own mistake: the sentence has all that a trace would
+            log.critical("the analyst stopped; minutes go without signals until a restart: %s", error)
+            note = f"the analyst stopped: {error} Mend it and restart the desk"
+        else:
+            log.critical("the analyst stopped; minutes go without signals until a restart", exc_info=error)
+            note = f"the analyst stopped ({type(error).__name__}); see the error log and restart the desk"
         self._inbox.submit(Guarded(self.feed.clock.now(), "ANALYST", State.REDUCING, True, note))

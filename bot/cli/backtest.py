@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,8 +57,6 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from engine import backtest as room
 
     overrides = {} if args.capital is None else {"CAPITAL": args.capital}
@@ -67,21 +67,46 @@ def run(args: argparse.Namespace) -> int:
         market, notes = room.prepare(playbook, args.bars, args.symbols, args.start, args.end)
         for note in notes:
             _say(f"note: {note}")
-        with tqdm(total=100, unit="%", desc="trading", file=sys.stderr, bar_format="{desc} {bar} {n:.0f} %") as bar:
-
-            def moved(share: float) -> None:
-                bar.update(100 * share - bar.n)
-
+        with _progress() as moved:
             done = room.backtest(playbook, market, timezone, moved)
         figures = room.measured(done)
         paths = room.write(done, figures, args.out)
-    except (SettingsError, room.PlaybookError, room.BarsError) as error:
+    except (SettingsError, room.PlaybookError, room.StrategyError, room.BarsError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"cannot write to {args.out}: {error.strerror or error}")
     print(room.table(done, figures))
     print(f"\nwritten to {args.out}: {', '.join(path.name for path in paths)}")
     return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal; elsewhere a plain line every quarter."""
+    from tqdm import tqdm
+
+    if not sys.stderr.isatty():
+        yield _quarters()
+        return
+    with tqdm(total=100, unit="%", desc="trading", file=sys.stderr, bar_format="{desc} {bar} {n:.0f} %") as bar:
+
+        def moved(share: float) -> None:
+            bar.update(100 * share - bar.n)
+
+        yield moved
+
+
+def _quarters() -> Callable[[float], None]:
+    said = 0
+
+    def moved(share: float) -> None:
+        nonlocal said
+        quarter = int(share * 4)
+        if quarter > said:
+            said = quarter
+            _say(f"trading {25 * quarter} %")
+
+    return moved
 
 
 def _say(sentence: str) -> None:

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         fail(str(error))
     if found.bad_seq is not None and found.by:
         print(found.by)
-    print(found.sentence if found.bad_seq is None else f"first bad row {found.bad_seq}: {found.sentence}")
+    print(found.sentence if found.bad_seq is None or found.cut else f"first bad row {found.bad_seq}: {found.sentence}")
     return 0 if found.bad_seq is None else 1
 
 

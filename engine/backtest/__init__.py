@@ -13,12 +13,14 @@ from engine.backtest.runner import Backtest, backtest
 from engine.backtest.table import table
 from engine.performance import Performance, measure
 from engine.playbook import Playbook, PlaybookError, load
+from engine.strategies import StrategyError
 
 __all__ = [
     "Backtest",
     "BarsError",
     "PlaybookError",
     "Series",
+    "StrategyError",
     "backtest",
     "load",
     "measured",

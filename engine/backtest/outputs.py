@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from engine.backtest.runner import Backtest
+from engine.domain import TradeRecord
 from engine.performance import Performance
 
 TRADE_COLUMNS = (
@@ -42,7 +44,7 @@ def summary(done: Backtest, measured: Performance) -> dict[str, Any]:
     figures = _plain(dataclasses.asdict(dataclasses.replace(measured, best=None, worst=None)))
     for name in ("best", "worst", "start", "end"):
         figures.pop(name)
-    fees = measured.total.fees
+    _tell_costs(figures, done)
     return {
         "playbook": done.playbook.name,
         "playbook_hash": done.playbook.hash,
@@ -54,11 +56,32 @@ def summary(done: Backtest, measured: Performance) -> dict[str, Any]:
         "capital": done.capital,
         "trades": measured.total.trades,
         "pnl": measured.total.pnl,
-        "costs": {"total": fees, "fees": fees - done.slippage, "slippage": done.slippage},
+        "costs": figures["total"]["costs"],
         "calmar": calmar(measured),
         "refusals": done.refusals,
         **figures,
     }
+
+
+def _tell_costs(figures: dict[str, Any], done: Backtest) -> None:
+    """In every tally `costs`, fees and slippage apart, in place of a record's `fees`, which holds both."""
+    keys: dict[str, Callable[[TradeRecord], str]] = {
+        "by_strategy": lambda trade: trade.strategy,
+        "by_symbol": lambda trade: trade.symbol,
+        "by_exit": lambda trade: trade.exit_reason.value,
+    }
+    _split(figures["total"], sum(done.slippage))
+    for group, key in keys.items():
+        slipped: defaultdict[str, float] = defaultdict(float)
+        for trade, slippage in zip(done.trades, done.slippage, strict=True):
+            slipped[key(trade)] += slippage
+        for one in figures[group]:
+            _split(one, slipped[one["name"]])
+
+
+def _split(tally: dict[str, Any], slippage: float) -> None:
+    total = tally.pop("fees")
+    tally["costs"] = {"total": total, "fees": total - slippage, "slippage": slippage}
 
 
 def calmar(measured: Performance) -> float | None:

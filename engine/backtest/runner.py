@@ -39,7 +39,7 @@ class Backtest:
     curve: tuple[EquityPoint, ...]
     benchmark: tuple[EquityPoint, ...]
     refusals: dict[str, int]
-    slippage: float  # part of the trades' fees
+    slippage: tuple[float, ...]  # of each trade, part of its `fees`
 
 
 def backtest(
@@ -57,10 +57,11 @@ def backtest(
     ends = [max(int(series.time[-1]) for series in group) + interval for group in groups]
     curve = together(results, ends, start, capital)
     records = [
-        _record(playbook, group, row)
+        (_record(playbook, group, row), slippage)
         for group, result in zip(groups, results, strict=True)
-        for row in result.trades.tolist()
+        for row, slippage in zip(result.trades.tolist(), result.trades["slippage"].tolist(), strict=True)
     ]
+    records.sort(key=lambda record: (record[0].entry_time, record[0].symbol))
     return Backtest(
         playbook=playbook,
         symbols=tuple(series.symbol for series in market),
@@ -69,11 +70,11 @@ def backtest(
         start=instant(start),
         end=instant(max(ends)),
         capital=capital,
-        trades=tuple(sorted(records, key=lambda trade: (trade.entry_time, trade.symbol))),
+        trades=tuple(trade for trade, _ in records),
         curve=points(*curve),
         benchmark=points(curve[0], buy_and_hold(market, curve[0], capital)),
         refusals=_sum(results),
-        slippage=float(sum(result.trades["slippage"].sum() for result in results)),
+        slippage=tuple(slippage for _, slippage in records),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from statistics import median
 
 from engine.backtest.outputs import calmar
 from engine.backtest.runner import Backtest
+from engine.domain import ExitReason, TradeRecord
 from engine.performance import Performance, Tally
 
 _MOST_ROWS = 25
@@ -26,7 +28,20 @@ def table(done: Backtest, measured: Performance) -> str:
     if done.refusals:
         refused = ", ".join(f"{code} {count:,}" for code, count in done.refusals.items())
         blocks += ["", f"refused    {refused}"]
+    if thin := thin_stop(done.trades):
+        blocks += ["", thin]
     return "\n".join(blocks)
+
+
+def thin_stop(trades: Sequence[TradeRecord]) -> str:
+    """A sentence when the stops lay nearer than what a round trip costs; "" otherwise."""
+    stopped = [trade for trade in trades if trade.exit_reason is ExitReason.STOP]
+    if not stopped:
+        return ""
+    away = median(abs(trade.exit_price / trade.entry_price - 1) for trade in stopped)
+    costs = median(trade.fees / trade.notional for trade in stopped)
+    said = f"note: the stop was {away:.2%} away (median), and a round trip costs {costs:.2%}: costs outweigh the stop"
+    return said if away < costs else ""
 
 
 def money(value: float | None) -> str:

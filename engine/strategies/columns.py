@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,10 @@ from engine.features.crossings import mark_crossings
 
 Column = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+class UnknownFeatureError(LookupError):
+    """A strategy asked for a feature that it did not declare; the sentence says what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,11 @@ class Columns:
     features: Mapping[str, Column] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Column:
+        if name not in self.features:
+            close = difflib.get_close_matches(name, self.features, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            known = ", ".join(self.features) or "none"
+            raise UnknownFeatureError(f"no feature {name!r} is declared; declared are {known}.{hint}")
         return self.features[name]
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from engine.features import find_feature
-from engine.strategies.columns import Columns, Wishes
+from engine.strategies.columns import Columns, UnknownFeatureError, Wishes
 
 _BUILT_IN = ("ema",)
 
@@ -54,7 +55,21 @@ class Strategy:
         }
 
     def wishes(self, columns: Columns, parameters: Mapping[str, Any]) -> Wishes:
-        return self.decide(columns, **parameters)
+        """The answer to these bars. Raises `StrategyError`, with file and line, for a mistake in the function."""
+        try:
+            answer = self.decide(columns, **parameters)
+        except Exception as error:
+            raise StrategyError(f"{self._place(error)}: {_mistake(error)}") from error
+        if not isinstance(answer, Wishes):
+            raise StrategyError(f"{self._place()}: {self.name} returned {type(answer).__name__}; return Wishes(...)")
+        return answer
+
+    def _place(self, error: BaseException | None = None) -> str:
+        """`FILE, line N`: the last line of the strategy's own that the error passed."""
+        code = self.decide.__code__
+        frames = traceback.extract_tb(error.__traceback__) if error else []
+        lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+        return f"{code.co_filename}, line {lines[-1] if lines else code.co_firstlineno}"
 
 
 _STRATEGIES: dict[str, Strategy] = {}
@@ -94,6 +109,10 @@ def find_strategy(name: str, folder: Path) -> Strategy:
     return _STRATEGIES[name]
 
 
+def _mistake(error: Exception) -> str:
+    return str(error) if isinstance(error, UnknownFeatureError) else f"{type(error).__name__}: {error}"
+
+
 def _key(name: str, source: str) -> str:
     return name if name in _BUILT_IN and Path(source).parent == Path(__file__).parent else source
 
@@ -107,6 +126,8 @@ def _from_file(path: Path) -> Strategy:
         raise StrategyError(f"{path} is no Python file")
     try:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except StrategyError as error:
+        raise StrategyError(f"{path}: {error}") from error
     except Exception as error:
         raise StrategyError(f"{path} could not be loaded: {type(error).__name__}: {error}") from error
     finally:

@@ -64,6 +64,12 @@ def test_the_summary_agrees_with_the_log_and_the_curve(bars: Path, tmp_path: Pat
         curve = list(csv.DictReader(file))
     assert summary["trades"] == len(log)
     assert summary["pnl"] == pytest.approx(sum(float(row["pnl"]) for row in log))
+    groups = [summary["total"], *summary["by_symbol"], *summary["by_exit"], *summary["by_strategy"]]
+    assert not any("fees" in one for one in groups), "`fees` is one word for one thing"
+    for one in groups:
+        assert one["costs"]["total"] == pytest.approx(one["costs"]["fees"] + one["costs"]["slippage"])
+    for name in ("fees", "slippage", "total"):
+        assert sum(one["costs"][name] for one in summary["by_symbol"]) == pytest.approx(summary["costs"][name])
     assert summary["costs"]["total"] == pytest.approx(sum(float(row["fees"]) for row in log))
     assert float(curve[0]["equity"]) == summary["capital"] == 20_000
     assert float(curve[-1]["equity"]) == pytest.approx(summary["capital"] + summary["pnl"])
@@ -186,3 +192,21 @@ def test_a_folder_that_cannot_be_written_is_named(bars: Path, tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(CliError, match=r"cannot write to .*file"):
         command("--playbook", PEERS, "--bars", bars, "--out", tmp_path / "file" / "out")
+
+
+def test_without_a_terminal_progress_is_plain_lines(bars: Path, tmp_path: Path, capsys) -> None:
+    command("--playbook", PEERS, "--bars", bars, "--out", tmp_path)
+    err = capsys.readouterr().err
+    assert "trading 50 %\n" in err
+    assert "\r" not in err
+
+
+def test_stops_nearer_than_the_costs_are_noted_in_the_table(bars: Path, tmp_path: Path, capsys) -> None:
+    playbook = tmp_path / "thin.yaml"
+    text = Path(PEERS).read_text()
+    assert "percent: 5 %" in text
+    playbook.write_text(text.replace("percent: 5 %", "percent: 0.1 %"))
+    command("--playbook", playbook, "--bars", bars, "--out", tmp_path / "out")
+    assert "note: the stop was 0.10% away (median), and a round trip costs 0.72%" in capsys.readouterr().out
+    command("--playbook", PEERS, "--bars", bars, "--out", tmp_path / "out")
+    assert "note: the stop" not in capsys.readouterr().out

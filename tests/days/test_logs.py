@@ -9,7 +9,8 @@ import pytest
 from freezegun import freeze_time
 
 from bot import logs, narration
-from engine.messages import PositionClosed, ProposalOpened, ReportDue, Timer
+from engine.domain import Refusal
+from engine.messages import Analysis, PositionClosed, ProposalOpened, Refused, ReportDue, Timer
 from tests.days.desk import NOW, proposal, record, trade
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
@@ -111,6 +112,20 @@ def test_one_line_per_decision():
     assert proposed.startswith("PROPOSED long 0.05 ETH/USD @ 3,000.00, stop 2,900.00: EMA 20 crossed")
     assert closed == "CLOSED BTC/USD +$4.20 (+4.20 %), target"
     assert reported == "REPORT evening:2026-11-20 (late)"
+
+
+def test_minutes_without_an_analysis_are_said_once_and_then_counted(caplog):
+    caplog.set_level(logging.INFO, logger="desk")
+    narrator = narration.Narrator()
+    no = Refused(Refusal("NO_ANALYSIS", NOW, "the analyst did not answer"))
+    for seq in range(1, 26):
+        narrator.tell(record(seq, Timer(NOW, "analysis", "x", NOW), no))
+    narrator.tell(record(26, Analysis(NOW, NOW, ())))
+    assert [line.getMessage() for line in caplog.records] == [
+        "REFUSED desk NO_ANALYSIS: the analyst did not answer",
+        "NO_ANALYSIS for 10 minutes now",
+        "ANALYST answers again after 25 minutes without signals",
+    ]
 
 
 def test_a_line_that_cannot_be_written_is_not_shown_unredacted(start, capsys):

@@ -41,7 +41,15 @@ def test_verify_checks_an_anchor(desk, capsys):
     row = desk.records[-3]
     assert main(["verify", "--data-dir", folder(desk), "--anchor", f"{row.seq}:{row.head[:12]}"]) == 0
     assert main(["verify", "--data-dir", folder(desk), "--anchor", f"{row.seq}:{'0' * 12}"]) == 1
-    assert "rewritten" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"anchor {row.seq} holds" in out
+    assert "rewritten" in out
+
+
+def test_an_anchor_beyond_the_end_is_no_bad_row(desk, capsys):
+    assert main(["verify", "--data-dir", folder(desk), "--anchor", "999999:" + "a" * 12]) == 1
+    out = capsys.readouterr().out
+    assert out.strip() == f"the ledger ends at row {len(desk.records)}, before the anchor's row 999999"
 
 
 def test_a_wrong_anchor_or_folder_is_one_line(desk, tmp_path, capsys):
