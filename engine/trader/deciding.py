@@ -22,7 +22,7 @@ from engine.domain import (
     micros,
 )
 from engine.messages import Analysis, Decided, Minute
-from engine.trader import chains, holds
+from engine.trader import chains, curves, holds
 from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
@@ -235,11 +235,12 @@ def _keep_chains(current: _Round, minute: Minute) -> None:
 def _mark(desk: Memory, minute: Minute) -> None:
     """One point a minute: the desk's equity, and the same capital bought and held in equal parts."""
     capital, equity = desk.plan.rules.capital, desk.book.equity
-    desk.curve.append(EquityPoint(minute.at, equity))
+    desk.curve = curves.grown(desk.curve, EquityPoint(minute.at, equity))
     desk.peak = max(desk.peak, capital, equity)
     part = capital / max(1, len(desk.plan.symbols))
     for symbol, close in zip(minute.symbols, minute.close, strict=True):
         if symbol not in desk.units and close > 0:
             desk.units[symbol] = part / close
     held = sum(units * desk.closes[symbol][1] for symbol, units in desk.units.items() if symbol in desk.closes)
-    desk.benchmark.append(EquityPoint(minute.at, held + capital - part * len(desk.units)))
+    buy_and_hold = held + capital - part * len(desk.units)
+    desk.benchmark = curves.grown(desk.benchmark, EquityPoint(minute.at, buy_and_hold))
