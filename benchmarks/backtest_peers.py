@@ -83,7 +83,8 @@ def single_pass(o: np.ndarray, h: np.ndarray, l: np.ndarray, c: np.ndarray) -> t
 def timed(rounds: int, *works: Callable[[], Any]) -> list[tuple[float, Any]]:
     """(seconds, last answer) of each work, all in turn: the median over `rounds` of the best of three in a row.
 
-    Three in a row, because each then finds its data in the processor's cache; in turn, because others use the machine.
+    The process's own CPU seconds, which others on the machine do not stretch (nothing here waits or runs in threads);
+    three in a row, because each then finds its data in the processor's cache.
     """
     answers = [work() for work in works]
     took: list[list[float]] = [[] for _ in works]
@@ -91,9 +92,9 @@ def timed(rounds: int, *works: Callable[[], Any]) -> list[tuple[float, Any]]:
         for i, work in enumerate(works):
             tries = []
             for _ in range(3):
-                start = time.perf_counter()
+                start = time.process_time()
                 answers[i] = work()
-                tries.append(time.perf_counter() - start)
+                tries.append(time.process_time() - start)
             took[i].append(min(tries))
     return [(statistics.median(mine), answer) for mine, answer in zip(took, answers, strict=True)]
 
@@ -153,9 +154,9 @@ def with_backtesting(bars: Columns) -> Answer | None:
             elif self.bullish[-1]:
                 self.buy(size=1)
 
-    start = time.perf_counter()
+    start = time.process_time()
     stats = Backtest(frame, Crosses, cash=equity, commission=0.0, finalize_trades=True).run()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     trades = stats["_trades"]
     left = trades["ExitPrice"].to_numpy().copy()
     if trades["ExitBar"].iloc[-1] == len(frame) - 1:

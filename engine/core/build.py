@@ -92,8 +92,11 @@ def _write_rules(rule: Plain, rules: Rules) -> None:
 def new_record(rules: Rules, verbose: bool) -> np.ndarray:
     """A fresh record, as a one-element array: nothing held, all money in cash."""
     check(rules)
-    array = np.zeros(1, record_type(*tier(len(rules.instruments), len(rules.strategies))))
+    kind = record_type(*tier(len(rules.instruments), len(rules.strategies)))
+    array = np.empty(1, kind)
+    array.view(np.uint8)[: (kind.fields or {})["wish"][1]] = 0  # wishes and events come last and are written before read
     st = Plain(array[0])
+    st.out.count = 0
     _write_rules(st.rule, rules)
     st.rule.verbose = int(verbose)
     st.acct.cash = st.acct.day_start = st.acct.peak = rules.capital
