@@ -75,7 +75,7 @@ class Snapshot:
     limits: tuple[LimitUse, ...]
     alarms: tuple[Alarm, ...]
     roles: Mapping[str, Role]  # claimed in the ledger; settings come on top
-    equity_curve: Sequence[EquityPoint]  # one point a minute
+    equity_curve: Sequence[EquityPoint]  # one point a minute, thinned when days old (engine/trader/curves.py)
     benchmark: Sequence[EquityPoint]  # the same capital, bought and held in equal parts since the first minute
     closes: Mapping[Symbol, tuple[datetime, float]]  # last closed minute
     started: datetime
