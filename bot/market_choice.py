@@ -77,6 +77,6 @@ def _speed(kind: MarketKind, speed: float | None) -> float:
         return 1.0
     if speed is not None and not 0 < speed <= FASTEST:
         fail(
-            f"--speed was {speed:g}; use a number above 0 and at most {FASTEST:g}: faster, minutes outrun their analysis"
+            f"--speed was {speed:g}; use a number above 0 and at most {FASTEST:g}: beyond it minutes outrun analysis"
         )
     return speed or SPEEDS[kind]
