@@ -94,7 +94,8 @@ def new_record(rules: Rules, verbose: bool) -> np.ndarray:
     check(rules)
     kind = record_type(*tier(len(rules.instruments), len(rules.strategies)))
     array = np.empty(1, kind)
-    array.view(np.uint8)[: (kind.fields or {})["wish"][1]] = 0  # wishes and events come last and are written before read
+    unread = kind["wish"].itemsize + kind["out"].itemsize  # the last two: written before they are read
+    array.view(np.uint8)[:-unread] = 0
     st = Plain(array[0])
     st.out.count = 0
     _write_rules(st.rule, rules)
