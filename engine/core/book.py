@@ -37,15 +37,7 @@ class Book:
         self._st = Plain(self._array[0])
 
     def settle(
-        self,
-        symbol: Symbol,
-        start: int,
-        end: int,
-        open: float,
-        high: float,
-        low: float,
-        close: float,
-        volume: float,
+        self, symbol: Symbol, start: int, end: int, open: float, high: float, low: float, close: float, volume: float
     ) -> list[Event]:
         """Judge one slice: fills of exits and entries, closed trades. A print or quote has start == end.
 
@@ -81,12 +73,7 @@ class Book:
         return self._events()
 
     def grant(
-        self,
-        intent: int,
-        at: int,
-        price: float,
-        max_quantity: float = float("inf"),
-        worst_price: float | None = None,
+        self, intent: int, at: int, price: float, max_quantity: float = float("inf"), worst_price: float | None = None
     ) -> list[Event]:
         """Consent: judged again now at `price` → GRANTED (works from the next slice on) or REFUSED (and gone)."""
         cell = self._cell_of(intent)
@@ -119,6 +106,15 @@ class Book:
         if start < self.judged_until(symbol):
             return []
         return self._command(commands.MISSED, self._symbol[symbol], end, low, high)
+
+    def mark(self, closes: Mapping[Symbol, float]) -> None:
+        """Value what is held at these closes, without deciding anything (minutes missed while down)."""
+        for symbol, close in closes.items():
+            self._st.sym.close[self._symbol[symbol]] = close
+
+    def begin_day(self, day: int, at: int) -> list[Event]:
+        """The desk's local day number as of `at`: a new one restarts daily loss from the equity at the marks."""
+        return self._command(commands.DAY, day, at)
 
     def set_level(self, level: State, at: int) -> list[Event]:
         """Trading state. REDUCING and HALTED cancel intents and resting entries; HALTED holds time and signal exits."""

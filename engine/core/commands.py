@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from engine.core.breakers import check_breakers, lift
+from engine.core.breakers import check_breakers, lift, roll_day
 from engine.core.decide import decide_minute
 from engine.core.emit import STOP_MOVED, emit, note, refuse, tag
 from engine.core.events import CODE
@@ -20,7 +20,7 @@ from engine.core.state import State
 from engine.core.triggers import WAITING, retrigger
 from engine.core.usage import equity, exposure, heat, slots, stop_level
 
-GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, MOVE_STOP, MISSED = range(8)
+GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, MOVE_STOP, MISSED, DAY = range(9)
 HELD, WITHDRAWN, BEYOND_STOP = CODE["HELD"], CODE["WITHDRAWN"], CODE["BEYOND_STOP"]
 
 
@@ -109,7 +109,7 @@ def _order_command(st: State, command: int, cell: int, at: int, price: float, mo
 
 @compiled
 def command(box: Sequence[State], order: int, place: int, at: int, a: float, b: float, c: float) -> None:
-    """One of the commands above on cell, symbol, level or code `place`, with up to three numbers."""
+    """One of the commands above on cell, symbol, level, code or day `place`, with up to three numbers."""
     st = box[0]
     if order <= WITHDRAW:
         _order_command(st, order, place, at, a, b, c)
@@ -123,6 +123,8 @@ def command(box: Sequence[State], order: int, place: int, at: int, a: float, b: 
         _move_stop(st, place, at, a, b > 0.0)
     elif order == MISSED:
         _missed(st, place, at, a, b)
+    elif order == DAY:
+        roll_day(st, at, place)
 
 
 @compiled

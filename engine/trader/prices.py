@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from engine.domain import Alarm, BarQuality, instant, micros
@@ -14,6 +15,7 @@ from engine.trader.memory import NEVER, Memory
 MINUTE = timedelta(minutes=1)
 _SETTLES = (BarQuality.GOOD, BarQuality.QUIET, BarQuality.HEALED)
 _SLACK = timedelta(seconds=3)
+_MOMENT = timedelta(microseconds=1)
 
 
 def on_minute(desk: Memory, message: Minute) -> None:
@@ -65,8 +67,21 @@ def _catch_up(desk: Memory, message: Minute) -> None:
     for symbol, high, low in zip(message.symbols, message.high, message.low, strict=True):
         if symbol in watched:
             apply(desk, desk.book.mark_missed(symbol, start, end, high, low))
-    closes = zip(message.symbols, message.close, strict=True)
-    desk.closes = {**desk.closes, **{symbol: (message.at, close) for symbol, close in closes}}
+    closes = dict(zip(message.symbols, message.close, strict=True))
+    _mark_missed(desk, message.at, {symbol: closes[symbol] for symbol in desk.plan.symbols if symbol in closes})
+    desk.closes = {**desk.closes, **{symbol: (message.at, close) for symbol, close in closes.items()}}
+
+
+def _mark_missed(desk: Memory, at: datetime, closes: Mapping[str, float]) -> None:
+    """Value the book as of then. A local midnight that passed while down begins the day at the equity it had: by the
+    closes of that very instant, else by the last ones before it."""
+    day = desk.plan.day(at)
+    if desk.plan.day(at - _MOMENT) == day:
+        apply(desk, desk.book.begin_day(day, micros(at)))
+        desk.book.mark(closes)
+    else:
+        desk.book.mark(closes)
+        apply(desk, desk.book.begin_day(day, micros(at)))
 
 
 def on_slice(desk: Memory, message: Slice) -> None:

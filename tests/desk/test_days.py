@@ -227,6 +227,42 @@ def test_a_stop_crossed_while_down_fills_at_the_first_live_price_as_stop_late():
     assert (trade.exit_reason, trade.exit_price) == ("stop_late", 97.0)
 
 
+MIDNIGHT = datetime(2026, 11, 21, 8, tzinfo=UTC)  # in Los Angeles
+
+
+@pytest.mark.parametrize("at_midnight", [True, False], ids=["a bar at midnight", "none at midnight"])
+def test_a_midnight_missed_while_down_begins_the_day_at_the_equity_it_had(at_midnight):
+    floor = Floor()
+    floor.hold(price=100.0)
+    floor.minute(100.0)
+    quantity, cash = floor.view.positions[0].quantity, floor.view.cash
+    floor.tell(started(at=MIDNIGHT + timedelta(minutes=30)))
+    floor.at = MIDNIGHT - 2 * MINUTE
+    caught_up(floor, 101.0)
+    assert floor.view.equity == pytest.approx(cash + quantity * 101.0)
+    if at_midnight:
+        caught_up(floor, 98.0)
+    else:
+        floor.at = MIDNIGHT
+    caught_up(floor, 103.0)
+    floor.at = MIDNIGHT + timedelta(minutes=30)
+    floor.minute(104.0)
+    assert floor.view.day_start_equity == pytest.approx(cash + quantity * (98.0 if at_midnight else 101.0))
+    assert floor.view.day_pnl == pytest.approx(quantity * (6.0 if at_midnight else 3.0))
+
+
+def test_a_daily_loss_counts_from_the_midnight_that_was_missed():
+    floor = Floor(playbook(limits=", daily_loss_amount: 3"))
+    floor.hold(price=100.0)
+    floor.minute(100.0)
+    floor.tell(started(playbook(limits=", daily_loss_amount: 3"), at=MIDNIGHT + timedelta(minutes=30)))
+    floor.at = MIDNIGHT - MINUTE
+    caught_up(floor, 104.0)
+    floor.at = MIDNIGHT + timedelta(minutes=30)
+    floor.minute(100.5)
+    assert [hold.code for hold in floor.view.holds] == ["DAILY_LOSS"]
+
+
 def test_history_after_a_restart_opens_nothing():
     floor = Floor()
     floor.ack(floor.press(floor.propose()))
