@@ -61,10 +61,12 @@ def announce(data: Path, presence: Presence) -> None:
 
 
 def withdraw(data: Path) -> None:
-    """Remove the announcement of a desk that stops, if it is still ours."""
+    """Remove the announcement of a desk that stops, and the folder of its sockets, if they are still ours."""
     found = presence(data)
     if found is not None and found.pid == os.getpid():
         (data / "desk.json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else still uses it
+            private_folder(data).rmdir()
 
 
 def presence(data: Path) -> Presence | None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -126,12 +127,23 @@ class Schedule:
         now = clock.now()
         wait = (slots.next_slot(now, self._zone).due - now).total_seconds() / clock.speed
         self._scheduler.add_job(
-            self.reach, "interval", seconds=wait + 0.05, id="next slot", replace_existing=True, misfire_grace_time=None
+            partial(_until_stopped, self.reach),
+            "interval",
+            seconds=wait + 0.05,
+            id="next slot",
+            replace_existing=True,
+            misfire_grace_time=None,
         )
 
     def _every(self, seconds: float, job: Callable[[], Awaitable[None]], name: str) -> None:
         self._scheduler.add_job(
-            job, "interval", seconds=seconds, id=name, max_instances=1, coalesce=True, misfire_grace_time=60
+            partial(_until_stopped, job),
+            "interval",
+            seconds=seconds,
+            id=name,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=60,
         )
 
     async def _tidy_up(self) -> None:
@@ -140,6 +152,14 @@ class Schedule:
     def _on_missed(self, event: Any) -> None:
         self.misfires += 1
         log.warning("the scheduled job %s was missed", event.job_id)
+
+
+async def _until_stopped(job: Callable[[], Awaitable[None]]) -> None:
+    """A job that the desk's end interrupts has not failed."""
+    try:
+        await job()
+    except asyncio.CancelledError:
+        log.debug("a scheduled job ended with the desk")
 
 
 def _complain(future: Future[Record]) -> None:

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from bot import market_choice
 from bot.background import in_background
-from bot.cli.errors import fail
+from bot.cli.errors import CliError, fail
 from bot.house import House
 from bot.market_choice import Choice
 from bot.progress import Progress
@@ -34,9 +34,10 @@ from engine import (
     load_playbook,
     lock_folder,
     lock_token,
+    meant_pair,
     prepared,
 )
-from engine.domain import Instrument, Symbol
+from engine.domain import Instrument, MarketKind, Symbol
 from engine.ports import Feed
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ async def serve(wishes: Wishes, settings: Settings, out: TextIO) -> int:
     require_both_tokens(settings)
     playbook = load_playbook(wishes.playbook, _overrides(wishes, settings))
     choice = market_choice.choose(playbook.name, wishes.feed, wishes.speed, wishes.data_dir, not settings.has_slack)
+    _require_pairs(choice, wishes.symbols, playbook.symbols)
     question = question_for(choice, playbook, wishes, settings)
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(lock_folder(choice.data))
@@ -99,6 +101,14 @@ async def serve(wishes: Wishes, settings: Settings, out: TextIO) -> int:
         await compiling
         house = House(market.feed, terms(market, playbook, settings), workspace, wishes.debug)
         return await _live(house, market, progress)
+
+
+def _require_pairs(choice: Choice, asked: Sequence[Symbol], known: Sequence[Symbol]) -> None:
+    """A name that is no pair ends the start at once; a record names its coins as it likes and is asked itself."""
+    meant = {} if choice.kind is MarketKind.REPLAY else {name: meant_pair(name, known) for name in asked}
+    wrong = [f"{name} is no BASE/QUOTE pair; did you mean {pair}?" for name, pair in meant.items() if pair]
+    if wrong:
+        fail(" ".join(wrong), code=2)
 
 
 async def _workspace(
@@ -147,6 +157,8 @@ async def open_market(
     progress.say(f"{playbook.name} on {choice.feed}: asking for {len(symbols)} symbols")
     found = await prepared(feed, symbols)
     refused = feed.status().refused_symbols
+    if found is None:
+        await feed.close()  # given up, or asked again later: no connection stays open meanwhile
     if found is None and refused and birth(choice.data) is None:
         fail(f"{choice.feed} can trade nothing of what was asked for: {_reasons(refused)}")
     if found is None and choice.may_fall_back:
@@ -158,7 +170,11 @@ async def open_market(
         why = f"trades nothing now ({_reasons(refused)})" if refused else "cannot be reached"
         progress.say(f"{choice.feed} {why}; the desk starts without prices, enters nothing and keeps trying")
         return Market(choice, feed, symbols, None)
-    _keep_held(choice, question.held, [*found], wishes.symbols or playbook.symbols or symbols, progress)
+    try:
+        _keep_held(choice, question.held, [*found], wishes.symbols or playbook.symbols or symbols, progress)
+    except CliError:
+        await feed.close()
+        raise
     for symbol in symbols:
         if symbol not in found:
             progress.say(f"{choice.feed} does not trade {symbol}: {refused.get(symbol, 'unknown')}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.codec import encode
     from engine.core import compile as compile_core
     from engine.market import FeedNameError, MarketError, feed_named
+    from engine.market.names import meant_pair
     from engine.origins import birth, born_as, held_symbols, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
@@ -59,6 +60,7 @@ __all__ = [
     "lock_folder",
     "lock_token",
     "look_at_database",
+    "meant_pair",
     "migrate_folder",
     "performance",
     "prepared",
@@ -77,6 +79,7 @@ _ROOMS = {
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),
     "engine.market": ("FeedNameError", "MarketError", "feed_named"),
+    "engine.market.names": ("meant_pair",),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),
     "engine.replaying": ("Anchor", "replay_file", "verify"),

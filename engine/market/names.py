@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.domain import Symbol
 
 KRAKEN_CODES = {"XBT": "BTC", "XDG": "DOGE"}
@@ -20,6 +22,17 @@ def renamed(symbol: Symbol) -> Symbol:
     """Where a coin that took a new name is traded now: `MATIC/USD` → `POL/USD`; any other symbol as it is."""
     base, slash, quote = symbol.partition("/")
     return f"{RENAMED.get(base, base)}{slash}{quote}"
+
+
+def meant_pair(name: str, known: Sequence[Symbol] = ()) -> Symbol | None:
+    """What a name that is no `BASE/QUOTE` may have meant: `BTCUSD` and `BTC` → `BTC/USD`; None for a pair."""
+    pair = canonical(name)
+    if pair.count("/") == 1 and all(pair.split("/")):
+        return None
+    joined = split_joined(pair.replace("/", ""))
+    return next((symbol for symbol in known if symbol.split("/")[0] in (pair, joined.split("/")[0])), None) or (
+        joined if "/" in joined else f"{joined}/USD"
+    )
 
 
 def split_joined(name: str) -> Symbol:

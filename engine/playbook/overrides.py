@@ -30,7 +30,7 @@ def _number(name: str, text: str, least: float, most: float, unit: str) -> float
     except ValueError:
         value = float("nan")
     if not least <= value <= most:
-        raise PlaybookError(f"{name} was {text!r}; it must be a number from {least:g} to {most:g} ({unit})")
+        raise PlaybookError(f"{name} was {text!r}; it must be a number from {least:g} to {most:,.15g} ({unit})")
     return value
 
 
@@ -46,8 +46,8 @@ def _part(tree: Tree, key: str) -> Tree:
     return part
 
 
-def _capital(tree: Tree, name: str, text: str) -> None:
-    tree["capital"] = _number(name, text, 1, 1e12, "money in quote currency")
+def _capital(tree: Tree, _name: str, text: str) -> None:
+    tree["capital"] = _number("--capital", text.removesuffix(".0"), 1, 1e12, "money in quote currency")
 
 
 def _position_size(tree: Tree, name: str, text: str) -> None:

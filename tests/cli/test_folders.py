@@ -75,6 +75,18 @@ def test_a_desk_withdraws_only_its_own_announcement() -> None:
     assert folders.presence(path) is None
 
 
+def test_a_desk_that_stops_takes_its_socket_folder_along(tmp_path) -> None:
+    place = folders.private_folder(tmp_path)
+    folders.announce(tmp_path, folders.Presence(os.getpid(), str(place / "desk.sock"), "ema", "simulated"))
+    (place / "pg.sock").touch()
+    folders.withdraw(tmp_path)
+    assert place.exists(), "somebody still uses it"
+    (place / "pg.sock").unlink()
+    folders.announce(tmp_path, folders.Presence(os.getpid(), str(place / "desk.sock"), "ema", "simulated"))
+    folders.withdraw(tmp_path)
+    assert not place.exists()
+
+
 def test_sockets_live_in_a_short_private_folder(tmp_path) -> None:
     deep = tmp_path / ("a" * 100) / ("b" * 100)
     path = folders.private_folder(deep)

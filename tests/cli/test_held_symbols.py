@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from bot.cli.errors import CliError
 from bot.market_choice import Choice
 from bot.progress import Progress
-from bot.session import Market, Wishes, open_market, question_for
+from bot.session import Market, Question, Wishes, open_market, question_for
 from bot.settings import Settings
 from engine import held_symbols, load_playbook
-from engine.domain import MarketKind
+from engine.domain import Instrument, MarketKind
+from engine.ports import Feed, FeedStatus
 from engine.store.ledger import SqliteLedger
 from tests.desk.kit import BTC, ETH, Floor
 
@@ -77,3 +80,30 @@ async def test_a_feed_that_cannot_know_a_held_symbol_is_refused_in_a_sentence(da
     path.write_text("\n".join(rows))
     with pytest.raises(CliError, match=r"has no prices for BTC/USD, which the desk in .* still holds"):
         await opened(data, f"replay:{path}", MarketKind.REPLAY)
+
+
+class Unreachable:
+    """A feed that nobody reaches; it counts its closings."""
+
+    name = "kraken"
+    closed = 0
+
+    async def prepare(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        raise OSError("no route")
+
+    def status(self) -> FeedStatus:
+        return FeedStatus("kraken", False, "no route")
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+async def test_a_feed_that_is_given_up_is_closed(tmp_path: Path) -> None:
+    feed, out = Unreachable(), io.StringIO()
+    choice = Choice(tmp_path, "kraken", MarketKind.LIVE, 1.0, may_fall_back=True)
+    question = Question(choice, cast(Feed, feed), (), (BTC,))
+    wishes = Wishes("ema", data_dir=tmp_path)
+    settings = Settings(_env_file=None)
+    market = await open_market(question, load_playbook("ema"), wishes, settings, Progress(out))
+    assert "falling back to the simulated market" in out.getvalue()
+    assert (market.choice.kind, feed.closed) == (MarketKind.SIMULATED, 1)

@@ -131,3 +131,20 @@ async def test_the_slot_that_should_be_on_record_is_known_even_if_the_schedule_d
     desk.clock.advance(timedelta(hours=13))
     assert keys(desk) == ["evening:2026-11-20"]
     assert schedule.last_slot.key == "morning:2026-11-21"
+
+
+async def test_a_job_that_the_end_of_the_desk_interrupts_is_no_error(caplog):
+    begun = asyncio.Event()
+
+    async def long_look() -> None:
+        begun.set()
+        await asyncio.sleep(3600)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.schedule.health.CHECK_EVERY", 0.01)
+        schedule = Schedule(FakeDesk(), LOS_ANGELES, None, long_look, lambda: None)
+        schedule.start()
+        await asyncio.wait_for(begun.wait(), 10)
+        schedule.stop()
+        await asyncio.sleep(0.05)
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]

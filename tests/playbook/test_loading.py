@@ -132,7 +132,6 @@ def test_settings_override_the_playbook_and_are_shown() -> None:
         ("MAX_POSITIONS", "0", "from 1"),
         ("POSITION_SIZE", "-1", "money for one trade"),
         ("MIN_CONFIDENCE", "60", "0.6 means 60 %"),
-        ("CAPITAL", "0", "from 1"),
         ("POSITION_SIZ", "5", "Did you mean 'POSITION_SIZE'"),
     ],
 )
@@ -145,3 +144,8 @@ def test_an_impossible_setting_is_refused_by_name(name: str, value: str, words: 
 def test_a_playbook_cannot_be_changed_after_loading() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load("ema").capital = 5
+
+
+def test_an_impossible_capital_is_named_as_it_was_typed() -> None:
+    with pytest.raises(PlaybookError, match=r"--capital was '-5'; it must be a number from 1 to 1,000,000,000,000 "):
+        load("ema", {"CAPITAL": "-5.0"})
