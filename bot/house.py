@@ -17,6 +17,7 @@ from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
 from bot.narration import Narrator
+from bot.outbox_tidying import going_on
 from bot.posts import Announce, announcer
 from bot.posts import Terms as News
 from bot.progress import Progress
@@ -64,7 +65,7 @@ class House:
             progress.say(self.desk.notice)
         await self._console.start()
         self._announce()
-        annals = Annals()
+        annals = Annals(self._data / "annals.json")
         self._slack = slack = self._slack_side(annals, progress)
         await slack.open()
         checkup = Checkup(self.desk, slack, self._lag, self._second)
@@ -129,6 +130,8 @@ class House:
 
     def _tidy(self) -> None:
         logs.tidy(self._data / "logs", _now())
+        if self._slack is not None:
+            self._slack.tidy(going_on(self.desk.snapshot()))
 
 
 def _rules_changed(snapshot: Snapshot) -> str:

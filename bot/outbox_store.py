@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS posts (
 );
 CREATE INDEX IF NOT EXISTS posts_waiting ON posts (channel, priority, seq, place) WHERE state IN ('queued', 'sending');
 CREATE INDEX IF NOT EXISTS posts_subject ON posts (subject) WHERE state IN ('queued', 'sending');
+CREATE INDEX IF NOT EXISTS posts_of_subject ON posts (subject, seq, place);
 CREATE TABLE IF NOT EXISTS subjects (
     subject TEXT PRIMARY KEY, template TEXT NOT NULL, data TEXT NOT NULL, channel TEXT, ts TEXT, root TEXT
 );
@@ -225,6 +226,27 @@ class OutboxStore:
     def is_out(self, subject: str) -> bool:
         """Whether a message of this subject stands in Slack."""
         return self._one("SELECT 1 FROM subjects WHERE subject=? AND ts IS NOT NULL", (subject,)) is not None
+
+    def quiet_since(self, at: float) -> list[tuple[str, str]]:
+        """Subjects of which nothing waits and nothing was queued since `at` (real seconds), with their data as JSON."""
+        sql = (
+            "SELECT subject, data FROM subjects WHERE subject NOT IN "
+            "(SELECT subject FROM posts WHERE queued_at >= ? OR state IN ('queued', 'sending'))"
+        )
+        return [(str(subject), str(data)) for subject, data in self._all(sql, (at,))]
+
+    def forget(self, subjects: Sequence[str]) -> None:
+        """Delete subjects and their posts; the cursor stays, so no ledger row brings them back."""
+        named = [(subject,) for subject in subjects]
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for table in ("posts", "subjects"):
+                    self._db.executemany(f"DELETE FROM {table} WHERE subject=?", named)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def _one(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         with self._lock:

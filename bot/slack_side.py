@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from bot.app import build_app
@@ -16,6 +16,7 @@ from bot.front import Front, Reports
 from bot.home import HomeTabs
 from bot.outbox import Outbox
 from bot.outbox_store import Backlog, OutboxStore
+from bot.outbox_tidying import KEEP_DAYS, forget
 from bot.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,10 @@ class SlackSide:
         """There is something new to say. Any thread."""
         if self._outbox is not None:
             self._outbox.wake(record)
+
+    def tidy(self, living: Collection[str]) -> None:
+        """Forget posts that are old and over; `living`: words that name what still goes on."""
+        forget(self._store, self._now() - KEEP_DAYS * 86_400, living)
 
     async def open(self) -> None:
         """Join now, or keep trying in the background while Slack is away. Raises `SlackRefused` on a wrong set-up."""

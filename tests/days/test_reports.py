@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.annals import Annals
 from bot.charts import ChartError, Drawing, equity_drawing, render
 from bot.render import Words
 from bot.reports import Reporter, Window, would_have_made
 from bot.slack_limits import check_message
-from engine.domain import Hold, LimitUse, Position, ProposalStatus, Role, Side, State
+from engine.domain import Fill, Hold, LimitUse, Position, ProposalStatus, Role, Side, State
 from engine.messages import FeedChanged, Filled, Minute, Press, ProposalClosed, ReportDue, Timer
 from tests.days.desk import NOW, FakeDesk, points, proposal, record, snapshot, trade
 
@@ -119,9 +120,50 @@ def test_the_ledger_tells_how_well_the_desk_ran():
     assert found.mean_slippage is None
 
 
-def test_slippage_is_a_share_of_what_was_filled():
-    from engine.domain import Fill
+class Counting(FakeDesk):
+    """Notes from which row on the ledger is read."""
 
+    def __init__(self, rows):
+        super().__init__(None, tuple(rows))
+        self.read_after = []
+
+    def records(self, after=0):
+        self.read_after.append(after)
+        return super().records(after)
+
+
+def fills(first, count):
+    return [
+        replace(record(row, Timer(NOW, "report", str(row), NOW), filled(50.0 + row)), head=f"{row:064}")
+        for row in range(first, first + count)
+    ]
+
+
+def filled(price):
+    return Filled(Fill(f"c{price}", "T1", "ema", "A", "buy", NOW, price, 2.0, 0.1, price * 0.004, "entry"))
+
+
+def test_after_a_restart_only_what_is_new_is_read_and_the_sums_are_those_of_all(tmp_path):
+    rows = fills(1, 9)
+    Annals(tmp_path / "annals.json").read(Counting(rows[:6]))
+    desk, again, whole = Counting(rows), Annals(tmp_path / "annals.json"), Annals()
+    again.read(desk)
+    whole.read(Counting(rows))
+    assert again.operations() == whole.operations()
+    assert desk.read_after == [5, 6]
+
+
+@pytest.mark.parametrize("spoilt", ["{", '{"seq": 6, "head": "other"}'])
+def test_sums_that_are_not_this_ledger_s_are_counted_anew(tmp_path, spoilt):
+    rows = fills(1, 9)
+    (tmp_path / "annals.json").write_text(spoilt)
+    again, whole = Annals(tmp_path / "annals.json"), Annals()
+    again.read(Counting(rows))
+    whole.read(Counting(rows))
+    assert again.operations() == whole.operations()
+
+
+def test_slippage_is_a_share_of_what_was_filled():
     fills = [
         Filled(Fill(f"c{price}", "T1", "ema", "A", "buy", NOW, price, 2.0, 0.1, price * 2 * 0.004, "entry"))
         for price in (50.0, 100.0)
