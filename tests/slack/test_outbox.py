@@ -57,8 +57,8 @@ async def test_a_card_has_its_four_buttons_and_says_everything_that_matters(box:
         "none",
         "rule-based, no model",
         "$6.00",
-        "$0.50",
-        "$0.30",
+        "$1.00",
+        "$0.60",
         "$150.00",
     ):
         assert part in text
