@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from engine.clock import Clock
 from engine.domain import Print, Quote, Side, Symbol
 from engine.inbox import Inbox
 from engine.messages import FeedChanged, Minute
-from engine.ports import Feed
+from engine.ports import PRICE_SILENCE, Feed
 from engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
-SILENCE = timedelta(seconds=60)  # desk time at speed 1
 LOOK_EVERY = 5.0  # real seconds
 
 
@@ -81,7 +80,7 @@ async def poll_silent(desk: Pollable, sink: DeskSink) -> None:
 
 
 def _silent(desk: Pollable) -> dict[Symbol, Side]:
-    since = desk.clock.now() - SILENCE * max(1.0, desk.clock.speed)
+    since = desk.clock.now() - PRICE_SILENCE * max(1.0, desk.clock.speed)
     heard = desk.feed.status().symbols
     positions = desk.snapshot().positions
     return {held.symbol: held.side for held in positions if heard.get(held.symbol, since) <= since}

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.domain import Symbol
+from engine.ports import PRICE_SILENCE
 from engine.slots import LATE_AFTER
 
 OK, WARNING, CRITICAL = "ok", "warning", "critical"
 CHECK_EVERY = 10.0  # real seconds
 
 SILENT_WARNING, SILENT_CRITICAL = timedelta(minutes=2), timedelta(minutes=10)
-PRICE_SILENT = timedelta(seconds=60)
 PRICE_JUMP = 0.5
 DISK_WARNING, DISK_CRITICAL = 2 * 1024**3, 500 * 1024**2
 MEMORY_WARNING, MEMORY_CRITICAL = 500 * 1024**2, 1024**3
@@ -127,7 +127,7 @@ def _data_flow(facts: Facts) -> Iterator[Reading]:
 
 def _prices(facts: Facts) -> Iterator[Reading]:
     """A position without prices has no working stop: critical at once (the Trader raises that alarm itself)."""
-    limit = PRICE_SILENT * facts.speed
+    limit = PRICE_SILENCE * facts.speed
     heard = {name: at or facts.started or facts.now for name, at in facts.held.items()}
     blind = sorted(name for name, at in heard.items() if facts.now - at > limit)
     if blind:

@@ -315,7 +315,7 @@ class ProposalOpened:
 
 @dataclass(frozen=True, slots=True)
 class ProposalChanged:
-    """Refreshed or re-quoted in place (a new revision). `why`: refreshed, drift, beyond_stop, halved."""
+    """Refreshed or re-quoted in place (a new revision). `why`: refreshed, drift, halved."""
 
     proposal: Proposal
     why: str

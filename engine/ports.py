@@ -12,6 +12,8 @@ from engine.clock import Clock
 from engine.domain import Instrument, MarketKind, Order, Print, Quote, Symbol
 from engine.messages import Acked, FeedChanged, Message, Minute, Outcome, Post, Record
 
+PRICE_SILENCE = timedelta(seconds=60)  # × speed: a held symbol without prices for longer is blind (SEMANTICS 1)
+
 if TYPE_CHECKING:
     import numpy as np
 

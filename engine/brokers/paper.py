@@ -51,6 +51,7 @@ class PaperBroker:
         """Nothing rests at a venue on paper: the core cancels its own resting orders."""
 
     def _too_small(self, order: Order) -> str:
+        """The venue's own check, of each order on its own; the core's (`least_order`) judged the whole entry."""
         instrument = self._instruments.get(order.symbol)
         if instrument is None or order.purpose != ENTRY:
             return ""

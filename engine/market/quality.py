@@ -152,7 +152,13 @@ class QualityGate:
         return (item,)
 
     def _confirms(self, believed: _Believed, price: float, now: datetime) -> bool:
-        """A second message agrees in time. After a minute without any belief the next minutes may confirm too."""
+        """A second message agrees in time: within 3 s, or within 5 minutes when nothing was believed for 60 s.
+
+        SEMANTICS 1 confirms within 3 s where prices come all the time. After a minute of silence (an outage, a coin
+        that hardly trades) the market may really have halved, and its next trade may come minutes later: with 3 s
+        alone each honest price would be doubted for ever, and the stop of a held position could never act. The second
+        message must still agree with the first, so one wild print alone changes nothing.
+        """
         if believed.doubtful is None or believed.doubted is None or believed.at is None:
             return False
         quiet = now - believed.at > self._fresh

@@ -11,11 +11,11 @@ from engine.domain import Symbol, Tier
 from engine.messages import Started
 from engine.playbook import Playbook, parse
 from engine.playbook.parts import LONGEST_LIFE, Exits
+from engine.ports import PRICE_SILENCE
 
 GRACE = timedelta(seconds=2)  # how long a feed may take to close a minute
 _QUOTE_AGE = timedelta(seconds=15)
 _ANALYSIS = timedelta(seconds=3)
-_SILENCE = timedelta(seconds=60)
 _TENTH = 0.1
 
 
@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def silence(self) -> timedelta:
-        return _SILENCE * self.stretch
+        return PRICE_SILENCE * self.stretch
 
     @property
     def grace(self) -> timedelta:

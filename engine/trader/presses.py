@@ -79,9 +79,6 @@ def _approve(desk: Memory, message: Press, card: Card) -> None:
     if drift > limit:
         words = f"the price moved {drift:.2%} to {price:g} (limit {limit:.2%}); the card was re-quoted, press once more"
         _requote(desk, message, card, price, "drift", ("DRIFT", words))
-    elif _beyond(card, price):
-        words = f"{price:g} is at or beyond the stop or the target; the card was re-quoted, press once more"
-        _requote(desk, message, card, price, "beyond_stop", ("DRIFT", words))
     else:
         _grant(desk, message, card, price, limit)
 
@@ -108,14 +105,9 @@ def _not_now(desk: Memory, message: Press, proposal: Proposal) -> tuple[str, str
     return None
 
 
-def _beyond(card: Card, price: float) -> bool:
-    """Whether the price is at or beyond an absolute stop or target: distances re-anchor, absolute ones do not."""
-    sign = 1.0 if card.proposal.side is Side.LONG else -1.0
-    stop, target = card.signal.stop, card.signal.target
-    return (stop is not None and (price - stop) * sign <= 0) or (target is not None and (target - price) * sign <= 0)
-
-
 def _requote(desk: Memory, message: Press, card: Card, price: float, why: str, no: tuple[str, str]) -> None:
+    """Offer the card again at this price. The core refuses one at or beyond an absolute stop or target, here and at a
+    grant alike (its `sane_stop`): no price between them is left to offer."""
     for event in desk.book.requote(card.intent, micros(message.at), price):
         if event.kind == EventKind.INTENT:
             change_card(desk, card, event, message.at, why)
@@ -146,7 +138,15 @@ def _grant(desk: Memory, message: Press, card: Card, price: float, limit: float)
 
 
 def _spend(limit: float) -> float:
-    """Approval is for the card's money: as many more as a price lower by the drift limit buys, and never more."""
+    """What a whole approval allows, as a multiple of the card's quantity: the card's money at the best price within the
+    drift limit, and never more.
+
+    SEMANTICS 2 asks consent for a maximum quantity. The core sizes in money (so that backtest and desk make the same
+    trades: the quantity is known only at the fill), and a price that comes down buys more of the coin for the same
+    money. A maximum of just the card's quantity would cut every such fill below what the backtest buys; so the
+    consent's maximum is the most that the approved money can become before the card would have to be quoted anew.
+    Money, and the worst price, stay the card's own.
+    """
     return 1 / (1 - min(limit, 0.99))
 
 

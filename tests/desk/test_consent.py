@@ -163,12 +163,12 @@ def test_buying_is_judged_by_the_ask():
     assert codes(floor.press(card, price=100.0, spread=0.6)) == ["DRIFT"]
 
 
-def test_a_press_at_or_beyond_an_absolute_stop_requotes_or_refuses_whatever_the_limit():
+def test_a_press_at_or_beyond_an_absolute_stop_is_refused_whatever_the_limit():
     floor = Floor(playbook(drift="5 %"))
     card = floor.propose(price=100.0, stop=98.0)
     outcomes = floor.press(card, price=97.0)
     assert not of(OrderIntended, outcomes)
-    assert codes(outcomes)
+    assert codes(outcomes) == ["BEYOND_STOP"]
 
 
 def test_risk_is_judged_again_at_the_press():

@@ -129,6 +129,8 @@ def three_positions(desk):
         desk.ask(Press(START, "approve", card.proposal.id, 1, "U1", Role.TRADER))
     fall(desk, 100.0)
     wait_for(lambda: len(desk.loop.snapshot().positions) == 3)
+    wait_for(lambda: sum(len(of(OrderAcked, record.outcomes)) for record in read_records(desk.path)) == 3)
+    desk.ask(Attempted(START, "U", "all is said, and the engine waits", True))
 
 
 def fall(desk, price):

@@ -122,7 +122,7 @@ def everything(text: str = "calm", number: float = 1.5) -> list[Outcome]:
         ProposalOpened(card),
         *(
             ProposalChanged(replace(card, revision=n), why)
-            for n, why in enumerate(("drift", "beyond_stop", "refreshed"), 2)
+            for n, why in enumerate(("drift", "halved", "refreshed"), 2)
         ),
         *(ProposalClosed(replace(decided, status=status)) for status in ProposalStatus if status != "pending"),
         PositionOpened(held, None),
