@@ -204,7 +204,6 @@ class Desk:
             code=code_hash(),
             anew=anew,
             rules=self.terms.playbook.hash,
-            rules=self.terms.playbook.hash,
         )
 
     async def _reached(self, found: dict[Symbol, Instrument]) -> None:
