@@ -46,7 +46,8 @@ def thinned(points: Sequence[EquityPoint], then: datetime, now: datetime) -> lis
 
 def _count(points: Sequence[EquityPoint], at: datetime) -> int:
     """How many points lie in the days that were over at `at`, the very first always: it is where all began."""
-    return max(1, bisect_right(points, _EPOCH + (at - _EPOCH) // DAY * DAY, key=lambda point: point.at))
+    midnight = _EPOCH + (_stretch(at, DAY) - 1) * DAY  # the one before, where `at` is one
+    return max(1, bisect_right(points, midnight, key=lambda point: point.at))
 
 
 def _each(points: Sequence[EquityPoint], step: timedelta) -> Iterable[EquityPoint]:

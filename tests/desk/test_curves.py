@@ -12,7 +12,7 @@ from engine.domain import EquityPoint
 from engine.trader.curves import MINUTES_FOR, grown, thinned
 from engine.trader.picture import Prefix
 
-START = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def walk(seed, days, every=timedelta(minutes=1)):
@@ -56,6 +56,12 @@ def test_hours_of_the_last_year_keep_their_last_value():
 def test_thinning_day_by_day_is_thinning_once():
     points = walk(2, 400, timedelta(minutes=120))
     assert fed(points) == thinned(points, points[0].at, points[-1].at)
+
+
+@pytest.mark.parametrize("shift", [timedelta(0), -HOUR / 60, HOUR / 60])
+def test_a_day_is_thinned_whether_or_not_its_midnight_has_a_point(shift):
+    points = [EquityPoint(START + shift + i * HOUR / 12, 1000.0 + i % 5) for i in range(12 * 24 * 12)]
+    assert len([p for p in fed(points) if p.at < START + 3 * DAY]) <= 3 * 24 * 4 + 2
 
 
 def test_years_of_minutes_stay_small():
