@@ -71,12 +71,12 @@ class Outbox:
         self._rounds = {channel: asyncio.Event() for channel in channels}
         self._tasks: list[asyncio.Task[None]] = []
         self._following = asyncio.Lock()
+        self._adopting = True
         self._maybe_sent: float | None = None
 
     async def start(self) -> None:
         """Catch up with the ledger and begin to deliver."""
         self._loop = asyncio.get_running_loop()
-        self._maybe_sent = await asyncio.to_thread(self._adopted)
         await self._followed()
         work = [self._follow_on(), *(self._rounds_of(channel) for channel in self._channels)]
         self._tasks = [asyncio.create_task(one, name="outbox") for one in work]
@@ -129,9 +129,11 @@ class Outbox:
 
     async def _follow(self) -> None:
         async with self._following:
+            if self._adopting:
+                self._maybe_sent = await asyncio.to_thread(self._adopted)
             while await asyncio.to_thread(self._take) == BATCH:
                 pass
-            self._maybe_sent = None
+            self._adopting, self._maybe_sent = False, None
         for event in self._rounds.values():
             event.set()
 

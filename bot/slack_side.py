@@ -22,6 +22,7 @@ from bot.workspace import Workspace
 log = logging.getLogger(__name__)
 
 FLUSH_WITHIN = 10.0
+JOIN_AGAIN = 20.0  # seconds after joining broke off
 
 
 class SlackSide:
@@ -115,15 +116,24 @@ class SlackSide:
         return dict(zip(("signals", "reports", "alerts"), names, strict=True))
 
     async def _join_later(self) -> None:
-        try:
-            await self._join(await check_until_reached(self._front.client, self._workspace.app_token, self._channels()))
-        except SlackRefused as error:
-            self._refused = str(error)
-            log.critical(
-                "Slack refuses this desk: %s; mend it and start again. The desk trades on without Slack", error
-            )
+        client, token = self._front.client, self._workspace.app_token
+        while True:
+            try:
+                await self._join(await check_until_reached(client, token, self._channels()))
+                return
+            except SlackRefused as error:
+                self._refused = str(error)
+                log.critical(
+                    "Slack refuses this desk: %s; mend it and start again. The desk trades on without Slack", error
+                )
+                return
+            except Exception:  # a desk without Slack must not stay so unseen
+                log.exception("joining Slack broke off; trying again in %.0f s", JOIN_AGAIN)
+                await asyncio.sleep(JOIN_AGAIN)
 
     async def _join(self, joined: Joined) -> None:
+        if self._connection is not None:  # of a joining that broke off
+            await self._connection.close()
         self._front.access.team = joined.team
         client, words = self._front.client, self._front.words
         courier = Courier(client, self._store, words, joined.channels, self._now, self._reports, self._reported)

@@ -16,13 +16,16 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 import bot.outbox
+import bot.slack_side
 from bot.app import front_desk
+from bot.connection import NotReached
 from bot.posts import announce
 from bot.render import Words
 from bot.reports import Reporter
 from bot.sandbox import Sandbox
 from bot.settings import Settings
 from bot.slack_side import SlackSide
+from engine import LedgerError
 from engine.messages import AlarmRaised, ProposalOpened, ReportDue, Stopped
 from tests.days.desk import NOW
 from tests.sandbox.conftest import Drive
@@ -151,3 +154,57 @@ async def test_the_slack_side_tells_who_asked_that_a_report_is_out(
     await side.close()
     assert pings == ["ping"]
     assert "cannot be read" in side.backlog().trouble
+
+
+async def test_a_joining_that_breaks_off_is_begun_again(
+    sandbox: Sandbox,
+    client: AsyncWebClient,
+    desk: FakeDesk,
+    settings: Settings,
+    words: Words,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slack is away at the start, and once it is back the first try meets a fault of its own."""
+    reporter = Reporter(desk, words)
+    front = front_desk(desk, settings, client, reports=reporter)
+    workspace: Any = SimpleNamespace(settings=settings, app_token=sandbox.app_token)
+    monkeypatch.setattr(bot.slack_side, "JOIN_AGAIN", 0.05)
+    side = SlackSide(front, workspace, tmp_path, reporter, time.time, lambda: None)
+    opening, tries = bot.slack_side.Connection.open, []
+
+    async def stumbling(connection: Any, within: float = 15.0) -> None:
+        tries.append(connection)
+        if len(tries) == 1:
+            raise OSError(24, "Too many open files")
+        await opening(connection, within)
+
+    async def away(*_: Any) -> Any:
+        raise NotReached("Slack cannot be reached")
+
+    monkeypatch.setattr(bot.slack_side.Connection, "open", stumbling)
+    monkeypatch.setattr(bot.slack_side, "check", away)
+    await side.open()
+    await until(lambda: side.up, 15.0)
+
+    assert len(tries) == 2
+    await side.close()
+
+
+async def test_a_start_over_a_ledger_that_cannot_be_read_yet_delivers_once_it_can(
+    box: Box, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.outbox, "FOLLOW_AGAIN", 0.05)
+    await box.stop()
+    box.write(ProposalOpened(CARD))
+    records = box.desk.records
+
+    def broken(after: int = 0) -> Any:
+        raise LedgerError("the ledger cannot be read: disk I/O error")
+
+    monkeypatch.setattr(box.desk, "records", broken)
+    await box.start()
+    monkeypatch.setattr(box.desk, "records", records)
+
+    await until(lambda: box.store.is_out("proposal:P1"))
+    assert len(await drive.messages()) == 1
