@@ -68,6 +68,8 @@ class House:
         annals = Annals(self._data / "annals.json")
         self._slack = slack = self._slack_side(annals, progress)
         await slack.open()
+        if self._workspace.sandbox is not None and self.desk.terms.label:
+            self._workspace.sandbox.show_clock(self.desk.clock, self._settings.zone.key)
         checkup = Checkup(self.desk, slack, self._lag, self._second)
         zone = self._settings.zone
         self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy)

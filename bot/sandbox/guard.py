@@ -1,8 +1,9 @@
-"""Who may talk to the sandbox: this machine's browser with the run's token, and the app with its own."""
+"""Who may talk to the sandbox: this machine's browser with the page's token, and the app with its own."""
 
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -12,11 +13,14 @@ OWN_KEYS = ("/api/", "/link", "/upload/", "/response/")
 ASK = "This is the Nightdesk sandbox. Open the address with ?token=… that the desk printed when it started."
 
 
-class Guard:
-    """One run's token and the only hosts that a request may name."""
+KNOWN_FOR = int(timedelta(days=90).total_seconds())
 
-    def __init__(self) -> None:
-        self.token = secrets.token_urlsafe(24)
+
+class Guard:
+    """The page's token and the only hosts that a request may name."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
         self.port = 0
 
     @property
@@ -62,7 +66,7 @@ class Guard:
     def _welcome(self) -> web.Response:
         """Keep the token in a cookie and out of the address bar."""
         response = web.Response(status=302, headers={"Location": "/", "Cache-Control": "no-store"})
-        response.set_cookie(self.cookie, self.token, httponly=True, samesite="Strict", path="/")
+        response.set_cookie(self.cookie, self.token, max_age=KNOWN_FOR, httponly=True, samesite="Strict", path="/")
         return response
 
 

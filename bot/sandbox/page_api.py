@@ -37,8 +37,14 @@ async def state(space: Workspace, query: Body) -> Body:
         "views": space.modals.stack(user),
         "home": space.store.home(user),
         "label": space.label,
+        "clock": space.desk_time(),
         "sockets": space.sockets.count,
     }
+
+
+async def clock(space: Workspace, _query: Body) -> Body:
+    """The desk's own time."""
+    return {"clock": space.desk_time()}
 
 
 def channels(space: Workspace, user: str) -> list[Body]:
@@ -108,7 +114,7 @@ def add_routes(app: web.Application, space: Workspace) -> None:
     app.router.add_get("/archives/{channel}/{ts}", index)
     app.router.add_get("/page/{name:[a-z_-]+\\.(?:js|css|svg)}", asset)
     app.router.add_get("/_page/stream", space.live.serve)
-    reads: dict[str, Act] = {"state": state, "messages": messages}
+    reads: dict[str, Act] = {"state": state, "messages": messages, "clock": clock}
     writes: dict[str, Act] = {"say": say, "read": read, "dismiss": dismiss, "forget": forget}
     for name, act in reads.items():
         app.router.add_get(f"/_page/{name}", answering(space, act, reads=True))

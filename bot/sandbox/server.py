@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.sandbox import api, drive, methods_channels, methods_chat, methods_files, methods_people, page_api, responses
 from bot.sandbox.guard import Guard
 from bot.sandbox.manifest import MANIFEST, Manifest, load_manifest
-from bot.sandbox.workspace import Clock, Workspace, open_store
+from bot.sandbox.workspace import Clock, DeskClock, Workspace, open_store
 from engine import SystemClock
 
 METHODS = (methods_channels, methods_chat, methods_files, methods_people)
@@ -34,10 +34,10 @@ class Sandbox:
     ) -> None:
         self._folder = data_dir
         self._wanted = port
-        self._guard = Guard()
         path = manifest or MANIFEST
         allowed = load_manifest(path) if manifest or path.exists() else Manifest()
         self.space = Workspace(open_store(data_dir), clock or SystemClock(), allowed)
+        self._guard = Guard(self.space.store.page_token())
         self._runner: web.AppRunner | None = None
 
     @property
@@ -50,7 +50,7 @@ class Sandbox:
 
     @property
     def token(self) -> str:
-        """This run's token for the page and /_drive."""
+        """The token of the page and of /_drive, the same at every start on this folder."""
         return self._guard.token
 
     @property
@@ -75,6 +75,11 @@ class Sandbox:
     @label.setter
     def label(self, words: str | None) -> None:
         self.space.label = words
+        self.space.tell_status()
+
+    def show_clock(self, clock: DeskClock, zone: str) -> None:
+        """Let the page show the desk's own time beside the label."""
+        self.space.desk_clock, self.space.zone = clock, zone
         self.space.tell_status()
 
     async def start(self) -> str:
@@ -102,7 +107,9 @@ class Sandbox:
     async def _listen(self, runner: web.AppRunner) -> int:
         first = FIRST_PORT if self._wanted is None else self._wanted
         tries = PORTS_TRIED if self._wanted is None else 1
-        for port in range(first, first + tries):
+        choice = range(first, first + tries)
+        last = self._last_port()
+        for port in [last, *choice] if last in choice else choice:
             try:
                 site = web.TCPSite(runner, HOST, port, reuse_address=True)
                 await site.start()
@@ -111,8 +118,15 @@ class Sandbox:
                     raise
                 continue
             return int(runner.addresses[0][1])
-        last = f" to {first + tries - 1}" if tries > 1 else ""
-        raise OSError(errno.EADDRINUSE, f"port {first}{last} is taken: give another with --port, or stop what uses it")
+        span = f" to {first + tries - 1}" if tries > 1 else ""
+        raise OSError(errno.EADDRINUSE, f"port {first}{span} is taken: give another with --port, or stop what uses it")
+
+    def _last_port(self) -> int:
+        """Where the page was before: a bookmark finds it there again when the port is free. 0: nowhere."""
+        try:
+            return int(json.loads((self._folder / "sandbox.json").read_text(encoding="utf-8"))["port"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
 
     def _app(self) -> web.Application:
         space = self.space

@@ -61,6 +61,10 @@ class Store:
         """A token of this data folder, made once."""
         return self.meta(f"token:{prefix}", f"{prefix}-sandbox-{secrets.token_hex(16)}")
 
+    def page_token(self) -> str:
+        """What opens the page, made once: a bookmark and a phone's tab live on across restarts."""
+        return self.meta("token:page", secrets.token_urlsafe(24))
+
     def next_ts(self, now: datetime) -> str:
         """A message id: real time, and above every id given before, also across restarts."""
         self._last_us = max(int(now.timestamp() * 1_000_000), self._last_us + 1)

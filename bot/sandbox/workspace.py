@@ -27,6 +27,15 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
+class DeskClock(Protocol):
+    """The desk's own time, which may run faster than real time."""
+
+    @property
+    def speed(self) -> float: ...
+
+    def now(self) -> datetime: ...
+
+
 @dataclass(eq=False)
 class ResponseUrl:
     """Where the app may answer an interaction: five times, for half an hour."""
@@ -47,6 +56,8 @@ class Workspace:
     manifest: Manifest
     address: str = ""
     label: str | None = None
+    desk_clock: DeskClock | None = None
+    zone: str = "UTC"
     ephemerals: dict[str, Message] = field(default_factory=dict)
     responses: dict[str, ResponseUrl] = field(default_factory=dict)
 
@@ -66,7 +77,14 @@ class Workspace:
         return self.clock.now().timestamp()
 
     def tell_status(self) -> None:
-        self.live.tell("status", sockets=self.sockets.count, label=self.label)
+        self.live.tell("status", sockets=self.sockets.count, label=self.label, clock=self.desk_time())
+
+    def desk_time(self) -> dict[str, Any] | None:
+        """The desk's time now in milliseconds, how fast it runs, and its zone; None while no desk has told."""
+        clock = self.desk_clock
+        if clock is None:
+            return None
+        return {"now": clock.now().timestamp() * 1000, "speed": clock.speed, "zone": self.zone}
 
     def said_by(self, user: str) -> Message:
         """The part of a message that says who speaks."""

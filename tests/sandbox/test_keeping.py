@@ -10,8 +10,10 @@ import stat
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 from slack_sdk.web import WebClient
 from slack_sdk.web.async_client import AsyncWebClient
@@ -183,3 +185,28 @@ async def test_wrong_calls_of_the_drive_say_what_is_wrong(drive: Drive) -> None:
 def test_the_roles_name_everybody_but_the_stranger_and_the_bot() -> None:
     assert set(SANDBOX_ROLES) == {"U_ADMIN", "U_RISK", "U_TRADER", "U_TRADER2", "U_VIEWER"}
     assert SANDBOX_ROLES["U_ADMIN"] == "admin"
+
+
+async def test_a_bookmark_lives_on_across_restarts(tmp_path: Path) -> None:
+    first = Sandbox(tmp_path)
+    address = await first.start()
+    await first.stop()
+    again = Sandbox(tmp_path)
+    assert await again.start() == address
+    async with aiohttp.ClientSession() as session, session.get(address, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/")
+        assert "Max-Age=" in response.headers["Set-Cookie"], "the next visit needs no token in the address"
+    await again.stop()
+
+
+async def test_the_page_is_told_the_desk_s_own_time(drive: Drive) -> None:
+    class Clock:
+        speed = 60.0
+
+        def now(self) -> datetime:
+            return datetime(2026, 11, 20, 3, 35, tzinfo=UTC)
+
+    assert (await drive.get("/_page/clock"))["clock"] is None
+    drive.sandbox.show_clock(Clock(), "America/Los_Angeles")
+    told = (await drive.get("/_page/state", user="U_ADMIN"))["clock"]
+    assert told == {"now": Clock().now().timestamp() * 1000, "speed": 60.0, "zone": "America/Los_Angeles"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox import Sandbox, acting
 from tests.sandbox.browser import NEEDS_CHROMIUM, PHONE, fits_a_phone, opened
-from tests.sandbox.conftest import SIGNALS
+from tests.sandbox.conftest import MANIFEST, SIGNALS
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -225,3 +227,26 @@ async def test_the_page_says_when_the_desk_is_away_and_returns(
         await handler.client.close()
         await page.wait_for_selector("#status.wait")
         assert "Waiting for the desk" in await page.inner_text("#status")
+
+
+@pytest.mark.usefixtures("handler")
+async def test_a_desk_that_is_gone_is_seen_on_a_phone_and_the_page_comes_back(sandbox: Sandbox, tmp_path: Path) -> None:
+    class Clock:
+        speed = 60.0
+
+        def now(self) -> datetime:
+            return datetime(2026, 11, 20, 3, 35, tzinfo=UTC)
+
+    sandbox.label = "Simulated market"
+    sandbox.show_clock(Clock(), "America/Los_Angeles")
+    async with opened(sandbox.address, restarts=True, **PHONE) as page:
+        await page.wait_for_selector("#label:has-text('Simulated market · 60× · desk time 19:3')")
+        assert await page.locator("#lost").is_hidden()
+        await sandbox.stop()
+        await page.wait_for_selector("#lost:has-text('Desk not connected')")
+        assert await page.locator("#composer-text").is_disabled()
+        again = Sandbox(tmp_path / "data", sandbox.port, manifest=MANIFEST)
+        await again.start()
+        await page.wait_for_selector("#lost", state="hidden", timeout=20_000)
+        assert await page.locator("#composer-text").is_enabled()
+    await again.stop()

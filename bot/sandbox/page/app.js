@@ -17,7 +17,16 @@ const EMPTY = {
   general: ["Nobody has spoken", "This channel is yours; the desk is not in it."],
 };
 
-const sidebar = () => renderSidebar({ go, become });
+const sidebar = () => { renderSidebar({ go, become }); showConnection(); };
+
+// A desk that is gone must be seen on a phone too, where the sidebar is folded away.
+function showConnection() {
+  const bar = byId("lost");
+  const gone = state.met && !state.online;
+  bar.hidden = !gone;
+  bar.textContent = gone ? "Desk not connected. The page comes back by itself when the desk runs again." : "";
+  for (const field of document.querySelectorAll(".composer textarea, .composer .send")) field.disabled = gone;
+}
 
 // Who reads the newest stays there, also when a picture arrives late or the window changes.
 let pinned = true;
@@ -33,16 +42,28 @@ async function load() {
   state.people = new Map(told.people.map((one) => [one.id, one]));
   state.channels = new Map(told.channels.map((one) => [one.id, one]));
   Object.assign(state, { commands: told.commands, bot: told.bot, home: told.home, sockets: told.sockets });
-  showLabel(told.label);
+  showLabel(told.label, told.clock);
   showViews(told.views);
 }
 
-function showLabel(label) {
-  state.label = label;
+function showLabel(label, clock) {
+  Object.assign(state, { label, clock: clock ? { ...clock, heard: Date.now() } : null });
   const bar = byId("label");
   bar.hidden = !label;
-  bar.textContent = label ?? "";
+  bar.textContent = label ? `${label}${deskTime()}` : "";
 }
+
+// The desk's own time, which a simulated market runs faster than ours.
+function deskTime() {
+  if (!state.clock || !state.online) return "";
+  const { now, speed, zone, heard } = state.clock;
+  const at = new Date(now + (Date.now() - heard) * speed);
+  const words = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone, timeZoneName: "short" });
+  return ` · ${speed}× · desk time ${words}`;
+}
+
+setInterval(() => { if (state.label && state.clock) byId("label").textContent = `${state.label}${deskTime()}`; }, 1000);
+setInterval(() => { if (state.label && state.online) get("/_page/clock", {}).then((told) => showLabel(state.label, told.clock)).catch(() => {}); }, 15000);
 
 const named = (name) => [...state.channels.values()].find((one) => one.name === name || one.id === name);
 
@@ -66,6 +87,7 @@ async function enter(where) {
   const narrow = matchMedia("(max-width: 760px)").matches;
   const hint = room.is_im ? "Message Nightdesk" : narrow ? "Message, or / for commands" : `Message #${room.name}, or / for commands`;
   fill(byId("composer"), composer({ id: "composer-text", hint, commands: true, send }));
+  showConnection();
   renderMain();
   toBottom();
   markRead();
@@ -152,7 +174,7 @@ async function pending(command, answer) {
 
 function heard(event) {
   const { kind, message } = event;
-  if (kind === "status") { state.sockets = event.sockets; showLabel(event.label); sidebar(); }
+  if (kind === "status") { state.sockets = event.sockets; showLabel(event.label, event.clock); sidebar(); }
   else if (kind === "views") showViews(event.views);
   else if (kind === "home") { state.home = event.view; if (state.place.kind === "home") renderMain(); }
   else if (kind === "deleted") forget(event);
@@ -211,13 +233,18 @@ async function begin() {
   listen(state.user, heard,
     async () => {
       const again = !fresh || !state.online;
-      state.online = true;
+      state.online = state.met = true;
       sidebar();
       if (!fresh && again) await refresh();
       fresh = false;
     },
-    (ended) => { state.online = false; sidebar(); if (ended) load().catch(stopped); });
+    (ended) => { state.online = false; sidebar(); if (ended) setTimeout(comeBack, 2000); });
   await enter(where());
+}
+
+// The browser gave the stream up: begin anew as soon as the desk answers.
+function comeBack() {
+  begin().catch((error) => { if (error.code === "not_authed") stopped(error); else setTimeout(comeBack, 2000); });
 }
 
 // After a break: what was missed.
@@ -250,7 +277,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 function stopped(error) {
-  const words = error.code === "not_authed" ? "This address belongs to an earlier run. Open the one that the desk printed when it started." : error.message;
+  const words = error.code === "not_authed" ? "This address is not this desk's. Open the one that the desk printed when it started." : error.message;
   fill(byId("composer"));
   fill(byId("list"), h("div", { class: "empty" }, h("h2", {}, "Not connected"), h("p", {}, words)));
 }

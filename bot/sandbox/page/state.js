@@ -15,6 +15,8 @@ export const state = {
   newFrom: "",
   sockets: 0,
   online: false,
+  met: false,
+  clock: null,
   label: null,
 };
 
