@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from engine.domain import State
-from engine.messages import Guarded, Message
+from engine.messages import Guarded, Message, Record
+from engine.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 CODE = "FAULT"
@@ -31,3 +32,30 @@ class Faults:
         """Hold the desk for the bug `name`, in words that a person reads."""
         note = f"fault {name}: {what} ({type(error).__name__}); see the error log"
         self._submit(Guarded(at, CODE, level, True, note))
+
+
+def is_held(snapshot: Snapshot | None) -> bool:
+    """Whether a fault holds the desk already: one is enough, each is in the log."""
+    return snapshot is not None and any(hold.code == CODE for hold in snapshot.holds)
+
+
+class Hearers:
+    """The parts of the desk that hear of every durable record, on the engine's thread."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._callbacks: list[Callable[[Record], None]] = []
+
+    def add(self, callback: Callable[[Record], None]) -> None:
+        self._callbacks.append(callback)
+
+    def tell(self, record: Record, snapshot: Snapshot | None) -> None:
+        """Tell all of them; what breaks in one must not end the stops of all positions, nor keep it from the others."""
+        for callback in self._callbacks:
+            try:
+                callback(record)
+            except Exception as error:  # noqa: BLE001 (logged and held; the engine goes on)
+                name = self._faults.met(f"a part of the desk heard of row {record.seq}; the others go on", error)
+                if not is_held(snapshot) and not isinstance(record.message, Guarded):
+                    what = f"a part of the desk missed row {record.seq}"
+                    self._faults.hold(name, what, error, record.at, State.REDUCING)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from engine import faults
 from engine.clock import Clock, monotonic, real_seconds
 from engine.disk_watch import CODE, DiskWatch
 from engine.domain import State
-from engine.faults import Faults
+from engine.faults import Faults, Hearers, is_held
 from engine.inbox import Entry, Inbox
 from engine.latency import Latencies, Percentiles
 from engine.messages import Guarded, Message, Outcome, Post, Record, Slice
@@ -54,16 +53,16 @@ class EngineLoop:
         self._restoring = Restoring(ledger, trader, saved)
         self._trader = trader()
         self._snapshot: Snapshot | None = None
-        self._callbacks: list[Callable[[Record], None]] = []
         self._latencies = Latencies()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._faults = Faults(inbox.submit)
+        self._hearers = Hearers(self._faults)
 
     # ------------------------------------------------------------ from other threads
 
     def on_record(self, callback: Callable[[Record], None]) -> None:
         """Call `callback` with every record once it is durable. Register before `start`."""
-        self._callbacks.append(callback)
+        self._hearers.add(callback)
 
     def restore(self, progress: Callable[[int], None] | None = None) -> int:
         """Rebuild the Trader from its checkpoint and the rows after it, before `start`; returns how many rows."""
@@ -118,28 +117,31 @@ class EngineLoop:
     # ------------------------------------------------------------ the engine thread
 
     def _run(self) -> None:
-        while self._turn():
-            pass
+        while True:
+            try:
+                if not self._turn():
+                    return
+            except Exception as error:  # noqa: BLE001 (an engine that ends takes every stop with it)
+                self._fault("the engine's own turn", error)
+                if self._stopping.wait(RETRY):
+                    return
 
     def _turn(self) -> bool:
         """One message, or one look at what fell due; False when all is done and the desk stops."""
         self._look_at_disk()
-        entry = self._inbox.take(self._patience()) or self._fallen_due()
+        entry = self._next()
         if entry is not None:
             self._handle(entry)
         return entry is not None or not self._stopping.is_set() or len(self._inbox) > 0
 
-    def _patience(self) -> float:
-        if self._stopping.is_set():
-            return 0.0
-        due = self._trader.next_due()
-        return _LOOK if due is None else min(_LOOK, real_seconds(self._clock, due.at))
-
-    def _fallen_due(self) -> Entry | None:
-        due = self._trader.next_due()
-        if due is None or self._stopping.is_set() or self._clock.now() < due.at:
-            return None
-        return self._inbox.timer(due.name, due.key, due.at)
+    def _next(self) -> Entry | None:
+        """The next message, or the timer of what fell due meanwhile; None when a short wait brought neither."""
+        due, stopping = self._trader.next_due(), self._stopping.is_set()
+        wait = _LOOK if due is None else min(_LOOK, real_seconds(self._clock, due.at))
+        entry = self._inbox.take(0.0 if stopping else wait)
+        if entry is None and due is not None and not stopping and self._clock.now() >= due.at:
+            return self._inbox.timer(due.name, due.key, due.at)
+        return entry
 
     def _handle(self, entry: Entry) -> None:
         """Judge it, and prints that wait behind a print: they share one write. Nothing is acted on before that."""
@@ -152,7 +154,8 @@ class EngineLoop:
             except Exception as error:  # noqa: BLE001 (a bug must not end the desk silently: it is logged and held)
                 self._record(judged)
                 judged = []
-                self._fault(each, error)
+                self._fault(type(each.message).__name__, error)
+                each.refuse(error)
                 continue
             if judgement.must_record:
                 judged.append(Judged(each, judgement, self._posts(each.message, judgement, drawn), drawn))
@@ -168,22 +171,9 @@ class EngineLoop:
             drawn, last = judged[-1].drawn, records[-1]
             self._publish(replace(drawn, seq=last.seq, head=last.head) if drawn else None)
         for one, record in zip(judged, records, strict=False):
-            for callback in self._callbacks:
-                self._tell(callback, record)
+            self._hearers.tell(record, self._snapshot)
             if one.entry.answer is not None:
                 one.entry.answer.set_result(record)
-
-    def _tell(self, callback: Callable[[Record], None], record: Record) -> None:
-        """Let one part of the desk hear of a record; what breaks there must not end the stops of all positions."""
-        try:
-            callback(record)
-        except Exception as error:  # noqa: BLE001 (logged and held; the engine goes on)
-            name = self._faults.met(f"a part of the desk heard of row {record.seq}; the others go on", error)
-            held = self._snapshot is not None and any(hold.code == faults.CODE for hold in self._snapshot.holds)
-            if not held and not isinstance(record.message, Guarded):
-                self._faults.hold(
-                    name, f"a part of the desk missed row {record.seq}", error, self._trader.now, State.REDUCING
-                )
 
     def _posts(self, message: Message, judgement: Judgement, drawn: Snapshot | None) -> tuple[Post, ...]:
         if drawn is None:
@@ -197,14 +187,12 @@ class EngineLoop:
                 self._faults.hold(name, f"{kind} could not be announced", error, self._trader.now, State.REDUCING)
             return ()
 
-    def _fault(self, entry: Entry, error: Exception) -> None:
+    def _fault(self, what: str, error: Exception) -> None:
         """A bug: log it with an id, rebuild from the record, hold everything. The desk says so instead of dying."""
-        kind = type(entry.message).__name__
-        name = self._faults.met(f"judging {kind}; the desk is rebuilt from its ledger", error)
+        name = self._faults.met(f"judging {what}; the desk is rebuilt from its ledger", error)
         self._rebuild()
-        entry.refuse(error)
-        if not isinstance(entry.message, Guarded) and self._trader.is_started:
-            self._faults.hold(name, f"{kind} could not be judged", error, self._trader.now, State.HALTED)
+        if what != Guarded.__name__ and self._trader.is_started and not is_held(self._snapshot):
+            self._faults.hold(name, f"{what} could not be judged", error, self._trader.now, State.HALTED)
 
     def _rebuild(self) -> None:
         """Restore until it works: nothing may be judged from a state that is not the record's."""

@@ -452,3 +452,23 @@ def test_a_rebuild_that_fails_is_tried_again(tmp_path, caplog):
     assert "tried again" in caplog.text
     desk.end()
     assert replay(read_records(desk.path)).difference is None
+
+
+class Timeless(Trader):
+    """A Trader that once cannot say what falls due."""
+
+    broken = 0
+
+    def next_due(self):
+        if type(self).broken:
+            type(self).broken -= 1
+            raise ZeroDivisionError("planted")
+        return super().next_due()
+
+
+def test_a_bug_in_the_engines_own_turn_does_not_end_it(tmp_path):
+    with house(tmp_path, trader=Timeless) as desk:
+        Timeless.broken = 1
+        wait_for(lambda: {hold.code for hold in desk.loop.snapshot().holds} == {"FAULT"})
+        assert desk.ask(Attempted(START, "U", "x", True)).outcomes
+    assert replay(read_records(desk.path)).difference is None
