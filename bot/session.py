@@ -162,8 +162,9 @@ async def open_market(
     if found is None and refused and birth(choice.data) is None:
         fail(f"{choice.feed} can trade nothing of what was asked for: {_reasons(refused)}")
     if found is None and choice.may_fall_back:
-        progress.say(f"{choice.feed} cannot be reached; falling back to the simulated market")
         fallback = market_choice.fallen_back(playbook.name, wishes.data_dir)
+        into = f"falling back to the simulated market, in {fallback.data}"
+        progress.say(f"{choice.feed} cannot be reached; {into}")
         again = question_for(fallback, playbook, wishes, settings)
         return await open_market(again, playbook, wishes, settings, progress)
     if found is None:
