@@ -72,19 +72,47 @@ DRIVERS = {1: drive1, 2: drive2, 3: drive3}
 def test_every_decision_on_live_columns_equals_batch(file: str) -> None:
     playbook = load("ema")
     use, program, keys = playbook.strategies[0], playbook.programs[0], features_of(playbook)
-    draw = np.random.default_rng(7)
+    names = ("open", "high", "low", "close", "volume")
     for series in read_market([folder() / f"{file}.parquet"], ()):
         bars = columns(series)
         batch, live = advance(bars, fresh_carries(keys)), one_by_one(bars, keys)
         for key in keys:
             assert live[key].tobytes() == batch[key].tobytes(), (series.symbol, key)
         whole = evaluate(use, program, bars, batch)
-        decided = np.flatnonzero(whole.enter | whole.leave)
-        for row in {*draw.choice(decided, min(20, len(decided))).tolist(), *draw.integers(0, len(bars), 20).tolist()}:
-            window = slice(max(0, row + 1 - program.lookback), row + 1)
-            tail = Columns(*(getattr(bars, name)[window] for name in ("open", "high", "low", "close", "volume")))
+        size, first = program.lookback, use.minimum_bars + program.lookback
+        for row in [*range(first), *np.flatnonzero(whole.enter | whole.leave)[:5].tolist()]:
+            window = slice(max(0, row + 1 - size), row + 1)
+            tail = Columns(*(getattr(bars, name)[window] for name in names))
             last = evaluate(use, program, tail, {key: live[key][window] for key in keys}, window.start)
             assert (last.enter[-1], last.leave[-1]) == (whole.enter[row], whole.leave[row]), (series.symbol, row)
+        apart = Columns(*(laid_apart(getattr(bars, name), size) for name in names))
+        each = evaluate(use, program, apart, {key: laid_apart(live[key], size) for key in keys}, use.minimum_bars)
+        for seen, expected in ((each.enter, whole.enter), (each.leave, whole.leave)):
+            ends = seen[size :: size + 1]
+            assert len(ends) == len(bars)
+            assert np.array_equal(ends[first:], expected[first:]), series.symbol
+
+
+def laid_apart(column: np.ndarray, size: int) -> np.ndarray:
+    """Every bar's own window of `size` bars, one after the other, each behind a bar of which nothing is known.
+
+    The strategy's own function answers for all windows at once. At a window's end it says what it says live at that
+    bar; if it looks further back than it declares, it finds other bars there than the batch has.
+    """
+    before = np.concatenate([np.full(size - 1, np.nan), column])
+    windows = np.full((len(column), size + 1), np.nan)
+    windows[:, 1:] = np.lib.stride_tricks.sliding_window_view(before, size)
+    return windows.ravel()
+
+
+@pytest.mark.parametrize(("back", "found_out"), [(1, False), (2, True), (3, True), (40, True)])
+def test_a_rule_that_looks_further_back_than_it_declares_is_found_out(back: int, found_out: bool) -> None:
+    closes = np.cumsum(np.random.default_rng(3).normal(size=500))
+
+    def rose(column: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.full(back, False), column[back:] > column[:-back]])
+
+    assert np.array_equal(rose(laid_apart(closes, 2))[2::3], rose(closes)) is not found_out
 
 
 @pytest.mark.parametrize("file", ["btcperp_1m_2022_01", "binance_spot_1h_BTC_long_MIT"])
