@@ -9,7 +9,7 @@ from bot.blocks import Block, Rendered, assemble, button
 from bot.ids import ActionId
 from bot.render import Words, slack
 from bot.wire import load
-from engine.domain import ExitReason, Proposal, ProposalStatus, Side, TradeRecord
+from engine.domain import ExitReason, Hold, Proposal, ProposalStatus, Side, TradeRecord
 
 REASONS = {
     ExitReason.STOP: "The stop was touched",
@@ -74,9 +74,14 @@ def proposal_buttons(proposal: Proposal) -> list[Block]:
 def _buttons(template: str, values: Mapping[str, Any]) -> list[Block]:
     if template == "proposal":
         return proposal_buttons(values["proposal"])
-    if template == "hold" and not values.get("lifted_by"):
+    if template == "hold" and not values.get("lifted_by") and is_liftable(values["hold"]):
         return [button("Resume", ActionId.HOLD_RESUME, values["hold"].code)]
     return []
+
+
+def is_liftable(hold: Hold) -> bool:
+    """Whether a person may lift it: a day's loss ends at midnight, a lost database with the next start."""
+    return hold.code not in ("DAILY_LOSS", "LEASE")
 
 
 def _proposal(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.blocks import Block, Rendered, actions, assemble, button, section, stacked
-from bot.cards import labelled
+from bot.cards import is_liftable, labelled
 from bot.commands.asking import lines
 from bot.front import Ask, Front, outcomes
 from bot.ids import ActionId
@@ -98,7 +98,8 @@ def limit_words(limit: LimitUse) -> dict[str, object]:
 
 def hold_card(front: Front, hold: Hold) -> Rendered:
     made = assemble(front.words.parts("hold_detail", {"hold": hold}))
-    return Rendered(made.text, [*made.blocks, actions(resume_button(hold))])
+    button_row = [actions(resume_button(hold))] if is_liftable(hold) else []
+    return Rendered(made.text, [*made.blocks, *button_row])
 
 
 def resume_button(hold: Hold) -> Block:

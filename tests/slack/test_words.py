@@ -301,3 +301,11 @@ def test_a_hold_promises_only_what_ends_it(words: Words, code: str, promised: st
     ((_, shown), *_) = rendered(words, said([HoldPlaced(hold(code))]))
     assert promised in json.dumps(shown.blocks)
     assert not_promised not in json.dumps(shown.blocks)
+
+
+@pytest.mark.parametrize(
+    ("code", "pressable"), [("PAUSE", True), ("FAULT", True), ("LEASE", False), ("DAILY_LOSS", False)]
+)
+def test_only_a_hold_that_a_person_may_lift_has_a_button(words: Words, code: str, pressable: bool) -> None:
+    ((_, shown), *_) = rendered(words, said([HoldPlaced(hold(code))]))
+    assert ("hold_resume" in json.dumps(shown.blocks)) == pressable
