@@ -93,6 +93,7 @@ def _proposal(values: Mapping[str, Any]) -> dict[str, Any]:
         "base": base(proposal.symbol),
         "status": str(proposal.status),
         "age": proposal_age(values),
+        "real_life": real_life(values),
         "stop_away": away(proposal.stop, proposal.price),
         "target_away": away(proposal.target, proposal.price),
         "cost_share": cost_share(proposal),
@@ -109,6 +110,13 @@ def proposal_age(values: Mapping[str, Any]) -> float:
     proposal: Proposal = values["proposal"]
     made = values.get("made_at") or proposal.opened
     return max(0.0, (max(made, proposal.opened) - proposal.price_at).total_seconds())
+
+
+def real_life(values: Mapping[str, Any]) -> float:
+    """Seconds by everybody's own clock from an offer to its expiry: a simulated market runs faster than they do."""
+    proposal: Proposal = values["proposal"]
+    made = max(values.get("made_at") or proposal.opened, proposal.opened)
+    return (proposal.expires - made).total_seconds() / float(values.get("speed") or 1.0)
 
 
 def cost_share(proposal: Proposal) -> float:

@@ -63,6 +63,11 @@ class _Scene:
     terms: Terms
     by: str = ""  # the person whose message this is
 
+    @property
+    def speed(self) -> float:
+        """Desk seconds per real second."""
+        return float(self.snapshot.settings.get("speed", "1"))
+
     def post(self, event: str, channel: str, subject: str, template: str, **rest: Any) -> Post:
         data = {"label": self.snapshot.label, **dump(at=self.at, **rest.pop("data", {}))}
         rest.setdefault("op", "post")
@@ -102,12 +107,13 @@ def trade(trade_id: str) -> str:
 
 
 def _opened_card(outcome: ProposalOpened, scene: _Scene) -> Iterator[Post]:
-    data = {"proposal": outcome.proposal, "made_at": scene.at}
+    data = {"proposal": outcome.proposal, "made_at": scene.at, "speed": scene.speed}
     yield scene.post("open", SIGNALS, card(outcome.proposal.id), "proposal", data=data)
 
 
 def _changed_card(outcome: ProposalChanged, scene: _Scene) -> Iterator[Post]:
     data = {"proposal": outcome.proposal, "why": outcome.why, "numbers": dict(outcome.numbers), "made_at": scene.at}
+    data["speed"] = scene.speed
     event = f"r{outcome.proposal.revision}"
     subject = card(outcome.proposal.id)
     yield scene.post(event, SIGNALS, subject, "proposal", op="update", priority=ALERT, data=data)

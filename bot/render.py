@@ -23,6 +23,7 @@ NONE = "none"
 UNKNOWN = "n/a"
 _HERE = Path(__file__).resolve().parent
 _USER = re.compile(r"[UW][A-Z0-9_]{2,}")
+_NAMED = re.compile(r"(?<!\w)@([UW][A-Z0-9_]{2,})\b")
 
 
 class MissingTemplatesError(RuntimeError):
@@ -145,6 +146,11 @@ def actor(by: str | None) -> str:
     return Raw(known.get(by) or (f"<@{by}>" if _USER.fullmatch(by) else slack(by)))
 
 
+def told(sentence: object, length: int = 400) -> str:
+    """A sentence of the engine's on one line, its `@U0ADMIN` as a mention that Slack turns into a name."""
+    return Raw(_NAMED.sub(r"<@\1>", slack(short(sentence, length))))
+
+
 def _finalize(value: object) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return UNKNOWN
@@ -218,6 +224,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "ratio": ratio,
     "duration": duration,
     "short": short,
+    "told": told,
     "actor": actor,
     "slack": slack,
 }

@@ -113,7 +113,7 @@ class Analyst:
         for bar in bars:
             self._extend(track, np.array(bar).reshape(_FIELDS, 1))
         asked = self._ask(symbol, track, at, "missing its last minute", signals) if bars else ()
-        return (gates.no_bar(at), *asked[1:])
+        return (gates.NO_BAR, *asked[1:])
 
     def _ask(
         self, symbol: Symbol, track: _Track, at: datetime, quality: str, signals: list[Signal]

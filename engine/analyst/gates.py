@@ -14,8 +14,7 @@ from engine.strategies.columns import Column
 NO_MODEL = GateStep("model", True, "This playbook decides without a model.")
 
 
-def no_bar(at: datetime) -> GateStep:
-    return GateStep("data", False, f"No bar closed at {at:%H:%M} UTC: no prices came, so the indicators wait.")
+NO_BAR = GateStep("data", False, "No bar closed in this minute: no prices came, so the indicators wait.")
 
 
 def still_open(seen: int, step: timedelta) -> GateStep:

@@ -32,15 +32,15 @@ def refused(symbol: Symbol, at: datetime, steps: Sequence[GateStep], no: Refusal
     if gate == "capital":
         own.append(_PASSED["risk"])
     own.append(GateStep(gate, False, no.sentence, dict(no.numbers)))
-    return Decision(symbol, at, _complete(own), f"refused: {no.code} ({no.sentence})")
+    return Decision(symbol, at, _complete(own), f"refused: {no.sentence}")
 
 
-def proposed(symbol: Symbol, at: datetime, steps: Sequence[GateStep], proposal: Proposal) -> Decision:
-    """A card went out (or changed) and waits."""
+def proposed(symbol: Symbol, at: datetime, steps: Sequence[GateStep], proposal: Proposal, until: str) -> Decision:
+    """A card went out (or changed) and waits; `until` when, in words."""
     numbers = {"quantity": proposal.quantity, "price": proposal.price, "worst_loss": proposal.worst_loss}
     risk = GateStep("risk", True, "every limit has room", {"exposure_after": proposal.exposure_after})
     capital = GateStep("capital", True, "sized and covered", numbers)
-    asked = GateStep("consent", None, f"{proposal.id} waits for a person until {proposal.expires:%H:%M:%S} UTC")
+    asked = GateStep("consent", None, f"{proposal.id} waits for a person until {until}")
     return Decision(symbol, at, _complete([*steps, risk, capital, asked]), f"proposed as {proposal.id}")
 
 

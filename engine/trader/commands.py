@@ -23,7 +23,7 @@ from engine.trader import holds, stops
 from engine.trader.cards import drop_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
-from engine.trader.sentences import refusal
+from engine.trader.sentences import refusal, who
 
 _LATER = (Tier.AUTO_SMALL, Tier.AUTO)
 
@@ -35,7 +35,7 @@ def _no(desk: Memory, code: str, at: datetime, sentence: str, symbol: str | None
 def _allowed(desk: Memory, what: str, needed: Role, by: str, role: Role, at: datetime) -> bool:
     if role.rank >= needed.rank:
         return True
-    _no(desk, "NOT_ALLOWED", at, f"{by} has the role {role}; to {what} needs {needed}")
+    _no(desk, "NOT_ALLOWED", at, f"{who(by)} has the role {role}; to {what} needs {needed}")
     return False
 
 
@@ -90,9 +90,9 @@ def on_pause(desk: Memory, message: Pause) -> None:
         return
     if not holds.impose(desk, holds.PAUSE, State.REDUCING, message.by, message.at, note=message.reason):
         standing = desk.holds[holds.PAUSE]
-        _no(desk, "DUPLICATE", message.at, f"already paused by {standing.by} at {standing.since:%H:%M:%S} UTC")
+        _no(desk, "DUPLICATE", message.at, f"already paused by {who(standing.by)} at {desk.plan.clock(standing.since)}")
         return
-    withdraw_all(desk, f"paused by {message.by}", message.at)
+    withdraw_all(desk, f"paused by {who(message.by)}", message.at)
     relevel(desk, micros(message.at))
 
 
@@ -102,11 +102,10 @@ def on_panic(desk: Memory, message: Panic) -> None:
         return
     if not holds.impose(desk, holds.PANIC, State.HALTED, message.by, message.at, note=message.reason):
         standing = desk.holds[holds.PANIC]
-        words = (
-            f"panic was called already by {standing.by} at {standing.since:%H:%M:%S} UTC; what is left is closed again"
-        )
+        called = f"panic was called already by {who(standing.by)} at {desk.plan.clock(standing.since)}"
+        words = f"{called}; what is left is closed again"
         _no(desk, "DUPLICATE", message.at, words)
-    withdraw_all(desk, f"panic by {message.by}", message.at)
+    withdraw_all(desk, f"panic by {who(message.by)}", message.at)
     relevel(desk, micros(message.at))
     for position in desk.book.positions():
         apply(desk, desk.book.exit(position.strategy, position.symbol, 1.0, ExitReason.MANUAL, micros(message.at)))
@@ -130,7 +129,7 @@ def on_resume(desk: Memory, message: Resume) -> None:
         words = "another desk has this desk's database; stop one of the two, then start this one again"
         _no(desk, "LEASE", message.at, words)
     elif hold.until is not None and hold.until > message.at:
-        _no(desk, "COOL_DOWN", message.at, f"{code} cools down until {hold.until:%Y-%m-%d %H:%M} UTC")
+        _no(desk, "COOL_DOWN", message.at, f"{code} cools down until {desk.plan.moment(hold.until)}")
     else:
         holds.lift(desk, code, message.by)
         if holds.is_cores_own(code):
@@ -171,7 +170,7 @@ def on_tier_changed(desk: Memory, message: TierChanged) -> None:
     if message.tier is Tier.OBSERVE:
         for card in list(desk.cards.values()):
             if message.strategy in (None, card.proposal.strategy):
-                why = f"{message.by} set the tier to observe"
+                why = f"{who(message.by)} set the tier to observe"
                 drop_card(desk, card, ProposalStatus.WITHDRAWN, "desk", message.at, why)
 
 

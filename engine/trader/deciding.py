@@ -187,7 +187,7 @@ def _offer(current: _Round, event: Event, wish: Signal) -> None:
         current.tell(chains.told(wish.symbol, wish.at, own, "consent", False, no.sentence))
         return
     proposal = open_card(desk, event, wish, current.at)
-    current.tell(chains.proposed(wish.symbol, wish.at, own, proposal))
+    current.tell(chains.proposed(wish.symbol, wish.at, own, proposal, desk.plan.clock(proposal.expires)))
 
 
 def _exit_told(current: _Round, event: Event) -> None:
@@ -216,7 +216,8 @@ def _refresh(current: _Round, signal: Signal, closes: Mapping[Symbol, float], at
     refresh_card(desk, card, signal, closes[signal.symbol], at_us, current.at)
     if card.proposal.id in desk.cards:
         own = current.own_steps(signal.symbol)
-        current.tell(chains.proposed(signal.symbol, signal.at, own, card.proposal))
+        until = desk.plan.clock(card.proposal.expires)
+        current.tell(chains.proposed(signal.symbol, signal.at, own, card.proposal, until))
 
 
 def _keep_chains(current: _Round, minute: Minute) -> None:

@@ -10,6 +10,7 @@ from engine.domain import Hold, State, instant
 from engine.messages import HoldLifted, HoldPlaced
 from engine.slots import local_instant
 from engine.trader.memory import Memory
+from engine.trader.sentences import who
 
 PAUSE, PANIC, DAILY_LOSS, DRAWDOWN, LOSSES = "PAUSE", "PANIC", "DAILY_LOSS", "DRAWDOWN", "LOSSES"
 FEED, ANALYST, LEASE, RECONCILIATION = "FEED", "ANALYST", "LEASE", "RECONCILIATION"
@@ -63,7 +64,7 @@ def _strictest(found: Iterable[Hold]) -> State:
 def why_held(desk: Memory) -> str:
     """The holds in words, for a refusal."""
     return ", ".join(
-        f"{hold.code} by {hold.by}" + (f" ({hold.note})" if hold.note else "") for hold in desk.holds.values()
+        f"{hold.code} by {who(hold.by)}" + (f" ({hold.note})" if hold.note else "") for hold in desk.holds.values()
     )
 
 

@@ -66,6 +66,13 @@ class Plan:
         distance = abs(price - stop) / price if stop is not None and price > 0 else 0.0
         return max(self.playbook.proposal.max_drift, _TENTH * distance) * float(self.stretch**0.5)
 
+    def clock(self, at: datetime) -> str:
+        """`06:31:05 PST`: an instant in the desk's zone, as a sentence says it."""
+        return at.astimezone(self.zone).strftime("%H:%M:%S %Z")
+
+    def moment(self, at: datetime) -> str:
+        return at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %Z")
+
     def tiers(self) -> dict[str, Tier]:
         """The playbook's own tier of every strategy."""
         return {use.name: self.playbook.tier_of(use.name) for use in self.playbook.strategies}

@@ -13,7 +13,7 @@ from engine.trader.chains import consent_given
 from engine.trader.events import apply
 from engine.trader.memory import Card, Memory, Story
 from engine.trader.orders import intend_entry, is_unknown
-from engine.trader.sentences import refusal, sentence_of
+from engine.trader.sentences import refusal, sentence_of, who
 
 ACTIONS = ("approve", "reject", "half")
 _DONE = {
@@ -33,7 +33,7 @@ def on_press(desk: Memory, message: Press) -> None:
         _refuse(desk, message, *no)
     elif card is not None and message.action == "reject":
         drop_card(desk, card, ProposalStatus.REJECTED, message.by, message.at, message.reason or None)
-        consent_given(desk, card.proposal, False, f"rejected by {message.by}")
+        consent_given(desk, card.proposal, False, f"rejected by {who(message.by)}")
     elif card is not None:
         _approve(desk, message, card)
 
@@ -48,11 +48,11 @@ def _refuse(desk: Memory, message: Press, code: str, sentence: str) -> None:
 def _unanswerable(desk: Memory, message: Press, card: Card | None) -> tuple[str, str] | None:
     """Why this press cannot decide anything, whatever the market does."""
     if message.role.rank < Role.TRADER.rank:
-        return "NOT_ALLOWED", f"{message.by} has the role {message.role}; approving and rejecting needs trader"
+        return "NOT_ALLOWED", f"{who(message.by)} has the role {message.role}; approving and rejecting needs trader"
     if message.action not in ACTIONS:
         return "UNKNOWN_ACTION", f"{message.action!r} is no way to answer a proposal"
     if card is None:
-        return _of_closed(desk.closed_cards.get(message.proposal), message.proposal)
+        return _of_closed(desk, desk.closed_cards.get(message.proposal), message.proposal)
     if message.revision != card.proposal.revision:
         return "REVISION", (
             f"the card changed (revision {card.proposal.revision}, pressed {message.revision}); press it again"
@@ -60,12 +60,12 @@ def _unanswerable(desk: Memory, message: Press, card: Card | None) -> tuple[str,
     return None
 
 
-def _of_closed(proposal: Proposal | None, name: str) -> tuple[str, str]:
+def _of_closed(desk: Memory, proposal: Proposal | None, name: str) -> tuple[str, str]:
     if proposal is None or proposal.decided_at is None:
         return "UNKNOWN_PROPOSAL", f"there is no proposal {name} any more"
     code, words = _DONE[proposal.status]
-    at = f"{proposal.decided_at:%H:%M:%S} UTC"
-    return code, words.format(by=proposal.decided_by, at=at, why=proposal.decided_why or "no reason given")
+    at, by = desk.plan.clock(proposal.decided_at), who(proposal.decided_by)
+    return code, words.format(by=by, at=at, why=proposal.decided_why or "no reason given")
 
 
 def _approve(desk: Memory, message: Press, card: Card) -> None:
@@ -168,4 +168,4 @@ def _granted(desk: Memory, message: Press, card: Card, event: Event, most: float
         by=message.by,
     )
     intend_entry(desk, story, message.at, min(quantity, most), consent)
-    consent_given(desk, replace(closed), True, f"approved by {message.by}")
+    consent_given(desk, replace(closed), True, f"approved by {who(message.by)}")

@@ -49,6 +49,13 @@ class _Known(dict[str, float | str]):
         return float("nan")
 
 
+def who(by: str | None) -> str:
+    """An actor in a sentence: `@U0ADMIN` (which Slack turns into a name), `the console`, `the rule drawdown`."""
+    if not by or by in ("console", "desk"):
+        return f"the {by or 'desk'}"
+    return f"the rule {by.removeprefix('rule:')}" if by.startswith("rule:") else f"@{by}"
+
+
 def sentence_of(code: str, numbers: Mapping[str, float], why: str = "") -> str:
     """The sentence for a code. An unknown code reads as itself."""
     words = _SENTENCES.get(code, code.replace("_", " ").lower())

@@ -110,7 +110,7 @@ def test_a_second_approval_is_told_who_was_first():
     floor.press(card, by="U_TRADER2")
     outcomes = floor.press(card)
     assert codes(outcomes) == ["DUPLICATE"]
-    assert "already approved by U_TRADER2 at 14:31:00 UTC" in only(Refused, outcomes).refusal.sentence
+    assert "already approved by @U_TRADER2 at 06:31:00 PST" in only(Refused, outcomes).refusal.sentence
     assert len(of(OrderIntended, floor.said)) == 1
 
 
@@ -186,7 +186,7 @@ def test_a_press_while_held_is_refused_because_its_card_is_gone():
     assert only(ProposalClosed, outcomes).proposal.status is ProposalStatus.WITHDRAWN
     outcomes = floor.press(card)
     assert codes(outcomes) == ["WITHDRAWN"]
-    assert "paused by U_TRADER" in only(Refused, outcomes).refusal.sentence
+    assert "paused by @U_TRADER" in only(Refused, outcomes).refusal.sentence
 
 
 def test_an_unknown_proposal_is_answered():

@@ -301,7 +301,7 @@ def test_why_is_answered_for_every_symbol_and_recorded_only_when_something_happe
     assert decision.verdict == f"proposed as {card.id}"
     floor.press(card, by="U_TRADER")
     consent = floor.view.decisions[BTC].steps[-1]
-    assert (consent.passed, consent.sentence) == (True, "approved by U_TRADER")
+    assert (consent.passed, consent.sentence) == (True, "approved by @U_TRADER")
 
 
 def test_the_curve_and_its_benchmark_have_one_point_a_minute():

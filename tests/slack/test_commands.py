@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.access import ClaimCode
 from bot.commands import COMMANDS
+from bot.render import money
 from bot.slack_limits import check_message
-from engine.domain import Refusal, Role, State
+from engine.domain import Refusal, Role, Side, Signal, State
 from engine.messages import (
     Attempted,
     HoldLifted,
@@ -23,7 +25,9 @@ from engine.messages import (
     Resume,
     RoleClaimed,
     RoleGranted,
+    SignalSeen,
 )
+from engine.snapshot import Fate
 from tests.days.desk import NOW, snapshot
 from tests.slack.conftest import Room
 from tests.slack.desk import hold
@@ -138,7 +142,7 @@ async def test_a_pause_reaches_the_engine_with_who_and_why(room: Room) -> None:
     assert (pause.by, pause.role, pause.reason) == ("U_TRADER", Role.TRADER, "the & @rosa news")
 
 
-async def test_a_refusal_of_the_engine_is_passed_on_with_its_code(room: Room) -> None:
+async def test_a_refusal_of_the_engine_is_passed_on_in_its_words(room: Room) -> None:
     room.desk.shot = replace(room.desk.shot, holds=(hold("DRAWDOWN"),), state=State.REDUCING)
     no = Refused(Refusal("COOL_DOWN", NOW, "the breaker rests for 20 more minutes"))
     room.desk.answers = lambda message: (no,) if isinstance(message, Resume) else ()
@@ -146,7 +150,7 @@ async def test_a_refusal_of_the_engine_is_passed_on_with_its_code(room: Room) ->
     reply = await ask(room, "/resume", user="U_RISK")
 
     assert "the breaker rests for 20 more minutes" in reply["text"]
-    assert "COOL_DOWN" in reply["text"]
+    assert "COOL_DOWN" not in reply["text"], "a person reads sentences"
 
 
 async def test_panic_takes_two_steps(room: Room) -> None:
@@ -243,3 +247,49 @@ class TestClaim:
 
     async def test_a_stranger_hears_of_the_code(self, room: Room) -> None:
         assert "/desk claim CODE" in (await ask(room, "/positions", user="U_STRANGER"))["text"]
+
+
+async def test_signals_say_what_became_of_each(room: Room) -> None:
+    def seen(fate: str, minutes: int, action: str = "enter") -> SignalSeen:
+        return SignalSeen(Signal("ema", "BTC/USD", NOW - timedelta(minutes=minutes), action, Side.LONG, 100.0), fate)
+
+    def fate(minutes: int, status: str, **known: Any) -> Fate:
+        return Fate("ema", "BTC/USD", NOW - timedelta(minutes=minutes), status, NOW, **known)
+
+    told = {
+        "P1": fate(50, "closed", by="U_TRADER", why="stop", pnl=-1.2, pnl_pct=-0.012),
+        "P2": fate(40, "open", by="U_TRADER"),
+        "P3": fate(30, "rejected", by="U_RISK"),
+        "P4": fate(20, "expired"),
+        "P5": fate(10, "withdrawn", why="paused by @U_TRADER"),
+    }
+    signals = (*(seen("proposed", minutes) for minutes in (50, 40, 30, 20, 10)), seen("refreshed", 9))
+    room.desk.shot = replace(room.desk.shot, signals=signals, fates=told)
+    _, first, second, third, fourth, fifth, sixth = (await ask(room, "/signals"))["text"].splitlines()
+    assert "closed −$1.20* (−1.20 %)" in sixth
+    assert "approved by <@U_TRADER>" in sixth
+    assert "*open* since" in fifth
+    assert "rejected by <@U_RISK>" in fourth
+    assert "expired unanswered" in third
+    assert "withdrawn: paused by <@U_TRADER>" in second
+    assert "renewed its card, withdrawn" in first
+
+
+async def test_risk_and_home_tell_what_is_held_from_what_is_reserved(room: Room) -> None:
+    held = room.desk.shot.held
+    room.desk.shot = replace(room.desk.shot, exposure=held + 150.0, terms=(("price drift", "at most 0.5 %"),))
+    reply = await ask(room, "/risk")
+    assert f"held {money(held)}, reserved $150.00" in everything(reply)
+    assert "*price drift*: at most 0.5 %" in everything(reply)
+
+
+async def test_a_performance_begins_with_the_desk_and_names_no_equity_of_one_coin(room: Room) -> None:
+    born = NOW - timedelta(hours=5)
+    room.desk.shot = replace(room.desk.shot, trades=(), started=born, rules_since=NOW - timedelta(hours=1))
+    whole = everything(await ask(room, "/performance", "7d"))
+    assert f"Since {room.front.words.moment(born)} (the desk began then)" in whole
+    assert "the rules changed on" in whole
+    assert "Time in the market" in whole
+    coin = everything(await ask(room, "/performance", "all BTC"))
+    assert "n/a (n/a)" not in coin
+    assert "Buy and hold" not in coin

@@ -16,7 +16,7 @@ from slack_sdk.models.blocks import Block
 from bot.blocks import Rendered, assemble
 from bot.cards import render_post
 from bot.posts import Terms, announce, announcer
-from bot.render import Words, amount, duration, money, percent, plain, price, short, slack
+from bot.render import Words, amount, duration, money, percent, plain, price, short, slack, told
 from bot.slack_limits import check_message, cut, fit
 from engine import codec
 from engine.domain import Alarm, ExitReason, ProposalStatus, Refusal, Side, Signal, State
@@ -120,10 +120,7 @@ def everything(text: str = "calm", number: float = 1.5) -> list[Outcome]:
         DeskStopped(NOW, ("BTC/USD",)),
         DeskStopped(NOW, ()),
         ProposalOpened(card),
-        *(
-            ProposalChanged(replace(card, revision=n), why)
-            for n, why in enumerate(("drift", "halved", "refreshed"), 2)
-        ),
+        *(ProposalChanged(replace(card, revision=n), why) for n, why in enumerate(("drift", "halved", "refreshed"), 2)),
         *(ProposalClosed(replace(decided, status=status)) for status in ProposalStatus if status != "pending"),
         PositionOpened(held, None),
         PositionOpened(held, "P1", {"drift": number}),
@@ -309,3 +306,25 @@ def test_a_hold_promises_only_what_ends_it(words: Words, code: str, promised: st
 def test_only_a_hold_that_a_person_may_lift_has_a_button(words: Words, code: str, pressable: bool) -> None:
     ((_, shown), *_) = rendered(words, said([HoldPlaced(hold(code))]))
     assert ("hold_resume" in json.dumps(shown.blocks)) == pressable
+
+
+def test_a_card_of_a_fast_market_says_how_long_a_person_has(words: Words) -> None:
+    fast = snapshot(label="simulated", settings={"speed": "60.0"})
+    offer = proposal(opened=NOW, expires=NOW + timedelta(hours=10))
+    [(_, shown)] = rendered(words, announce(MESSAGE, [ProposalOpened(offer)], fast))
+    assert "desk time, 10 min on your clock" in json.dumps(shown.blocks)
+
+
+def test_a_card_tells_both_sides_costs_and_a_stop_that_is_nearer_than_they_are(words: Words) -> None:
+    near = proposal(price=100.0, stop=99.84, notional=100.0, fees=0.4, slippage=0.1)
+    shown = json.dumps(rendered(words, said([ProposalOpened(near)]))[0][1].blocks)
+    assert "fees $0.80, slippage $0.20" in shown
+    assert "round trip" in shown
+    assert "stop 0.16 % away, round trip costs 1.00 %" in shown
+    far = json.dumps(rendered(words, said([ProposalOpened(proposal())]))[0][1].blocks)
+    assert "nearer than the costs" not in far
+
+
+def test_a_sentence_of_the_engine_names_people_as_slack_does() -> None:
+    assert told("already approved by @U_ADMIN at 06:31:00 PST") == "already approved by <@U_ADMIN> at 06:31:00 PST"
+    assert told("<!channel> & BUSD@UTC") == "&lt;!channel&gt; &amp; BUSD@UTC"

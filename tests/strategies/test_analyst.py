@@ -71,7 +71,7 @@ def test_a_missing_minute_says_so_and_advances_nothing() -> None:
     for analyst in (through, holed):
         analyst.warm("BTC/USD", history(falling(100)))
     gone = holed.on(Minute(START + timedelta(minutes=1), (), (), (), (), (), (), (), ("BTC/USD",)))
-    assert gates(gone)["data"] == (False, "No bar closed at 00:01 UTC: no prices came, so the indicators wait.")
+    assert gates(gone)["data"] == (False, "No bar closed in this minute: no prices came, so the indicators wait.")
     assert gone.signals == ()
     after, without = holed.on(minute(2, 95.0)), through.on(minute(2, 95.0))
     assert after.steps["BTC/USD"][-1].numbers == without.steps["BTC/USD"][-1].numbers
