@@ -93,6 +93,10 @@ def test_every_decision_on_live_columns_equals_batch(file: str) -> None:
             assert np.array_equal(ends[first:], expected[first:]), series.symbol
 
 
+def test_every_file_of_bars_is_compared() -> None:
+    assert {path.stem for path in folder().glob("*.parquet")} == set(FILES)
+
+
 def laid_apart(column: np.ndarray, size: int) -> np.ndarray:
     """Every bar's own window of `size` bars, one after the other, each behind a bar of which nothing is known.
 
