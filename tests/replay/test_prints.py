@@ -2,8 +2,8 @@
 
 The law. Entries, and exits that were decided at a close, fill at the first print as at the bar's open: bit for bit. A
 stop, a trailing stop or a target ends a position in the minute in which the bar would have ended it; never more trades,
-never fewer. Where the low is printed first, it ends by the same one, at the print: a stop at its price or worse, a target
-at its price or better. Where the high comes first and both are in reach, the target is what was met first.
+never fewer. Where the low is printed first, it ends by the same one, at the print: a stop at its price or worse, a
+target at its price or better. Where the high comes first and both are in reach, the target is what was met first.
 """
 
 from datetime import timedelta
