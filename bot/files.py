@@ -1,4 +1,4 @@
-"""Pictures that follow words: uploaded to the asker's direct messages, shown where the question was asked."""
+"""Pictures that follow words: shown where the question was asked, and nowhere else."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Picture:
 
 
 async def upload(
-    client: AsyncWebClient, picture: Picture, channel: str, thread_ts: str | None = None
+    client: AsyncWebClient, picture: Picture, channel: str | None = None, thread_ts: str | None = None
 ) -> dict[str, object]:
-    """Put a picture into a channel (by id) or a thread; gives Slack's file object."""
+    """Put a picture into a channel (by id) or a thread, or nowhere yet; gives Slack's file object."""
     answer = await client.files_upload_v2(
         channel=channel,
         thread_ts=thread_ts,
@@ -58,26 +58,27 @@ async def send_drawing(front: Front, ask: Ask, drawing: charts.Drawing, alt: str
     """Draw, upload, show; when that fails the words stand and a sentence says so."""
     try:
         picture = Picture(await charts.render(drawing), "equity.png", drawing.title, alt)
-        opened = await front.client.conversations_open(users=ask.user)
-        file = await upload(front.client, picture, opened["channel"]["id"])
+        await _show(front, ask, picture)
     except (charts.ChartError, SlackApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
         log.warning("a chart for %s could not be delivered: %s", ask.user, error)
         why = str(error) if isinstance(error, charts.ChartError) else reason(error)
         await follow_up(ask, front.sentence("chart_failed", why=why))
-        return
-    await _show(front, ask, picture, file)
 
 
-async def _show(front: Front, ask: Ask, picture: Picture, file: dict[str, object]) -> None:
-    """The picture as a second ephemeral; a link when Slack will not show it there yet."""
+async def _show(front: Front, ask: Ask, picture: Picture) -> None:
+    """The picture as a second ephemeral; in the direct messages, with a link, when Slack will not show it there."""
+    file = await upload(front.client, picture)
     image = {
         "type": "image",
         "slack_file": {"id": file.get("id")},
         "alt_text": picture.alt,
         "title": _plain(picture.title),
     }
-    if not await follow_up(ask, Rendered(f"{picture.title}: {picture.alt}", [image])):
-        await follow_up(ask, front.sentence("chart_sent", link=str(file.get("permalink") or "")))
+    if await follow_up(ask, Rendered(f"{picture.title}: {picture.alt}", [image])):
+        return
+    opened = await front.client.conversations_open(users=ask.user)
+    shared = await upload(front.client, picture, opened["channel"]["id"])
+    await follow_up(ask, front.sentence("chart_sent", link=str(shared.get("permalink") or "")))
 
 
 def _plain(text: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 
 from engine.domain import Symbol
@@ -23,6 +24,11 @@ def count_of(text: str, usual: int, most: int) -> int | None:
     if not text:
         return usual
     return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= most else None
+
+
+def near(text: str, known: Iterable[str]) -> str:
+    """The known word that a mistyped one comes close to; "" when none does."""
+    return next(iter(difflib.get_close_matches(text.lower(), list(known), n=1)), "")
 
 
 def lines(rows: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections import deque
 
 from bot.blocks import Rendered, section
 from bot.cards import labelled
-from bot.commands.asking import count_of, lines
+from bot.commands.asking import count_of, lines, near
 from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import DEEDS, ActionId, ViewId, pressed
 from bot.render import price
@@ -61,8 +61,9 @@ async def desk(front: Front, ask: Ask) -> Rendered | Answer:
         return front.sentence("later", what=LATER[word], word=word)
     handler = _WORDS.get(word)
     if handler is None:
-        known = ", ".join([*_WORDS, *LATER])
-        return front.sentence("usage", command="/desk", usage=f"one of {known}", given=ask.text)
+        known = [*_WORDS, *LATER]
+        usage, meant = f"one of {', '.join(known)}", near(word, known)
+        return front.sentence("usage", command="/desk", usage=usage, given=ask.text, meant=meant)
     return await handler(front, ask)
 
 

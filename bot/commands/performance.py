@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.blocks import Rendered
-from bot.commands.asking import symbol_of
+from bot.commands.asking import near, symbol_of
 from bot.files import send_chart
 from bot.front import Answer, Ask, Front
 from engine import performance as figures
@@ -24,7 +24,8 @@ async def performance(front: Front, ask: Ask) -> Rendered | Answer:
     window, about = _parsed(ask.words)
     only = _only(about, snapshot) if about else ""
     if only is None:
-        return front.sentence("usage", command="/performance", usage=USAGE, given=ask.text)
+        meant = near(about, [*WINDOWS, *snapshot.tiers, *(symbol.lower() for symbol in snapshot.symbols)])
+        return front.sentence("usage", command="/performance", usage=USAGE, given=ask.text, meant=meant)
     start = window_start(window, snapshot, front.words.zone)
     measured = await asyncio.to_thread(_measure, snapshot, start, only)
     words = front.say(

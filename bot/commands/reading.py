@@ -6,7 +6,7 @@ import asyncio
 
 from bot.blocks import Rendered, assemble, section, stacked
 from bot.cards import labelled
-from bot.commands.asking import lines
+from bot.commands.asking import lines, near
 from bot.files import send_drawing
 from bot.front import Answer, Ask, Front
 
@@ -29,7 +29,8 @@ async def report(front: Front, ask: Ask) -> Rendered | Answer:
     """That report now, for the one who asks; its chart follows."""
     name = REPORTS.get(ask.text.lower())
     if name is None:
-        return front.sentence("usage", command="/report", usage="[daily|weekly]", given=ask.text)
+        meant = near(ask.text, filter(None, REPORTS))
+        return front.sentence("usage", command="/report", usage="[daily|weekly]", given=ask.text, meant=meant)
     if front.reports is None:
         return front.sentence("no_report")
     made = await asyncio.to_thread(front.reports.now, name)

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot import files
+from bot.blocks import Rendered
+from bot.front import Ask
 from bot.slack_limits import check_message
 from engine.domain import EquityPoint
 from engine.messages import ReportDue
@@ -35,6 +38,18 @@ async def pictures(room: Room, channel: str) -> list[dict[str, Any]]:
     return []
 
 
+async def shown(room: Room) -> dict[str, Any]:
+    """The picture that the viewer alone sees, waiting for it."""
+    query = {"user": "U_VIEWER", "channel": "ml-signals"}
+    for _ in range(100):
+        told = (await room.drive.get("/_page/messages", **query))["messages"]
+        found = [block for one in told if one["ephemeral"] for block in one["blocks"] if block["type"] == "image"]
+        if found:
+            return found[0]
+        await asyncio.sleep(0.1)
+    raise AssertionError("no picture came")
+
+
 async def test_the_words_of_a_performance_come_before_its_chart(curved: Room) -> None:
     answer = await curved.drive.command("/performance", "7d", "U_VIEWER")
 
@@ -42,10 +57,29 @@ async def test_the_words_of_a_performance_come_before_its_chart(curved: Room) ->
     assert check_message(words) == []
     for part in ("P&amp;L", "Win rate", "Profit factor", "Sharpe", "Sortino", "Drawdown", "Expectancy", "Buy and hold"):
         assert part in str(words["blocks"])
+    image = await shown(curved)
+    assert image["title"]["text"] == "Equity, 7d"
+    opened = await curved.front.client.conversations_open(users="U_VIEWER")
+    for channel in (opened["channel"]["id"], "ml-signals"):
+        assert not any(message.get("files") for message in await curved.drive.messages(channel)), (
+            "one picture is enough"
+        )
+
+
+async def test_a_chart_that_slack_will_not_show_there_comes_as_a_direct_message(
+    curved: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse_pictures(ask: Ask, message: Rendered) -> bool:
+        said.append(message.text)
+        return not any(block["type"] == "image" for block in message.blocks)
+
+    said: list[str] = []
+    monkeypatch.setattr(files, "follow_up", refuse_pictures)
+    await curved.drive.command("/performance", "7d", "U_VIEWER")
     opened = await curved.front.client.conversations_open(users="U_VIEWER")
     [picture] = await pictures(curved, opened["channel"]["id"])
     assert picture["name"] == "equity.png"
-    assert not any(message.get("files") for message in await curved.drive.messages("ml-signals"))
+    assert "direct messages" in said[-1]
 
 
 @pytest.mark.parametrize(("text", "only"), [("all BTC", "BTC/USD"), ("EMA 30d", "ema"), ("today btcusd", "BTC/USD")])

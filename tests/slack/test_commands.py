@@ -293,3 +293,13 @@ async def test_a_performance_begins_with_the_desk_and_names_no_equity_of_one_coi
     coin = everything(await ask(room, "/performance", "all BTC"))
     assert "n/a (n/a)" not in coin
     assert "Buy and hold" not in coin
+
+
+async def test_a_mistyped_word_is_guessed(room: Room) -> None:
+    for command, typed, meant in (
+        ("/desk", "univers", "universe"),
+        ("/report", "dayly", "daily"),
+        ("/performance", "todya", "today"),
+    ):
+        assert f"Did you mean `{command} {meant}`?" in (await ask(room, command, typed))["text"]
+    assert "Did you mean" not in (await ask(room, "/desk", "xyzzy"))["text"]
