@@ -132,6 +132,8 @@ class EngineLoop:
         entry = self._next()
         if entry is not None:
             self._handle(entry)
+        else:
+            self._restoring.keep_up(self._trader)
         return entry is not None or not self._stopping.is_set() or len(self._inbox) > 0
 
     def _next(self) -> Entry | None:

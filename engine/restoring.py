@@ -14,6 +14,7 @@ from engine.trader import Trader
 from engine.written import recorded_by
 
 _log = logging.getLogger(__name__)
+KEEP_EVERY = 10_000  # rows between checkpoints of a running desk
 _WORTH_SAVING = 2_000  # records judged at a start that are worth a checkpoint
 
 
@@ -24,12 +25,14 @@ class Restoring:
         self._ledger = ledger
         self._new_trader = new_trader
         self._saved = saved
+        self._kept = 0  # the row of the last checkpoint
         self._differing: tuple[Record, str] | None = None  # the first row judged otherwise, and whose code wrote it
 
     def trader(self, progress: Callable[[int], None] | None = None) -> tuple[Trader, int]:
         """The Trader as of the last row, and how many rows were judged for it. Raises what reading or judging does."""
         known = checkpoint.read(self._saved, self._ledger) if self._saved is not None else None
         trader = known or self._new_trader()
+        self._kept = trader.row[0]
         count = 0
         for count, record in enumerate(self._ledger.read(after=trader.row[0]), start=1):
             if trader.again(record) != record.outcomes and self._differing is None:
@@ -40,10 +43,16 @@ class Restoring:
             self.save(trader)
         return trader, count
 
+    def keep_up(self, trader: Trader) -> None:
+        """Keep a checkpoint every so many rows: a start after a power cut need not judge all that this run wrote."""
+        if trader.row[0] - self._kept >= KEEP_EVERY:
+            self.save(trader)
+
     def save(self, trader: Trader) -> None:
         """Keep a checkpoint; without one the next start only takes longer."""
         if self._saved is None or not trader.is_started:
             return
+        self._kept = trader.row[0]
         try:
             checkpoint.write(self._saved, trader)
         except OSError as error:

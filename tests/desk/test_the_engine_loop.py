@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine import checkpoint, restoring
 from engine.brokers.gateway import Gateway
 from engine.brokers.paper import PaperBroker
 from engine.clock import ManualClock
@@ -223,6 +224,20 @@ def test_after_a_restart_position_and_card_are_there_unchanged(tmp_path):
         assert after.proposals == before.proposals
         assert after.equity_curve == before.equity_curve
         assert again.inbox._now() >= before.at
+
+
+def test_a_running_desk_keeps_checkpoints_so_that_a_power_cut_costs_few_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(restoring, "KEEP_EVERY", 3)
+    monkeypatch.setattr(restoring, "_WORTH_SAVING", 10**9)
+    with house(tmp_path, saved=tmp_path / "saved") as desk:
+        desk.minute([enter()])
+        for _ in range(3):
+            desk.minute([])
+        wait_for(lambda: (tmp_path / "saved").exists())
+        wait_for(lambda: desk.ledger.head()[0] - checkpoint.read(tmp_path / "saved", desk.ledger).row[0] < 3)
+        kept = checkpoint.read(tmp_path / "saved", desk.ledger)
+        kept.replay(desk.ledger.read(after=kept.row[0]))
+        assert kept.snapshot() == desk.loop.snapshot()
 
 
 class Broken(Trader):
