@@ -60,7 +60,8 @@ vars(numba.config)["CACHE_DIR"] = str(cache_folder())
 
 _njit: Any = numba.njit
 _unliteral: Any = _types.unliteral
-_SETTINGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_SETTINGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""`_nrt`: compiled code makes no arrays, so it need not count references to those it is given: 40 % of a run."""
 
 
 def compiled(function: F) -> F:
