@@ -171,7 +171,7 @@ def test_a_strategy_file_that_does_not_work_says_why(source: str, words: str, ba
     [
         (["--playbook", "emma"], "Did you mean 'ema'"),
         (["--playbook", "gone.yaml"], "there is no playbook file gone.yaml"),
-        (["--capital", "-5"], "CAPITAL was '-5.0'"),
+        (["--capital", "-5"], "--capital was '-5'"),
         (["--symbols", "DOGE"], "the files have ADAUSDT, BTCUSDT"),
         (["--from", "2026-01-01"], "no bar of"),
     ],
