@@ -76,7 +76,5 @@ def _speed(kind: MarketKind, speed: float | None) -> float:
             fail(f"--speed {speed:g} is for the simulated market and replays; a live feed runs at the speed of life")
         return 1.0
     if speed is not None and not 0 < speed <= FASTEST:
-        fail(
-            f"--speed was {speed:g}; use a number above 0 and at most {FASTEST:g}: beyond it minutes outrun analysis"
-        )
+        fail(f"--speed was {speed:g}; use a number above 0 and at most {FASTEST:g}: beyond it minutes outrun analysis")
     return speed or SPEEDS[kind]
