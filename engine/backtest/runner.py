@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.backtest.curves import buy_and_hold, days_of, points, together
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of
-from engine.backtest.packing import place, place_all
+from engine.backtest.packing import place
 from engine.backtest.wishes import merge, wishes_of
 from engine.core.events import REASONS
 from engine.core.run import TRADE, Result, run
@@ -127,16 +127,18 @@ def _axis(playbook: Playbook, group: Sequence[Series], interval: int) -> NDArray
 def time_major(
     playbook: Playbook, group: Sequence[Series], times: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], np.ndarray]:
-    """Bars time-major with NaN where one is missing, and the wishes of all coins."""
-    bars = np.empty((len(times), 5, len(group)))
+    """Bars [row, field, coin] with NaN where one is missing, in memory field by field, and the wishes of all coins."""
+    fields = np.empty((5, len(times), len(group)))
+    bars = fields.transpose(1, 0, 2)
     if len(group) == 1 and len(group[0]) == len(times):
-        place_all(bars, *group[0].prices)
+        for field, column in zip(fields, group[0].prices, strict=True):
+            field[:, 0] = column
         return bars, wishes_of(playbook, group[0], 0)
-    bars.fill(np.nan)
+    fields.fill(np.nan)
     wishes = []
     for number, series in enumerate(group):
         rows = np.searchsorted(times, series.time)
-        place(bars, rows, number, *series.prices)
+        place(fields, rows, number, *series.prices)
         wishes.append(wishes_of(playbook, series, number, rows))
     return bars, merge(wishes)
 

@@ -19,6 +19,7 @@ from engine.domain import ExitReason
 
 END = REASONS.index(ExitReason.END)
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+BLOCK = 32
 
 
 @part
@@ -75,17 +76,18 @@ def drain(st: State, trades: Any, count: int) -> int:
 
 
 @part
-def settle_row(st: State, row: Any, start: int, end: int) -> bool:
-    """Every symbol's bar; one that stays between its triggers touches nothing. False: a price is impossible."""
+def settle_row(st: State, bars: Any, first: int, start: int, end: int) -> bool:
+    """Every symbol's bar, from place `first` on; one between its triggers changes nothing. False: an impossible price."""
     for s in range(st.rule.n_symbols):
-        close = row[CLOSE, s]
+        at = first + s
+        close = bars[CLOSE, at]
         if math.isnan(close):
             st.sym.present[s] = 0
             continue
-        if row[LOW, s] > st.sym.low_trigger[s] and row[HIGH, s] < st.sym.high_trigger[s]:
+        if bars[LOW, at] > st.sym.low_trigger[s] and bars[HIGH, at] < st.sym.high_trigger[s]:
             st.sym.judged[s] = end
-        elif row[LOW, s] > 0.0:
-            settle_slice(st, s, start, end, row[OPEN, s], row[HIGH, s], row[LOW, s], row[VOLUME, s])
+        elif bars[LOW, at] > 0.0:
+            settle_slice(st, s, start, end, bars[OPEN, at], bars[HIGH, at], bars[LOW, at], bars[VOLUME, at])
         else:
             return False
         st.sym.present[s] = 1
@@ -105,10 +107,25 @@ def quiet_until(st: State, bars: Any, times: Any, first: int, last: int, interva
         for cell in range(st.rule.n_cells):
             last = _row_due(st, cell, times, first, last, interval)
     low, high = st.sym.low_trigger[0], st.sym.high_trigger[0]
-    for row in range(first, last):
-        if not (bars[row, LOW, 0] > low and bars[row, HIGH, 0] < high):
-            return row
-    return max(first, last)
+    return max(first, first_touch(bars[LOW], bars[HIGH], first, last, low, high))
+
+
+@part
+def first_touch(lows: Any, highs: Any, first: int, last: int, low: float, high: float) -> int:
+    """The first row whose bar is not within `low` and `high`, at most `last`.
+
+    Block by block without a branch inside, which the compiler turns into vector instructions; then row by row.
+    """
+    while first + BLOCK <= last:
+        low_part, high_part, outside = lows[first : first + BLOCK], highs[first : first + BLOCK], 0
+        for i in range(BLOCK):
+            outside += int(not low_part[i] > low) | int(not high_part[i] < high)
+        if outside > 0:
+            break
+        first += BLOCK
+    while first < last and lows[first] > low and highs[first] < high:
+        first += 1
+    return first
 
 
 @part
@@ -143,14 +160,14 @@ def skip_rows(st: State, bars: Any, first: int, last: int, end: int) -> None:
     st.sym.good[0] += last - first
     st.sym.present[0] = 1
     st.sym.judged[0] = end
-    st.sym.close[0] = bars[last - 1, CLOSE, 0]
+    st.sym.close[0] = bars[CLOSE, last - 1]
 
 
 @part
 def draw(st: State, bars: Any, curve: Any, point: int, stride: int, row: int) -> int:
     """Points of the curve in the quiet rows before `row`, at their own closes; how many points there are then."""
     while (point + 1) * stride <= row:
-        st.sym.close[0] = bars[(point + 1) * stride - 1, CLOSE, 0]
+        st.sym.close[0] = bars[CLOSE, (point + 1) * stride - 1]
         curve[point] = equity(st)
         point += 1
     return point
@@ -172,6 +189,8 @@ def run_rows(
 ) -> None:
     """Rows from `place[0]` until `last`; `edges` are the rows whose close begins a day.
 
+    `bars` is [field, row * symbols + symbol]: a lone symbol's lows lie side by side, and so do a row's.
+
     `place` is (row, next wish, trades, points, days) and moves on. Stops early when `trades` is nearly full (a row can
     close every cell twice) and before a bar whose price is impossible.
     """
@@ -189,7 +208,7 @@ def run_rows(
                 row = stop
                 continue
         end = times[row] + interval
-        if not settle_row(st, bars[row], times[row], end):
+        if not settle_row(st, bars, row * st.rule.n_symbols, times[row], end):
             break
         if day < len(edges) and edges[day] == row:
             day += 1

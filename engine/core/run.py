@@ -44,8 +44,9 @@ def run(
 ) -> Result:
     """Trade `bars` under `rules`.
 
-    `times`: int64 [T], open times in microseconds UTC, ascending. `bars`: float64 [T, 5, S] C-contiguous: open, high,
-    low, close, volume of the symbols of `rules.instruments` in their order; NaN is a missing bar.
+    `times`: int64 [T], open times in microseconds UTC, ascending. `bars`: float64 [T, 5, S]: open, high, low,
+    close, volume of the symbols of `rules.instruments` in their order; NaN is a missing bar. Memory that is field by
+    field (`bars.transpose(1, 0, 2)` is C-contiguous) is read as it is, any other is copied.
     `wishes`: WISH rows ascending by `row` (the bar at whose close they are made). `days`: int64 [T], the local day
     number of each close (None: UTC days). `equity_every`: rows between two points of the curve (0: about 2,000
     points). `close_at_end`: what is open at the end closes at its last close, reason end.
@@ -56,11 +57,12 @@ def run(
     box, cells = callable_box(array), len(rules.strategies) * len(rules.instruments)
     edges = _edges(times, interval_us, days)
     stride = equity_every or max(1, len(times) // 2_000)
+    fields = np.ascontiguousarray(bars.transpose(1, 0, 2)).reshape(5, -1)
     curve, place = np.zeros(len(times) // stride), np.zeros(5, np.int64)
     trades = np.zeros(4_096 + 2 * cells, TRADE)
     while place[0] < len(times):
         last = len(times) if progress is None else min(len(times), int(place[0]) + CHUNK)
-        run_rows(box, times, bars, edges, wishes, trades, curve, place, last, interval_us, stride)
+        run_rows(box, times, fields, edges, wishes, trades, curve, place, last, interval_us, stride)
         if len(trades) - place[2] <= 4 * cells:
             trades = np.concatenate([trades, np.zeros(len(trades), TRADE)])
         elif place[0] < last:
@@ -100,10 +102,8 @@ DAY = 86_400_000_000
 def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray) -> None:
     """The compiled loop trusts its input, so what does not fit is refused here."""
     symbols = len(rules.instruments)
-    if bars.shape != (len(times), 5, symbols) or bars.dtype != np.float64 or not bars.flags.c_contiguous:
-        raise ValueError(
-            f"bars were {bars.dtype} of shape {bars.shape}; needed: C-contiguous float64 ({len(times)}, 5, {symbols})"
-        )
+    if bars.shape != (len(times), 5, symbols) or bars.dtype != np.float64:
+        raise ValueError(f"bars were {bars.dtype} of shape {bars.shape}; needed: float64 ({len(times)}, 5, {symbols})")
     if times.dtype != np.int64 or not (times[1:] > times[:-1]).all():
         raise ValueError("times must be int64 microseconds, strictly ascending")
     if wishes.dtype != WISH or np.any(np.diff(wishes["row"]) < 0):
