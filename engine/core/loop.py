@@ -77,7 +77,7 @@ def drain(st: State, trades: Any, count: int) -> int:
 
 @part
 def settle_row(st: State, bars: Any, first: int, start: int, end: int) -> bool:
-    """Every symbol's bar, from place `first` on; one between its triggers changes nothing. False: an impossible price."""
+    """Every symbol's bar, from place `first` on; one within its triggers changes nothing. False: a price cannot be."""
     for s in range(st.rule.n_symbols):
         at = first + s
         close = bars[CLOSE, at]
