@@ -9,7 +9,9 @@ from bot.front import Answer, Ask, Front, Handler, first, outcomes
 from bot.ids import ActionId, pressed
 from bot.stops import ask_stop
 from engine.domain import Position, Proposal, ProposalStatus, Role
-from engine.messages import ClosePosition, Press, ProposalChanged, ProposalClosed, Record, Refused
+from engine.messages import ClosePosition, Press
+from engine.outcomes import ProposalChanged, ProposalClosed, Refused
+from engine.records import Record
 
 PANIC_GOOD_FOR = 120.0  # seconds
 

@@ -14,7 +14,9 @@ from pydantic import TypeAdapter
 
 from engine import verdict
 from engine.domain import BarQuality, Proposal, ProposalStatus
-from engine.messages import FeedChanged, Filled, Minute, ProposalClosed, Record, ReportDue
+from engine.messages import FeedChanged, Minute
+from engine.outcomes import Filled, ProposalClosed, ReportDue
+from engine.records import Record
 
 _USABLE = frozenset({BarQuality.GOOD.value, BarQuality.QUIET.value, BarQuality.HEALED.value})
 _VETOES = frozenset({ProposalStatus.REJECTED, ProposalStatus.EXPIRED})

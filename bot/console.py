@@ -13,20 +13,9 @@ from typing import Any
 from bot.render import money, percent
 from engine import Desk
 from engine.domain import Hold, Position, Refusal, Role
-from engine.messages import (
-    Analysis,
-    ClosePosition,
-    HoldLifted,
-    HoldPlaced,
-    Message,
-    Minute,
-    Panic,
-    Pause,
-    Record,
-    Refused,
-    Resume,
-    Slice,
-)
+from engine.messages import Analysis, ClosePosition, Message, Minute, Panic, Pause, Resume, Slice
+from engine.outcomes import HoldLifted, HoldPlaced, Refused
+from engine.records import Record
 from engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)

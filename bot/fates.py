@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.render import Words
 from engine.domain import TradeRecord
-from engine.messages import SignalSeen
+from engine.outcomes import SignalSeen
 from engine.snapshot import Fate, Snapshot
 
 CARDED = ("proposed", "refreshed")

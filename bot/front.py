@@ -21,7 +21,9 @@ from bot.render import Words, plain, short
 from bot.slack_limits import fit
 from engine import Desk
 from engine.domain import Role
-from engine.messages import Attempted, Message, Outcome, Record
+from engine.messages import Attempted, Message
+from engine.outcomes import Outcome
+from engine.records import Record
 from engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)

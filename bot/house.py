@@ -30,8 +30,8 @@ from bot.slack_side import SlackSide
 from bot.workspace import Workspace
 from engine import Desk, SystemClock, Terms, vitals
 from engine.domain import Instrument, Role, Symbol
-from engine.messages import Record
 from engine.ports import Feed
+from engine.records import Record
 from engine.snapshot import Snapshot
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from bot.numbers import named
 from bot.render import amount, money, percent, price
-from engine.messages import (
+from engine.messages import Analysis
+from engine.outcomes import (
     AlarmCleared,
     AlarmRaised,
-    Analysis,
     Filled,
     HoldLifted,
     HoldPlaced,
@@ -19,11 +19,11 @@ from engine.messages import (
     PositionOpened,
     ProposalClosed,
     ProposalOpened,
-    Record,
     Refused,
     ReportDue,
     SignalSeen,
 )
+from engine.records import Record
 
 log = logging.getLogger("desk")
 

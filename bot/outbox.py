@@ -18,7 +18,7 @@ from bot.courier import Courier
 from bot.lookup import Refused, TryLater, Unsayable, Unsure
 from bot.outbox_store import OutboxStore, Waiting
 from engine import clock
-from engine.messages import Record
+from engine.records import Record
 
 log = logging.getLogger(__name__)
 

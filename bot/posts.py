@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from bot.wire import dump
 from engine.domain import Alarm, Hold, ProposalStatus, State, TradeRecord, micros
-from engine.messages import (
+from engine.messages import Message
+from engine.outcomes import (
     AlarmCleared,
     AlarmRaised,
     AlarmRepeated,
@@ -22,19 +23,18 @@ from engine.messages import (
     DeskStopped,
     HoldLifted,
     HoldPlaced,
-    Message,
     OrderAcked,
     Outcome,
     PositionChanged,
     PositionClosed,
     PositionOpened,
-    Post,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
     ReportDue,
     SignalSeen,
 )
+from engine.records import Post
 from engine.snapshot import Snapshot
 
 SIGNALS, REPORTS, ALERTS = "signals", "reports", "alerts"

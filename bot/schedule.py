@@ -24,7 +24,7 @@ from engine.messages import Message, Timer
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from engine.messages import Record
+    from engine.records import Record
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from bot.render import slack
 from bot.windows import open_window, plain_text, typed_in
 from engine import stop_fault
 from engine.domain import Position, Role, Side
-from engine.messages import MoveStop, PositionChanged, Refused
+from engine.messages import MoveStop
+from engine.outcomes import PositionChanged, Refused
 
 STOP = "stop"
 

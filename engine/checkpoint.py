@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from engine.messages import Record
+from engine.records import Record
 from engine.trader import Trader
 
 _log = logging.getLogger(__name__)

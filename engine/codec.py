@@ -8,10 +8,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from engine import messages
+from engine import messages, outcomes, records
 
 _KINDS: dict[str, type] = {
-    name: value for name, value in vars(messages).items() if isinstance(value, type) and dataclasses.is_dataclass(value)
+    name: value
+    for room in (messages, outcomes, records)
+    for name, value in vars(room).items()
+    if isinstance(value, type) and dataclasses.is_dataclass(value)
 }
 
 

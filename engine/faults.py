@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from engine.domain import State
-from engine.messages import Guarded, Message, Record
+from engine.messages import Guarded, Message
+from engine.records import Record
 from engine.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from typing import Any
 
 from engine.clock import Clock, monotonic
 from engine.domain import BarQuality, Print, Quote, Symbol
-from engine.messages import ClosePosition, Message, Minute, MoveStop, Press, Record, Slice, Timer
+from engine.messages import ClosePosition, Message, Minute, MoveStop, Press, Slice, Timer
+from engine.records import Record
 
 _PEOPLE = (Press, ClosePosition, MoveStop)
 

@@ -14,8 +14,10 @@ from engine.domain import State
 from engine.faults import Faults, Hearers, is_held
 from engine.inbox import Entry, Inbox
 from engine.latency import Latencies, Percentiles
-from engine.messages import Guarded, Message, Outcome, Post, Record, Slice
+from engine.messages import Guarded, Message, Slice
+from engine.outcomes import Outcome
 from engine.ports import Ledger
+from engine.records import Post, Record
 from engine.restoring import Restoring
 from engine.snapshot import Snapshot
 from engine.trader import Judgement, Trader

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from engine import checkpoint
 from engine.domain import MarketKind, Symbol
-from engine.messages import Born, Minute, PositionClosed, PositionOpened, Record
+from engine.messages import Born, Minute
+from engine.outcomes import PositionClosed, PositionOpened
+from engine.records import Record
 from engine.store.ledger import count_rows, read_records
 
 FILE = "ledger.sqlite"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.clock import Clock
 from engine.domain import Instrument, MarketKind, Order, Print, Quote, Symbol
-from engine.messages import Acked, FeedChanged, Message, Minute, Outcome, Post, Record
+from engine.messages import Acked, FeedChanged, Message, Minute
+from engine.outcomes import Outcome
+from engine.records import Post, Record
 
 PRICE_SILENCE = timedelta(seconds=60)  # × speed: a held symbol without prices for longer is blind (SEMANTICS 1)
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import codec
-from engine.messages import Outcome, Record, Started
+from engine.messages import Started
+from engine.outcomes import Outcome
+from engine.records import Record
 from engine.store.ledger import Row, count_rows, link, read_records, read_rows
 from engine.trader import Trader
 from engine.written import recorded_by

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from engine import checkpoint
 from engine.domain import State
-from engine.messages import Guarded, Record
+from engine.messages import Guarded
 from engine.ports import Ledger
+from engine.records import Record
 from engine.trader import Trader
 from engine.written import recorded_by
 

@@ -19,9 +19,10 @@ from engine.health import DISK_CRITICAL, Reading
 from engine.inbox import Inbox, QuoteBoard
 from engine.latency import Percentiles
 from engine.loop import Announce, EngineLoop
-from engine.messages import Born, FeedChanged, Guarded, Message, Record, Started, Stopped
+from engine.messages import Born, FeedChanged, Guarded, Message, Started, Stopped
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
+from engine.records import Record
 from engine.snapshot import Snapshot
 from engine.storage import Storage
 from engine.store.ledger import SqliteLedger

@@ -21,7 +21,7 @@ from engine.domain import (
     Tier,
     TradeRecord,
 )
-from engine.messages import SignalSeen
+from engine.outcomes import SignalSeen
 
 
 @dataclass(frozen=True, slots=True)

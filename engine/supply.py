@@ -13,9 +13,10 @@ from engine.delivery import DeskSink
 from engine.domain import Instrument, State, Symbol
 from engine.inbox import Inbox
 from engine.market.errors import MarketError
-from engine.messages import Analysis, FeedChanged, Guarded, Minute, Record
+from engine.messages import Analysis, FeedChanged, Guarded, Minute
 from engine.playbook import Playbook
 from engine.ports import BarColumns, Feed
+from engine.records import Record
 from engine.strategies import StrategyError
 from engine.warming import missed
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from engine.domain import BarQuality, Symbol, instant, micros
-from engine.messages import Minute, Record
+from engine.messages import Minute
 from engine.ports import BarColumns
+from engine.records import Record
 
 MINUTE = timedelta(minutes=1)
 FIELDS = ("open", "high", "low", "close", "volume")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from engine.disk_watch import DiskWatch
 from engine.inbox import Entry, Inbox
-from engine.messages import Post, Record
 from engine.ports import Ledger
+from engine.records import Post, Record
 from engine.snapshot import Snapshot
 from engine.store.ledger import LedgerError
 from engine.trader import Judgement

@@ -36,12 +36,21 @@ FLOORS = (
         "engine.latency",
         "engine.written",
     ),
-    ("engine.messages",),
+    ("engine.records",),
+    ("engine.messages", "engine.outcomes"),
     ("engine.clock",),
     ("engine.domain",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-OPEN_TO_BOT = {"engine", "engine.domain", "engine.messages", "engine.snapshot", "engine.ports"}
+OPEN_TO_BOT = {
+    "engine",
+    "engine.domain",
+    "engine.messages",
+    "engine.outcomes",
+    "engine.records",
+    "engine.snapshot",
+    "engine.ports",
+}
 
 
 def module_of(path: Path) -> str:

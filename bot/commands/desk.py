@@ -20,15 +20,14 @@ from engine.messages import (
     Panic,
     Pause,
     Press,
-    Record,
-    Refused,
     Resume,
     RoleClaimed,
-    RoleGranted,
     Started,
     Stopped,
     TierChanged,
 )
+from engine.outcomes import Refused, RoleGranted
+from engine.records import Record
 
 LATER = {
     "autonomy": "Changing autonomy tiers from Slack",

@@ -8,7 +8,8 @@ from bot.commands.asking import lines
 from bot.front import Ask, Front, outcomes
 from bot.ids import ActionId
 from engine.domain import Hold, LimitUse, State
-from engine.messages import HoldLifted, HoldPlaced, Message, Panic, Pause, Refused, Resume
+from engine.messages import Message, Panic, Pause, Resume
+from engine.outcomes import HoldLifted, HoldPlaced, Refused
 
 PANIC = "PANIC"
 

@@ -10,8 +10,10 @@ from datetime import datetime
 
 from engine.brokers.consents import Consents
 from engine.domain import Order
-from engine.messages import Acked, Message, OrderIntended, Record
+from engine.messages import Acked, Message
+from engine.outcomes import OrderIntended
 from engine.ports import Broker
+from engine.records import Record
 
 _log = logging.getLogger(__name__)
 _ASK_AGAIN = 5.0  # real seconds before an order without a known outcome is asked for

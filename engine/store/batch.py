@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from engine.messages import Born, Minute, Record
+from engine.messages import Born, Minute
+from engine.records import Record
 from engine.store.bars import MINUTE, roll_up, write_minutes
 from engine.store.database import Connection
 from engine.store.days import add_up_day

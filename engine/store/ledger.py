@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 from engine import codec
 from engine.domain import Symbol, require_utc
-from engine.messages import Message, Outcome, Post, Record
+from engine.messages import Message
+from engine.outcomes import Outcome
+from engine.records import Post, Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import psycopg
 
-from engine.messages import Record
+from engine.records import Record
 from engine.store.batch import Cursor, write_batch
 from engine.store.database import Connection, Database
 from engine.store.errors import LeaseHeld, LeaseLost, ProjectionStuck, StoreError

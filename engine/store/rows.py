@@ -8,6 +8,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from engine import messages as m
+from engine import outcomes as o
+from engine import records as r
 from engine.domain import Alarm, Hold, MarketKind, Position, Proposal, Refusal
 
 Values: TypeAlias = dict[str, Any]
@@ -33,13 +35,13 @@ def market_of(born: m.Born) -> str:
     return "live" if born.kind is MarketKind.LIVE else f"{born.kind.value}:{born.desk_id}"
 
 
-def rows_of(record: m.Record) -> Iterator[Row]:
+def rows_of(record: r.Record) -> Iterator[Row]:
     """The rows of one record, in order, without `desk_id`. Bars: see `bars`."""
     if isinstance(record.message, m.Born):
         yield _desk(record.message)
     if isinstance(record.message, m.Attempted):
         tried = record.message
-        what = m.Audited(tried.by, tried.what, tried.allowed, tried.detail)
+        what = o.Audited(tried.by, tried.what, tried.allowed, tried.detail)
         if what not in record.outcomes:
             yield from _audited(what, Origin(record.seq, len(record.outcomes), record.at))
     for item, outcome in enumerate(record.outcomes):
@@ -73,19 +75,19 @@ def _desk(born: m.Born) -> Row:
     return Row("desks", values | {"market": market_of(born)})
 
 
-def _post(post: m.Post, record: m.Record) -> Row:
+def _post(post: r.Post, record: r.Record) -> Row:
     values = {
         name: getattr(post, name) for name in ("key", "channel", "op", "subject", "template", "thread", "priority")
     }
     return Row("outbox", values | {"seq": record.seq, "time": record.at, "content": plain(post.data)})
 
 
-def _audited(done: m.Audited, origin: Origin) -> Iterator[Row]:
+def _audited(done: o.Audited, origin: Origin) -> Iterator[Row]:
     values = {"actor": done.by, "what": done.what, "allowed": done.allowed, "detail": done.detail}
     yield Row("audit", {"seq": origin.seq, "item": origin.item, "time": origin.at} | values)
 
 
-def _proposal(outcome: m.ProposalOpened | m.ProposalChanged | m.ProposalClosed, _: Origin) -> Iterator[Row]:
+def _proposal(outcome: o.ProposalOpened | o.ProposalChanged | o.ProposalClosed, _: Origin) -> Iterator[Row]:
     it: Proposal = outcome.proposal
     same = ("revision", "strategy", "symbol", "quantity", "price", "notional", "stop", "target", "confidence")
     more = ("worst_loss", "fees", "slippage", "exposure_before", "exposure_after", "opened", "expires", "decided_at")
@@ -94,7 +96,7 @@ def _proposal(outcome: m.ProposalOpened | m.ProposalChanged | m.ProposalClosed, 
     yield Row("proposals", {"proposal_id": it.id} | values | words | {"reasons": plain(it.reasons)})
 
 
-def _signal(outcome: m.SignalSeen, origin: Origin) -> Iterator[Row]:
+def _signal(outcome: o.SignalSeen, origin: Origin) -> Iterator[Row]:
     it, refusal = outcome.signal, outcome.refusal
     values = {name: getattr(it, name) for name in ("strategy", "symbol", "action", "price", "confidence")}
     told = {"fate": outcome.fate, "code": refusal.code if refusal else None}
@@ -104,14 +106,14 @@ def _signal(outcome: m.SignalSeen, origin: Origin) -> Iterator[Row]:
     yield Row("signals", place | values | told | {"sentence": sentence, "numbers": plain(numbers)})
 
 
-def _refused(outcome: m.Refused, origin: Origin) -> Iterator[Row]:
+def _refused(outcome: o.Refused, origin: Origin) -> Iterator[Row]:
     it: Refusal = outcome.refusal
     values = {"time": it.at, "strategy": it.strategy, "symbol": it.symbol, "fate": "refused", "code": it.code}
     told = {"sentence": it.sentence, "numbers": plain(it.numbers)}
     yield Row("signals", {"seq": origin.seq, "item": origin.item} | values | told)
 
 
-def _intended(outcome: m.OrderIntended, _: Origin) -> Iterator[Row]:
+def _intended(outcome: o.OrderIntended, _: Origin) -> Iterator[Row]:
     it = outcome.order
     values = {name: getattr(it, name) for name in ("client_id", "trade_id", "strategy", "symbol", "action", "kind")}
     size = {"purpose": it.purpose, "quantity": it.quantity, "limit_price": it.limit, "intended_at": it.at}
@@ -119,18 +121,18 @@ def _intended(outcome: m.OrderIntended, _: Origin) -> Iterator[Row]:
     yield Row("orders", values | size | {"proposal_id": None, "consent_by": None} | consent | {"status": "intended"})
 
 
-def _acked(outcome: m.OrderAcked, origin: Origin) -> Iterator[Row]:
+def _acked(outcome: o.OrderAcked, origin: Origin) -> Iterator[Row]:
     status = "accepted" if outcome.ok else "refused"
     values = {"client_id": outcome.client_id, "symbol": outcome.symbol, "status": status, "reason": outcome.reason}
     yield Row("orders", values | {"validated": outcome.validated, "acked_at": origin.at})
 
 
-def _cancelled(outcome: m.OrderCancelled, origin: Origin) -> Iterator[Row]:
+def _cancelled(outcome: o.OrderCancelled, origin: Origin) -> Iterator[Row]:
     values = {"client_id": outcome.client_id, "symbol": outcome.symbol, "status": "cancelled", "reason": outcome.why}
     yield Row("orders", values | {"ended_at": origin.at})
 
 
-def _filled(outcome: m.Filled, origin: Origin) -> Iterator[Row]:
+def _filled(outcome: o.Filled, origin: Origin) -> Iterator[Row]:
     it = outcome.fill
     same = ("client_id", "trade_id", "strategy", "symbol", "action", "purpose", "price", "quantity", "fee", "slippage")
     values = {name: getattr(it, name) for name in same}
@@ -138,16 +140,16 @@ def _filled(outcome: m.Filled, origin: Origin) -> Iterator[Row]:
     yield Row("orders", {"client_id": it.client_id, "symbol": it.symbol, "status": "filled", "ended_at": it.at})
 
 
-def _position(outcome: m.PositionOpened | m.PositionChanged, _: Origin) -> Iterator[Row]:
+def _position(outcome: o.PositionOpened | o.PositionChanged, _: Origin) -> Iterator[Row]:
     it: Position = outcome.position
     same = ("trade_id", "strategy", "symbol", "entry_time", "entry_price", "quantity", "fees", "stop", "target")
     values = {name: getattr(it, name) for name in same}
     values |= {"side": it.side.value, "notional": it.quantity * it.entry_price, "ml_confidence": it.confidence}
-    opened = {"proposal_id": outcome.proposal} if isinstance(outcome, m.PositionOpened) else {}
+    opened = {"proposal_id": outcome.proposal} if isinstance(outcome, o.PositionOpened) else {}
     yield Row("paper_trades", values | opened | {"approved_by": it.approved_by})
 
 
-def _trade(outcome: m.PositionClosed, _: Origin) -> Iterator[Row]:
+def _trade(outcome: o.PositionClosed, _: Origin) -> Iterator[Row]:
     it = outcome.trade
     same = ("trade_id", "strategy", "symbol", "entry_time", "entry_price", "exit_time", "exit_price", "quantity")
     more = ("notional", "fees", "pnl", "pnl_pct", "costs", "approved_by", "kraken_validated")
@@ -161,46 +163,46 @@ def _hold(it: Hold) -> Values:
     return values | {"until": it.until, "numbers": plain(it.numbers)}
 
 
-def _placed(outcome: m.HoldPlaced, _: Origin) -> Iterator[Row]:
+def _placed(outcome: o.HoldPlaced, _: Origin) -> Iterator[Row]:
     yield Row("holds", _hold(outcome.hold) | {"lifted_at": None, "lifted_by": None})
 
 
-def _lifted(outcome: m.HoldLifted, origin: Origin) -> Iterator[Row]:
+def _lifted(outcome: o.HoldLifted, origin: Origin) -> Iterator[Row]:
     yield Row("holds", _hold(outcome.hold) | {"lifted_at": origin.at, "lifted_by": outcome.by})
 
 
-def _alarm(outcome: m.AlarmRaised | m.AlarmRepeated | m.AlarmCleared, origin: Origin) -> Iterator[Row]:
+def _alarm(outcome: o.AlarmRaised | o.AlarmRepeated | o.AlarmCleared, origin: Origin) -> Iterator[Row]:
     it: Alarm = outcome.alarm
     values = {"alarm": it.key, "since": it.since, "level": it.level, "sentence": it.sentence, "count": it.count}
-    cleared = isinstance(outcome, m.AlarmCleared)
+    cleared = isinstance(outcome, o.AlarmCleared)
     yield Row("alarms", values | {"seen_at": origin.at, "cleared_at": origin.at if cleared else None})
     health = {"time": origin.at, "metric_name": it.key, "status": "recovered" if cleared else it.level}
     yield Row("health_metrics", health | {"value": float(it.count), "alert_sent": True})
 
 
-def _day(outcome: m.DayClosed, origin: Origin) -> Iterator[Row]:
+def _day(outcome: o.DayClosed, origin: Origin) -> Iterator[Row]:
     values = {"date": date.fromisoformat(outcome.date), "equity": outcome.equity, "closed_at": origin.at}
     yield Row("daily_performance", values)
 
 
 _WRITERS: Mapping[type, Callable[[Any, Origin], Iterator[Row]]] = {
-    m.ProposalOpened: _proposal,
-    m.ProposalChanged: _proposal,
-    m.ProposalClosed: _proposal,
-    m.SignalSeen: _signal,
-    m.Refused: _refused,
-    m.OrderIntended: _intended,
-    m.OrderAcked: _acked,
-    m.OrderCancelled: _cancelled,
-    m.Filled: _filled,
-    m.PositionOpened: _position,
-    m.PositionChanged: _position,
-    m.PositionClosed: _trade,
-    m.HoldPlaced: _placed,
-    m.HoldLifted: _lifted,
-    m.AlarmRaised: _alarm,
-    m.AlarmRepeated: _alarm,
-    m.AlarmCleared: _alarm,
-    m.Audited: _audited,
-    m.DayClosed: _day,
+    o.ProposalOpened: _proposal,
+    o.ProposalChanged: _proposal,
+    o.ProposalClosed: _proposal,
+    o.SignalSeen: _signal,
+    o.Refused: _refused,
+    o.OrderIntended: _intended,
+    o.OrderAcked: _acked,
+    o.OrderCancelled: _cancelled,
+    o.Filled: _filled,
+    o.PositionOpened: _position,
+    o.PositionChanged: _position,
+    o.PositionClosed: _trade,
+    o.HoldPlaced: _placed,
+    o.HoldLifted: _lifted,
+    o.AlarmRaised: _alarm,
+    o.AlarmRepeated: _alarm,
+    o.AlarmCleared: _alarm,
+    o.Audited: _audited,
+    o.DayClosed: _day,
 }

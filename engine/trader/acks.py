@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.domain import State, micros
-from engine.messages import Acked, OrderAcked
+from engine.messages import Acked
+from engine.outcomes import OrderAcked
 from engine.trader import holds
 from engine.trader.events import relevel
 from engine.trader.memory import Memory

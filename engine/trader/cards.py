@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from engine.core.events import Event
 from engine.domain import Proposal, ProposalStatus, Signal, instant
-from engine.messages import ProposalChanged, ProposalClosed, ProposalOpened
+from engine.outcomes import ProposalChanged, ProposalClosed, ProposalOpened
 from engine.snapshot import Fate
 from engine.trader.memory import CARDS_KEPT, SIGNALS_KEPT, Card, Memory
 from engine.trader.sentences import refusal

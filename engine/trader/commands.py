@@ -5,20 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from engine.domain import ExitReason, ProposalStatus, Role, State, Tier, micros
-from engine.messages import (
-    Attempted,
-    Audited,
-    ClosePosition,
-    Guarded,
-    MoveStop,
-    Panic,
-    Pause,
-    Resume,
-    RoleClaimed,
-    RoleGranted,
-    TierChanged,
-    TierSet,
-)
+from engine.messages import Attempted, ClosePosition, Guarded, MoveStop, Panic, Pause, Resume, RoleClaimed, TierChanged
+from engine.outcomes import Audited, RoleGranted, TierSet
 from engine.trader import holds, stops
 from engine.trader.cards import drop_card
 from engine.trader.events import apply, relevel

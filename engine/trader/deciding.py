@@ -21,7 +21,8 @@ from engine.domain import (
     Tier,
     micros,
 )
-from engine.messages import Analysis, Decided, Minute
+from engine.messages import Analysis, Minute
+from engine.outcomes import Decided
 from engine.trader import chains, curves, holds
 from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
 from engine.trader.events import apply, relevel

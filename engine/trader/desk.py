@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Self
 
 from engine import messages as m
 from engine.domain import Instrument, Order, Symbol
-from engine.messages import Message, Outcome, Record
+from engine.messages import Message
+from engine.outcomes import Outcome
+from engine.records import Record
 from engine.snapshot import Snapshot
 from engine.trader import acks, commands, deciding, duties, presses, prices, saving
 from engine.trader.duties import Due

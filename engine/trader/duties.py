@@ -8,20 +8,8 @@ from typing import NamedTuple
 from engine.core.book import Book
 from engine.core.carry import carry
 from engine.domain import Alarm, ProposalStatus, Symbol, micros
-from engine.messages import (
-    AlarmCleared,
-    AlarmRaised,
-    AlarmRepeated,
-    Born,
-    DayClosed,
-    DeskStarted,
-    DeskStopped,
-    HealthSeen,
-    ReportDue,
-    Started,
-    Stopped,
-    Timer,
-)
+from engine.messages import Born, HealthSeen, Started, Stopped, Timer
+from engine.outcomes import AlarmCleared, AlarmRaised, AlarmRepeated, DayClosed, DeskStarted, DeskStopped, ReportDue
 from engine.slots import LATE_AFTER, slot_of
 from engine.trader import holds, prices
 from engine.trader.cards import drop_card, expire_cards

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from engine.core.events import Event, EventKind
 from engine.domain import ExitReason, Fill, ProposalStatus, Side, TradeRecord, instant
-from engine.messages import Filled, PositionChanged, PositionClosed, PositionOpened
+from engine.outcomes import Filled, PositionChanged, PositionClosed, PositionOpened
 from engine.trader import holds
 from engine.trader.cards import close_card
 from engine.trader.memory import Cell, Memory, Story

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 
 from engine.core.events import Event
 from engine.domain import Hold, State, instant
-from engine.messages import HoldLifted, HoldPlaced
+from engine.outcomes import HoldLifted, HoldPlaced
 from engine.slots import local_instant
 from engine.trader.memory import Memory
 from engine.trader.sentences import who

@@ -23,7 +23,8 @@ from engine.domain import (
     Tier,
     TradeRecord,
 )
-from engine.messages import Born, Minute, Outcome, Refused, SignalSeen, Started
+from engine.messages import Born, Minute, Started
+from engine.outcomes import Outcome, Refused, SignalSeen
 from engine.snapshot import Fate
 from engine.trader.plan import Plan
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from engine.client_ids import client_id
 from engine.domain import Consent, ExitReason, Order, Side
-from engine.messages import OrderCancelled, OrderIntended
+from engine.outcomes import OrderCancelled, OrderIntended
 from engine.trader.memory import Cell, Exit, Memory, Story
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from engine.domain import Alarm, BarQuality, instant, micros
-from engine.messages import AlarmCleared, AlarmRaised, FeedChanged, Minute, Slice
+from engine.messages import FeedChanged, Minute, Slice
+from engine.outcomes import AlarmCleared, AlarmRaised
 from engine.trader.deciding import without_analysis
 from engine.trader.events import apply, relevel
 from engine.trader.memory import NEVER, Memory

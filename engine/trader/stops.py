@@ -6,7 +6,8 @@ import math
 
 from engine.core.events import EventKind
 from engine.domain import Position, Role, Side, micros
-from engine.messages import MoveStop, PositionChanged
+from engine.messages import MoveStop
+from engine.outcomes import PositionChanged
 from engine.trader.memory import Cell, Memory
 from engine.trader.positions import position_of
 from engine.trader.sentences import refusal

@@ -20,7 +20,8 @@ from bot.cli import console as client
 from bot.cli.errors import CliError
 from bot.console import Console
 from engine.domain import State
-from engine.messages import HoldLifted, Message, Outcome, Panic, Resume
+from engine.messages import Message, Panic, Resume
+from engine.outcomes import HoldLifted, Outcome
 from tests.slack.desk import FakeDesk, busy, hold
 
 PAUSED = hold()

@@ -20,7 +20,8 @@ from engine.domain import (
     TradeRecord,
 )
 from engine.health import Facts, Reading, judge
-from engine.messages import Message, Record
+from engine.messages import Message
+from engine.records import Record
 from engine.snapshot import Snapshot
 
 NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)  # Friday 19:00 in Los Angeles

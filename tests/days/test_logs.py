@@ -10,7 +10,8 @@ from freezegun import freeze_time
 
 from bot import logs, narration
 from engine.domain import Refusal
-from engine.messages import Analysis, PositionClosed, ProposalOpened, Refused, ReportDue, Timer
+from engine.messages import Analysis, Timer
+from engine.outcomes import PositionClosed, ProposalOpened, Refused, ReportDue
 from tests.days.desk import NOW, proposal, record, trade
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")

@@ -12,7 +12,8 @@ from bot.render import Words
 from bot.reports import Reporter, Window, would_have_made
 from bot.slack_limits import check_message
 from engine.domain import Fill, Hold, LimitUse, Position, ProposalStatus, Role, Side, State
-from engine.messages import FeedChanged, Filled, Minute, Press, ProposalClosed, ReportDue, Timer
+from engine.messages import FeedChanged, Minute, Press, Timer
+from engine.outcomes import Filled, ProposalClosed, ReportDue
 from tests.days.desk import NOW, FakeDesk, points, proposal, record, snapshot, trade
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")

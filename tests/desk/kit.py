@@ -3,19 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from engine.domain import Instrument, MarketKind, Quote, Role, Side, Signal
-from engine.messages import (
-    Acked,
-    Analysis,
-    Born,
-    ClosePosition,
-    Minute,
-    OrderIntended,
-    Press,
-    ProposalOpened,
-    Refused,
-    Slice,
-    Started,
-)
+from engine.messages import Acked, Analysis, Born, ClosePosition, Minute, Press, Slice, Started
+from engine.outcomes import OrderIntended, ProposalOpened, Refused
 from engine.trader import Trader
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)  # 06:30 in Los Angeles

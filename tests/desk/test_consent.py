@@ -6,12 +6,11 @@ from datetime import timedelta
 import pytest
 
 from engine.domain import ProposalStatus, Role
-from engine.messages import (
+from engine.messages import Pause, Press
+from engine.outcomes import (
     Filled,
     OrderIntended,
-    Pause,
     PositionOpened,
-    Press,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,

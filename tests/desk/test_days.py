@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.domain import Alarm
-from engine.messages import (
+from engine.messages import FeedChanged, HealthSeen, Minute, Stopped, Timer
+from engine.outcomes import (
     AlarmCleared,
     AlarmRaised,
     AlarmRepeated,
@@ -13,17 +14,12 @@ from engine.messages import (
     Decided,
     DeskStarted,
     DeskStopped,
-    FeedChanged,
     Filled,
-    HealthSeen,
-    Minute,
     PositionClosed,
     ProposalOpened,
     Refused,
     ReportDue,
     SignalSeen,
-    Stopped,
-    Timer,
 )
 from tests.desk.kit import BTC, ETH, MINUTE, SOL, SYMBOLS, Floor, codes, of, only, playbook, started
 

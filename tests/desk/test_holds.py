@@ -5,28 +5,22 @@ from datetime import timedelta
 import pytest
 
 from engine.domain import ProposalStatus, Role, State, Tier
-from engine.messages import (
-    Attempted,
+from engine.messages import Attempted, Guarded, Panic, Pause, Resume, RoleClaimed, TierChanged
+from engine.outcomes import (
     Audited,
     DayClosed,
     Filled,
-    Guarded,
     HoldLifted,
     HoldPlaced,
     OrderCancelled,
     OrderIntended,
-    Panic,
-    Pause,
     PositionChanged,
     PositionClosed,
     ProposalClosed,
     ProposalOpened,
     Refused,
-    Resume,
-    RoleClaimed,
     RoleGranted,
     SignalSeen,
-    TierChanged,
     TierSet,
 )
 from tests.desk.kit import BTC, ETH, Floor, codes, of, only, playbook

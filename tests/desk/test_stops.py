@@ -3,7 +3,8 @@
 import pytest
 
 from engine.domain import ExitReason, Quote, Role
-from engine.messages import Filled, MoveStop, PositionChanged, PositionClosed, Refused
+from engine.messages import MoveStop
+from engine.outcomes import Filled, PositionChanged, PositionClosed, Refused
 from tests.desk.kit import BTC, ETH, Floor, codes, of, only
 
 

@@ -16,22 +16,9 @@ from engine.disk_watch import DiskWatch
 from engine.domain import Print, Quote, Role, State
 from engine.inbox import Inbox, QuoteBoard
 from engine.loop import EngineLoop
-from engine.messages import (
-    Analysis,
-    Attempted,
-    Filled,
-    Guarded,
-    Minute,
-    OrderAcked,
-    Pause,
-    PositionClosed,
-    Post,
-    Press,
-    ProposalClosed,
-    ProposalOpened,
-    Refused,
-    Slice,
-)
+from engine.messages import Analysis, Attempted, Guarded, Minute, Pause, Press, Slice
+from engine.outcomes import Filled, OrderAcked, PositionClosed, ProposalClosed, ProposalOpened, Refused
+from engine.records import Post
 from engine.replaying import replay, verify
 from engine.store.ledger import LedgerError, SqliteLedger, read_records
 from engine.store.reserve import DiskReserve

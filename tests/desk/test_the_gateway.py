@@ -14,7 +14,9 @@ from engine.brokers.gateway import Gateway
 from engine.brokers.paper import PaperBroker
 from engine.client_ids import client_id, is_client_id
 from engine.domain import Consent, Instrument, Order, Side
-from engine.messages import Acked, Attempted, OrderIntended, Record
+from engine.messages import Acked, Attempted
+from engine.outcomes import OrderIntended
+from engine.records import Record
 
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 BTC = "BTC/USD"

@@ -9,19 +9,15 @@ import pytest
 
 import engine
 from engine.domain import Role, State
-from engine.messages import (
-    Acked,
+from engine.messages import Acked, Guarded, Panic, Pause, Resume
+from engine.outcomes import (
     Filled,
-    Guarded,
     HoldLifted,
     HoldPlaced,
     OrderCancelled,
     OrderIntended,
-    Panic,
-    Pause,
     PositionClosed,
     ProposalClosed,
-    Resume,
 )
 from engine.trader import holds
 from tests.desk.kit import BTC, ETH, Floor, codes, of, only, playbook, started

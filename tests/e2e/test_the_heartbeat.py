@@ -14,7 +14,8 @@ import pytest
 from engine import feed_named
 from engine.clock import ScaledClock
 from engine.domain import MarketKind
-from engine.messages import ReportDue, Timer
+from engine.messages import Timer
+from engine.outcomes import ReportDue
 from tests.e2e.house import HouseThread
 
 SEVEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # 07:00 in Los Angeles

@@ -12,7 +12,8 @@ from engine.core.events import REASONS
 from engine.core.layout import ENTER, EXIT, blank_wishes
 from engine.core.run import run
 from engine.domain import BarQuality, Quote, Role, Side, Signal, instant, micros
-from engine.messages import Acked, Analysis, Minute, OrderIntended, PositionClosed, Press, ProposalOpened
+from engine.messages import Acked, Analysis, Minute, Press
+from engine.outcomes import OrderIntended, PositionClosed, ProposalOpened
 from engine.trader import Trader
 from engine.trader.plan import Plan, plan_of
 from tests.desk.kit import MINUTE, START, SYMBOLS, born, started

@@ -9,19 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.domain import Alarm, Role, State
-from engine.messages import (
-    Attempted,
-    Filled,
-    Guarded,
-    HealthSeen,
-    Panic,
-    Pause,
-    PositionChanged,
-    PositionClosed,
-    Resume,
-    SignalSeen,
-    Timer,
-)
+from engine.messages import Attempted, Guarded, HealthSeen, Panic, Pause, Resume, Timer
+from engine.outcomes import Filled, PositionChanged, PositionClosed, SignalSeen
 from engine.replaying import replay, verify
 from engine.store.ledger import SqliteLedger
 from engine.trader import Trader

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.domain import Role
-from engine.messages import Attempted, Audited, Pause, Post
+from engine.messages import Attempted, Pause
+from engine.outcomes import Audited
+from engine.records import Post
 from engine.replaying import Anchor, verify
 from engine.store.ledger import LedgerError, SqliteLedger, canonical, link, read_records, read_rows, record_of
 

@@ -13,7 +13,8 @@ from bot.outbox_store import OutboxStore
 from bot.posts import announce
 from bot.render import Words
 from bot.reports import Reporter
-from engine.messages import Outcome, Stopped
+from engine.messages import Stopped
+from engine.outcomes import Outcome
 from tests.days.desk import NOW
 from tests.slack.desk import FakeDesk
 

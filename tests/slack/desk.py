@@ -22,8 +22,10 @@ from engine.domain import (
     State,
 )
 from engine.health import Facts, Reading, judge
-from engine.messages import Message, Outcome, Post, Record
+from engine.messages import Message
+from engine.outcomes import Outcome
 from engine.ports import FeedStatus
+from engine.records import Post, Record
 from engine.snapshot import Snapshot
 from tests.days.desk import NOW, proposal, snapshot, trade
 

@@ -13,7 +13,7 @@ from bot.blocks import Rendered
 from bot.front import Ask
 from bot.slack_limits import check_message
 from engine.domain import EquityPoint
-from engine.messages import ReportDue
+from engine.outcomes import ReportDue
 from tests.days.desk import NOW
 from tests.slack.box import Box
 from tests.slack.conftest import Room

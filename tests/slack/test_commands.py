@@ -13,20 +13,8 @@ from bot.commands import COMMANDS
 from bot.render import money
 from bot.slack_limits import check_message
 from engine.domain import Refusal, Role, Side, Signal, State
-from engine.messages import (
-    Attempted,
-    HoldLifted,
-    HoldPlaced,
-    Message,
-    Outcome,
-    Panic,
-    Pause,
-    Refused,
-    Resume,
-    RoleClaimed,
-    RoleGranted,
-    SignalSeen,
-)
+from engine.messages import Attempted, Message, Panic, Pause, Resume, RoleClaimed
+from engine.outcomes import HoldLifted, HoldPlaced, Outcome, Refused, RoleGranted, SignalSeen
 from engine.snapshot import Fate
 from tests.days.desk import NOW, snapshot
 from tests.slack.conftest import Room

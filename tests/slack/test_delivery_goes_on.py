@@ -26,7 +26,8 @@ from bot.sandbox import Sandbox
 from bot.settings import Settings
 from bot.slack_side import SlackSide
 from engine import LedgerError
-from engine.messages import AlarmRaised, ProposalOpened, ReportDue, Stopped
+from engine.messages import Stopped
+from engine.outcomes import AlarmRaised, ProposalOpened, ReportDue
 from tests.days.desk import NOW
 from tests.sandbox.conftest import Drive
 from tests.slack.box import Box

@@ -11,7 +11,8 @@ import pytest
 from bot.home import home_view
 from bot.slack_limits import check_view
 from engine.domain import ProposalStatus, Role, State
-from engine.messages import Panic, Pause, Press, ProposalClosed, Resume
+from engine.messages import Panic, Pause, Press, Resume
+from engine.outcomes import ProposalClosed
 from tests.days.desk import proposal, snapshot
 from tests.slack.conftest import Room
 from tests.slack.desk import hold, position

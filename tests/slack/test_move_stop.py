@@ -11,7 +11,8 @@ import pytest
 
 from bot.slack_limits import check_view
 from engine.domain import Position, Quote, Refusal
-from engine.messages import Attempted, Message, MoveStop, Outcome, PositionChanged, Refused
+from engine.messages import Attempted, Message, MoveStop
+from engine.outcomes import Outcome, PositionChanged, Refused
 from tests.days.desk import NOW
 from tests.slack.conftest import Room
 from tests.slack.desk import position

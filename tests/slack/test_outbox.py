@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from engine.domain import Alarm, ExitReason, ProposalStatus
-from engine.messages import (
+from engine.messages import Stopped
+from engine.outcomes import (
     AlarmCleared,
     AlarmRaised,
     AlarmRepeated,
@@ -22,12 +23,11 @@ from engine.messages import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
-    Post,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
-    Stopped,
 )
+from engine.records import Post
 from tests.days.desk import NOW, proposal, trade
 from tests.sandbox.conftest import Drive
 from tests.slack.box import Box

@@ -9,7 +9,8 @@ import pytest
 
 from bot.outbox_store import OutboxStore
 from bot.outbox_tidying import forget
-from engine.messages import Post, Timer
+from engine.messages import Timer
+from engine.records import Post
 from tests.days.desk import NOW, record
 
 DAY = 86_400.0

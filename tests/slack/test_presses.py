@@ -15,19 +15,8 @@ from bot.commands.state import position_buttons
 from bot.ids import ActionId, pressed, value
 from bot.wire import dump
 from engine.domain import Fill, ProposalStatus, Refusal, State
-from engine.messages import (
-    Attempted,
-    ClosePosition,
-    Filled,
-    HoldLifted,
-    Message,
-    Outcome,
-    Press,
-    ProposalChanged,
-    ProposalClosed,
-    Refused,
-    Resume,
-)
+from engine.messages import Attempted, ClosePosition, Message, Press, Resume
+from engine.outcomes import Filled, HoldLifted, Outcome, ProposalChanged, ProposalClosed, Refused
 from tests.days.desk import NOW, proposal
 from tests.slack.conftest import Room
 from tests.slack.desk import hold, position

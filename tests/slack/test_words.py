@@ -20,7 +20,8 @@ from bot.render import Words, amount, duration, money, percent, plain, price, sh
 from bot.slack_limits import check_message, cut, fit
 from engine import codec
 from engine.domain import Alarm, ExitReason, ProposalStatus, Refusal, Side, Signal, State
-from engine.messages import (
+from engine.messages import Stopped
+from engine.outcomes import (
     AlarmCleared,
     AlarmRaised,
     AlarmRepeated,
@@ -33,15 +34,14 @@ from engine.messages import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
-    Post,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
     Refused,
     ReportDue,
     SignalSeen,
-    Stopped,
 )
+from engine.records import Post
 from tests.days.desk import NOW, proposal, snapshot, trade
 from tests.slack.desk import NASTY, hold, position
 

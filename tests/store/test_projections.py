@@ -14,7 +14,8 @@ import pytest
 
 from engine.clock import monotonic
 from engine.domain import MarketKind, Print
-from engine.messages import Filled, Record
+from engine.outcomes import Filled
+from engine.records import Record
 from engine.store import projections as module
 from engine.store.bars import INTERVALS, floor
 from engine.store.database import Database, embedded

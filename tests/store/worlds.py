@@ -23,35 +23,26 @@ from engine.domain import (
     State,
     TradeRecord,
 )
-from engine.messages import (
+from engine.messages import Attempted, Born, HealthSeen, Message, Minute, Pause, Press, Resume, Timer
+from engine.outcomes import (
     AlarmCleared,
     AlarmRaised,
-    Attempted,
     Audited,
-    Born,
     DayClosed,
     Filled,
-    HealthSeen,
     HoldLifted,
     HoldPlaced,
-    Message,
-    Minute,
     OrderAcked,
     OrderIntended,
     Outcome,
-    Pause,
     PositionClosed,
     PositionOpened,
-    Post,
-    Press,
     ProposalClosed,
     ProposalOpened,
-    Record,
     Refused,
-    Resume,
     SignalSeen,
-    Timer,
 )
+from engine.records import Post, Record
 
 START = datetime(2026, 1, 31, 23, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -1,0 +1,230 @@
+"""What was decided: every outcome of a message, frozen and JSON-able through `engine.codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from engine.domain import (
+    Alarm,
+    Decision,
+    Fill,
+    Hold,
+    Order,
+    Position,
+    Proposal,
+    Refusal,
+    Role,
+    Signal,
+    Symbol,
+    Tier,
+    TradeRecord,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskStarted:
+    at: datetime
+    state: str
+    first: bool  # the ledger's first start
+    positions: int
+    pending: int
+    equity: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeskStopped:
+    at: datetime
+    positions: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalOpened:
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalChanged:
+    """Refreshed or re-quoted in place (a new revision). `why`: refreshed, drift, halved."""
+
+    proposal: Proposal
+    why: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalClosed:
+    """Approved, rejected, expired, withdrawn or refused: `proposal.status` says which, with who, when and why."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSeen:
+    """A signal and what became of it at once: proposed, refused, observed, exit, refreshed, withdrew."""
+
+    signal: Signal
+    fate: str
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIntended:
+    """Written before the gateway sends it."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAcked:
+    client_id: str
+    symbol: Symbol
+    ok: bool
+    reason: str
+    validated: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    client_id: str
+    symbol: Symbol
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class PositionOpened:
+    position: Position
+    proposal: str | None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChanged:
+    """`why`: added, reduced, trailing (the stop moved), tightened or widened (by a person), due (HALTED holds it)."""
+
+    position: Position
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionClosed:
+    trade: TradeRecord
+    proposal: str | None
+    day_pnl: float
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLifted:
+    hold: Hold
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The gate chain of one symbol at one minute."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRaised:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRepeated:
+    """Escalated or counted: the alert message is edited, not posted again (unless `escalated`)."""
+
+    alarm: Alarm
+    escalated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCleared:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDue:
+    """A report slot fell due (`morning`, `evening`, `week` + local date), exactly once; `late` when it was missed."""
+
+    report: str
+    slot: str
+    covers_from: datetime
+    covers_to: datetime
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGranted:
+    user: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TierSet:
+    strategy: str | None
+    tier: Tier
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayClosed:
+    """The desk's local midnight passed: what daily loss is measured from now on."""
+
+    date: str
+    equity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    by: str
+    what: str
+    allowed: bool
+    detail: str
+
+
+Outcome: TypeAlias = (
+    DeskStarted
+    | DeskStopped
+    | ProposalOpened
+    | ProposalChanged
+    | ProposalClosed
+    | SignalSeen
+    | Refused
+    | OrderIntended
+    | OrderAcked
+    | OrderCancelled
+    | Filled
+    | PositionOpened
+    | PositionChanged
+    | PositionClosed
+    | HoldPlaced
+    | HoldLifted
+    | Decided
+    | AlarmRaised
+    | AlarmRepeated
+    | AlarmCleared
+    | ReportDue
+    | RoleGranted
+    | TierSet
+    | DayClosed
+    | Audited
+)
