@@ -73,17 +73,18 @@ def one_coin(board: Board) -> None:
         lambda: peers.single_pass(*prices),
         lambda: simulate(playbook, [coin], MINUTE),
     ]
-    vectorbt = peers.with_vectorbt(columns)
-    if vectorbt is not None:
-        works.append(vectorbt)
+    fed = [peers.with_vectorbt(columns, as_series=as_series) for as_series in (False, True)]
+    works += [work for work in fed if work is not None]
     (whole, result), (loop, _), (bare, answer), (packed, _), *others = peers.timed(21, *works)
     ours = len(result.trades), float(result.trades["pnl"].sum())
     _same("single pass", answer, ours)
     board.add(f"trades, 1 coin x {BARS:,} bars", ours[0], "trades", answer[0])
     board.add("loop, set-up and checks included, vs one bare compiled pass", loop * 1e3, "ms", bare * 1e3, loop / bare)
     theirs = [(seconds, *peers.outcome(records)) for seconds, records in others]
+    plain, documented = theirs or (None, None)
     for name, found in (
-        ("vectorbt", theirs[0] if theirs else None),
+        ("vectorbt fed plain arrays", plain),
+        ("vectorbt fed pandas Series", documented),
         ("backtesting.py", peers.with_backtesting(columns)),
     ):
         what = f"indicators, signals, loop vs {name}"
@@ -204,7 +205,8 @@ NOTE = (
     "CPU seconds of the process (starts: by the clock), medians over rounds, all works in turn, each the best of three "
     "in a row; seeded random walk, peer rules, equal trades and P&L checked. Fed: the desk float64 bars in one array; "
     "vectorbt plain float64 arrays into Portfolio.from_signals (closes, crosses of compiled averages, opens, highs, "
-    "lows), its quickest way; backtesting.py a DataFrame and the same compiled crosses, once"
+    "lows), its quickest way, and the same columns as pandas Series over a DatetimeIndex, as its documentation shows; "
+    "backtesting.py a DataFrame and the same compiled crosses, once"
 )
 
 

@@ -99,17 +99,26 @@ def timed(rounds: int, *works: Callable[[], Any]) -> list[tuple[float, Any]]:
     return [(statistics.median(mine), answer) for mine, answer in zip(took, answers, strict=True)]
 
 
-def with_vectorbt(bars: Columns) -> Callable[[], Any] | None:
-    """`Portfolio.from_signals` on plain arrays, its fastest way: orders at the next open, stops within the bar."""
+def with_vectorbt(bars: Columns, *, as_series: bool) -> Callable[[], Any] | None:
+    """`Portfolio.from_signals`: orders at the next open, stops within the bar.
+
+    On plain arrays, its fastest way, or on pandas Series over a DatetimeIndex, as its documentation shows.
+    """
     try:
+        import pandas as pd
         import vectorbt as vbt
     except ImportError:
         return None
-    o, h, l, c = (bars[name] for name in ("open", "high", "low", "close"))  # noqa: E741
+    index = pd.to_datetime(bars["time"], unit="us")
+
+    def fed(column: np.ndarray) -> Any:
+        return pd.Series(column, index=index) if as_series else column
+
+    o, h, l, c = (fed(bars[name]) for name in ("open", "high", "low", "close"))  # noqa: E741
 
     def whole() -> Any:
         bullish, bearish = crosses(bars["close"])
-        entries, exits = _later(bullish), _later(bearish)
+        entries, exits = fed(_later(bullish)), fed(_later(bearish))
         return vbt.Portfolio.from_signals(
             c, entries, exits, price=o, open=o, high=h, low=l, size=AMOUNT / o, fees=FEE,
             init_cash=np.inf, sl_stop=STOP, tp_stop=TARGET, stop_entry_price="fillprice",
