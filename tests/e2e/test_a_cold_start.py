@@ -56,13 +56,17 @@ def test_the_address_is_there_before_the_compiling_ends_and_an_interrupt_does_no
     line = [sys.executable, "-m", "bot", "run", "--feed", "simulated", "--port", "0", "--data-dir", str(tmp_path / "d")]
     env = environment(tmp_path, **cold)
     with subprocess.Popen(line, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as desk:
-        assert desk.stdout is not None
-        assert desk.stdout.readline().startswith("http://127.0.0.1:")
-        assert any(COMPILING in desk.stdout.readline() for _ in range(2)), "it is said while the feed is asked"
-        time.sleep(1)  # within the first of its steps
-        desk.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        _, errors = desk.communicate(timeout=60)
+        try:
+            assert desk.stdout is not None
+            assert desk.stdout.readline().startswith("http://127.0.0.1:")
+            said = [desk.stdout.readline() for _ in range(2)]
+            assert any(COMPILING in text for text in said), f"it is said while the feed is asked, not {said}"
+            time.sleep(1)  # within the first of its steps
+            desk.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            _, errors = desk.communicate(timeout=60)
+        finally:
+            desk.kill()
         assert desk.returncode == 130, errors
         assert "Traceback" not in errors
         assert time.monotonic() - began < 3

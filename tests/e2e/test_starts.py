@@ -26,20 +26,23 @@ def test_a_fall_back_within_ten_seconds_names_the_folder_and_leaves_the_live_one
     line = [sys.executable, "-m", "bot", "run", "--port", "0"]
     env = environment(tmp_path, **CLOSED)
     with subprocess.Popen(line, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as desk:
-        assert desk.stdout is not None
-        seen: dict[str, float] = {}
-        for text in desk.stdout:
-            seen[text.strip()] = time.monotonic()
-            if text.startswith("http://"):
-                break
-        fell = next(text for text in seen if "falling back" in text)
-        assert fell.endswith(f"falling back to the simulated market, in {tmp_path}/nightdesk/ema-simulated")
-        asked = next(at for text, at in seen.items() if "asking for" in text)
-        assert seen[fell] - asked < 11
-        live = tmp_path / "nightdesk" / "ema-live"
-        assert [(path.name, path.stat().st_size) for path in live.iterdir()] == [("lock", 0)], "nobody has it"
-        desk.send_signal(signal.SIGINT)
-        desk.communicate(timeout=60)
+        try:
+            assert desk.stdout is not None
+            seen: dict[str, float] = {}
+            for text in desk.stdout:
+                seen[text.strip()] = time.monotonic()
+                if text.startswith("http://"):
+                    break
+            fell = next(text for text in seen if "falling back" in text)
+            assert fell.endswith(f"falling back to the simulated market, in {tmp_path}/nightdesk/ema-simulated")
+            asked = next(at for text, at in seen.items() if "asking for" in text)
+            assert seen[fell] - asked < 11
+            live = tmp_path / "nightdesk" / "ema-live"
+            assert [(path.name, path.stat().st_size) for path in live.iterdir()] == [("lock", 0)], "nobody has it"
+            desk.send_signal(signal.SIGINT)
+            desk.communicate(timeout=60)
+        finally:
+            desk.kill()
 
 
 def test_a_clean_restart_reads_nothing_from_before_its_checkpoint(
