@@ -56,9 +56,14 @@ def fresh_carries(keys: tuple[FeatureKey, ...]) -> dict[FeatureKey, Column]:
     return {key: find_feature(key[0]).fresh() for key in keys}
 
 
-def advance(bars: Columns, carries: Mapping[FeatureKey, Column]) -> dict[FeatureKey, Column]:
-    """The features of `bars`, which follow the bars that `carries` has seen; `carries` moves on."""
-    block = np.empty((len(carries), len(bars)))  # one, which the system hands out in large pages
+def advance(
+    bars: Columns, carries: Mapping[FeatureKey, Column], into: Column | None = None
+) -> dict[FeatureKey, Column]:
+    """The features of `bars`, which follow the bars that `carries` has seen; `carries` moves on.
+
+    `into` is memory for them, a row per feature and a place per bar (None: new memory).
+    """
+    block = np.empty((len(carries), len(bars))) if into is None else into
     columns = dict(zip(carries, block, strict=True))
     for name in dict.fromkeys(name for name, _ in carries):
         feature = find_feature(name)

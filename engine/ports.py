@@ -35,6 +35,8 @@ class BarColumns:
     low: np.ndarray
     close: np.ndarray
     volume: np.ndarray
+    vwap: np.ndarray | None = None  # volume-weighted average price; NaN where the source gave none
+    trades: np.ndarray | None = None  # number of trades, float64; NaN where the source gave none
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,68 @@ class Feed(Protocol):
     async def close(self) -> None:
         """Let go of connections that outlive `run`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Since when, and until when, a source carries a symbol; None: not known, or still listed. `note` says why."""
+
+    symbol: Symbol
+    source_name: str
+    first: datetime | None = None
+    last: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of history that is fetched at once and can be done again on its own: `key` names it for good."""
+
+    key: str
+    symbols: tuple[Symbol, ...]
+    since: datetime  # opens of its bars: from here,
+    until: datetime  # to here, exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Rows of a source that were not taken, with a reason code and a sentence with the first of them."""
+
+    symbol: Symbol
+    code: str
+    count: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One-minute bars (or the source's own interval) of a piece, checked row by row; what was not taken is named."""
+
+    bars: tuple[BarColumns, ...]
+    rejected: tuple[Rejected, ...] = ()
+    duplicates: int = 0
+    note: str = ""  # one sentence about the piece as a whole ("" when there is nothing to say)
+
+
+class History(Protocol):
+    """Bars of the past from one source: a vendor, a venue, or files."""
+
+    name: str
+    at_once: int  # how many pieces may be fetched at the same time
+
+    async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Listing]:
+        """What the source carries of `symbols`; absent: not carried. Raises `MarketError` when it cannot be asked."""
+        ...
+
+    def pieces(self, symbols: Sequence[Symbol], since: datetime, until: datetime) -> Sequence[Piece]:
+        """The work, in the order in which it is best done. The same arguments give the same keys."""
+        ...
+
+    async def fetch(self, piece: Piece) -> Fetched:
+        """One piece. Raises `MarketError` with a sentence when it cannot be had; waits for the source's rate limit."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Broker(Protocol):
