@@ -13,8 +13,8 @@ from engine.domain import Instrument, Print, Quote, Symbol, require_utc
 from engine.market.intake import Intake
 from engine.market.kraken_book import OrderBook
 from engine.market.kraken_subscriptions import Channel, Request, Subscriptions
-from engine.market.names import canonical
 from engine.market.quality import Reason
+from engine.market.symbols import kraken_symbol
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class KrakenFrames:
     def _trade(self, entry: Mapping[str, Any]) -> Print:
         trade_id = entry.get("trade_id")
         return Print(
-            symbol=canonical(entry["symbol"]),
+            symbol=kraken_symbol(entry["symbol"]),
             at=as_time(entry["timestamp"]),
             price=_number(entry["price"]),
             quantity=_number(entry["qty"]),
@@ -129,13 +129,13 @@ class KrakenFrames:
         """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
         stamp = None if snapshot else entry.get("timestamp")
         at = as_time(stamp) if stamp is not None else self.intake.clock.now()
-        return Quote(canonical(entry["symbol"]), at, _number(bid), _number(ask))
+        return Quote(kraken_symbol(entry["symbol"]), at, _number(bid), _number(ask))
 
     def _instruments(self, frame: Mapping[str, Any]) -> Believable:
         return self._entries(frame["data"]["pairs"], self._instrument)
 
     def _instrument(self, pair: Mapping[str, Any]) -> None:
-        symbol = canonical(pair["symbol"])
+        symbol = kraken_symbol(pair["symbol"])
         if symbol not in self.intake.known:
             return
         if pair.get("status", "online") != "online":
@@ -159,7 +159,7 @@ class KrakenFrames:
         return self._entries(frame["data"] if self._depth else (), lambda entry: self._levels(entry, snapshot))
 
     def _levels(self, entry: Mapping[str, Any], snapshot: bool) -> Quote | None:
-        symbol = canonical(entry["symbol"])
+        symbol = kraken_symbol(entry["symbol"])
         book = OrderBook(self._depth or 0) if snapshot else self.books.get(symbol)
         if book is None:  # dropped after a mismatch: nothing counts before the next snapshot
             return None

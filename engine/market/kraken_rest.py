@@ -18,6 +18,7 @@ from engine.market.bars import MINUTE_US
 from engine.market.columns import columns_of, possible
 from engine.market.errors import FeedUnreachable, MarketError
 from engine.market.names import canonical
+from engine.market.symbols import kraken_symbol, names_for
 from engine.ports import BarColumns
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,11 @@ class VenueRefused(MarketError):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One pair: its REST name, whether it trades (`online`) or what keeps it from that, and what the venue demands."""
+    """One pair: its names in REST and in WebSocket v2, whether it trades (`online`) or what keeps it from that, and
+    what the venue demands."""
 
     rest_name: str
+    name: str
     state: str
     instrument: Instrument
 
@@ -72,11 +75,15 @@ class KrakenRest:
         for key, row in result.items():
             if not isinstance(row, Mapping) or not row.get("wsname") or key.endswith(".d"):  # .d: a dark pool
                 continue
-            symbol = canonical(str(row["wsname"]))
+            name = canonical(str(row["wsname"]))
+            symbol = kraken_symbol(name)
             try:
-                found[symbol] = Pair(str(row.get("altname", key)), str(row.get("status")), _instrument(symbol, row))
+                terms = _instrument(symbol, row)
             except (TypeError, ValueError) as error:
                 log.warning("Kraken's terms for %s cannot be read (%s); it is left out", symbol, error)
+                continue
+            pair = Pair(str(row.get("altname", key)), name, str(row.get("status")), terms)
+            found[symbol] = _preferred(found.get(symbol), pair)
         return found
 
     async def minutes(self, symbol: Symbol, rest_name: str) -> BarColumns:
@@ -123,6 +130,17 @@ class KrakenRest:
                 f"Kraken answered {call} at {self._url} with {str(body)[:80]!r}, not with its envelope"
             )
         return body
+
+
+def _preferred(one: Pair | None, other: Pair) -> Pair:
+    """Of two pairs of one coin, while a venue changes its name: the one that trades, else the newer name's."""
+    if one is None:
+        return other
+    newest = names_for("kraken", other.instrument.symbol)
+    order = [name for name in newest if name in (one.name, other.name)]
+    return min(
+        one, other, key=lambda pair: (pair.state != "online", order.index(pair.name) if pair.name in order else 9)
+    )
 
 
 def _instrument(symbol: Symbol, row: Mapping[str, Any]) -> Instrument:

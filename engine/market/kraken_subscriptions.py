@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 ALL = ""  # stands for the symbols of a channel that has none of its own
 BATCH = 50  # symbols in one request
 ACK_WITHIN = timedelta(seconds=10)
-RATE_PAUSE = timedelta(seconds=5)
+RATE_PAUSE = timedelta(seconds=5)  # after the first "Exceeded msg rate"; each further one doubles it
+RATE_PAUSE_MOST = timedelta(seconds=60)
+RATE_SPACING = timedelta(seconds=1)  # between requests once the venue has complained
 
 Request = dict[str, Any]
 Key = tuple[str, Symbol]
@@ -35,14 +37,22 @@ class Channel:
 class Subscriptions:
     """Requests to send, acknowledgements to come, refusals by symbol. A new connection starts a new one."""
 
-    def __init__(self, channels: Sequence[Channel], symbols: Sequence[Symbol]) -> None:
+    def __init__(
+        self, channels: Sequence[Channel], symbols: Sequence[Symbol], names: Mapping[Symbol, str] | None = None
+    ) -> None:
+        """`names`: what the venue calls a symbol where that is not the desk's own name."""
         self.channels = {channel.name: channel for channel in channels}
         self.waiting: dict[Key, datetime] = {}
         self.acked: set[Key] = set()
         self.refused: dict[Symbol, str] = {}
         self._symbols = tuple(symbols)
+        self._names = dict(names or {})
+        self._meant_by = {name: symbol for symbol, name in self._names.items()}
         self._requests: dict[int, tuple[str, tuple[Symbol, ...]]] = {}
         self._request_id = 0
+        self._again: dict[Key, None] = {}
+        self._complaints = 0
+        self._unsure = False  # the venue dropped requests and did not say which
         self._pause_until: datetime | None = None
 
     def open(self, now: datetime) -> list[Request]:
@@ -62,22 +72,36 @@ class Subscriptions:
         return [self._request("unsubscribe", channel, (symbol,)), *self.ask(channel, (symbol,), now)]
 
     def overdue(self, now: datetime) -> list[Request]:
-        """Ask again for what was not answered in time, once a pause that the venue wished is over."""
+        """Ask again for what was not answered in time, once a pause that the venue wished is over.
+
+        A venue that has complained of too many messages is sent one request at a time from then on.
+        """
         if self._pause_until and now < self._pause_until:
             return []
-        paused, self._pause_until = self._pause_until, None
-        late = [key for key, asked in self.waiting.items() if paused or now - asked > ACK_WITHIN]
-        by_channel: dict[str, list[Symbol]] = {}
-        for channel, symbol in late:
-            by_channel.setdefault(channel, []).append(symbol)
-        return [request for channel, symbols in by_channel.items() for request in self.ask(channel, symbols, now)]
+        late = [key for key, asked in self.waiting.items() if self._unsure or now - asked > ACK_WITHIN]
+        self._again = {key: None for key in (*self._again, *late) if key in self.waiting}
+        self._unsure, self._pause_until = False, None
+        requests: list[Request] = []
+        while self._again and not (requests and self._complaints):
+            requests += self._ask_again(now)
+        if self._again:
+            self._pause_until = now + RATE_SPACING
+        return requests
+
+    def _ask_again(self, now: datetime) -> list[Request]:
+        """One request of what is to be asked again."""
+        channel = next(iter(self._again))[0]
+        keys = [key for key in self._again if key[0] == channel][:BATCH]
+        for key in keys:
+            del self._again[key]
+        return self.ask(channel, [symbol for _, symbol in keys], now)
 
     def answer(self, frame: Mapping[str, Any], now: datetime) -> tuple[Key, ...]:
         """Take one acknowledgement of a subscribe; returns the (channel, symbol) pairs that it made live."""
         error = frame.get("error") or frame.get("Error")
         if error is None and frame.get("success") is True:
             result = frame["result"]
-            return self._live([(str(result["channel"]), str(result.get("symbol", ALL)))])
+            return self._live([(str(result["channel"]), self._symbol(str(result.get("symbol", ALL))))])
         return self._refuse(frame, str(error or "refused without a reason"), now)
 
     def _request(self, method: str, channel: str, symbols: Sequence[Symbol]) -> Request:
@@ -85,10 +109,13 @@ class Subscriptions:
         self._requests[self._request_id] = (channel, tuple(symbols))
         params = {"channel": channel, **self.channels[channel].params}
         if self.channels[channel].by_symbol:
-            params["symbol"] = list(symbols)
+            params["symbol"] = [self._names.get(symbol, symbol) for symbol in symbols]
         if method == "unsubscribe":
             params.pop("snapshot", None)
         return {"method": method, "params": params, "req_id": self._request_id}
+
+    def _symbol(self, name: str) -> Symbol:
+        return self._meant_by.get(name, name)
 
     def _live(self, keys: Iterable[Key]) -> tuple[Key, ...]:
         live = tuple((channel, symbol) for channel, symbol in keys if (channel, symbol) in self.waiting)
@@ -99,8 +126,7 @@ class Subscriptions:
 
     def _refuse(self, frame: Mapping[str, Any], error: str, now: datetime) -> tuple[Key, ...]:
         if re.search(r"\brate\b", error, re.IGNORECASE):
-            log.warning("Kraken says %r: asking again for %d subscriptions later", error, len(self.waiting))
-            self._pause_until = now + RATE_PAUSE
+            self._complain(error, now)
             return ()
         keys = self._meant(frame)
         if "already subscribed" in error.lower():
@@ -114,6 +140,14 @@ class Subscriptions:
             log.warning("Kraken answered %r to no request that is still open", error)
         return ()
 
+    def _complain(self, error: str, now: datetime) -> None:
+        """The venue was sent too much. Complaints about the requests of one moment count once."""
+        self._complaints += not self._unsure
+        self._unsure = True
+        pause = min(RATE_PAUSE * 2 ** (self._complaints - 1), RATE_PAUSE_MOST)
+        self._pause_until = now + pause
+        log.warning("Kraken says %r: asking again for %d subscriptions in %s", error, len(self.waiting), pause)
+
     def _meant(self, frame: Mapping[str, Any]) -> list[Key]:
         """Which open requests an error is about. It may name a request, a symbol, both or neither.
 
@@ -121,5 +155,5 @@ class Subscriptions:
         """
         request, symbol = frame.get("req_id"), frame.get("symbol")
         channel, symbols = self._requests.get(request, (None, ())) if isinstance(request, int) else (None, ())
-        wanted = (symbol,) if isinstance(symbol, str) else symbols
+        wanted = (self._symbol(symbol),) if isinstance(symbol, str) else symbols
         return [key for key in self.waiting if key[1] in wanted and channel in (None, key[0])]

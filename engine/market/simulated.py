@@ -15,9 +15,10 @@ from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant,
 from engine.market.bars import MINUTE_US
 from engine.market.columns import columns_of
 from engine.market.intake import Intake, forget
-from engine.market.names import canonical, renamed
+from engine.market.names import canonical
 from engine.market.quality import Quarantine, Quarantined
 from engine.market.simulation import HOUR_US, SimulatedPrices
+from engine.market.symbols import current
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
 HISTORY = 300
@@ -63,7 +64,7 @@ class SimulatedFeed:
 
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Instrument]:
         """Any BASE/QUOTE can be traded here."""
-        names = [renamed(canonical(symbol)) for symbol in symbols]
+        names = [current(canonical(symbol)) for symbol in symbols]
         self._refused = {name: "not of the form BASE/QUOTE" for name in names if name.count("/") != 1}
         self._symbols = tuple(dict.fromkeys(name for name in names if name not in self._refused))
         self._prices = SimulatedPrices(self._prices.seed, 8 if len(self._symbols) <= FEW else 4)
@@ -80,21 +81,33 @@ class SimulatedFeed:
             await asyncio.sleep(0)
         return answers
 
-    def _history(self, symbol: Symbol, minutes: int) -> BarColumns:
-        first = self._start - minutes * MINUTE_US
-        hours = [self._prices.hour(symbol, hour) for hour in range(first // HOUR_US - 1, self._start // HOUR_US + 1)]
+    async def bars(self, symbol: Symbol, since: datetime, until: datetime) -> BarColumns:
+        """What this market traded in the minutes that opened in [`since`, `until`), heard or not."""
+        now = micros(self.clock.now()) // MINUTE_US * MINUTE_US
+        end = min(micros(until), now)
+        return self._history(symbol, max(0, (end - micros(since)) // MINUTE_US), end)
+
+    def doubt(self, symbol: Symbol, doubtful: bool) -> None:
+        """Grade the minutes of `symbol` doubtful from now on, or no longer."""
+        if self._intake is not None:
+            self._intake.doubt(symbol, doubtful)
+
+    def _history(self, symbol: Symbol, minutes: int, end: int | None = None) -> BarColumns:
+        end = self._start if end is None else end
+        first = end - minutes * MINUTE_US
+        hours = [self._prices.hour(symbol, hour) for hour in range(first // HOUR_US - 1, end // HOUR_US + 1)]
         time = np.concatenate([hour.time for hour in hours])
         price = np.concatenate([hour.price for hour in hours])
         quantity = np.concatenate([hour.quantity for hour in hours])
         rows = np.empty((minutes, 5))
-        edges = np.searchsorted(time, np.arange(first, self._start + 1, MINUTE_US))
+        edges = np.searchsorted(time, np.arange(first, end + 1, MINUTE_US))
         last = float(price[max(0, edges[0] - 1)])
         for minute, (left, right) in enumerate(pairwise(edges)):
             part = price[left:right] if right > left else np.array([last])
             last = float(part[-1])
             volume = float(quantity[left:right].sum())
             rows[minute] = part[0], part.max(), part.min(), last, volume
-        return columns_of(symbol, np.arange(first, self._start, MINUTE_US), rows)
+        return columns_of(symbol, np.arange(first, end, MINUTE_US), rows)
 
     async def run(self, sink: MarketSink) -> None:
         """Deliver until cancelled, from the start of the running minute on, so that it is whole."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.market.names import canonical, renamed, split_joined
+from engine.market.names import canonical, split_joined
 
 
 @pytest.mark.parametrize("name", ["XBT/USD", "xbt/usd", "BTC-USD", " btc/usd "])
@@ -15,15 +15,22 @@ def test_old_codes_count_on_both_sides():
     assert canonical("XDG/EUR") == "DOGE/EUR"
 
 
-def test_a_renamed_coin_is_found_under_its_new_name_and_others_stay():
-    assert renamed("MATIC/USD") == "POL/USD"
-    assert renamed("RNDR/EUR") == "RENDER/EUR"
-    assert renamed("BTC/USD") == "BTC/USD"
-
-
 @pytest.mark.parametrize(
     ("name", "symbol"),
-    [("ADAUSDT", "ADA/USDT"), ("BTCUSD", "BTC/USD"), ("BTC-PERP", "BTC/PERP"), ("ETHBTC", "ETH/BTC"), ("USD", "USD")],
+    [
+        ("ADAUSDT", "ADA/USDT"),
+        ("BTCUSD", "BTC/USD"),
+        ("BTC-PERP", "BTC/PERP"),
+        ("ETHBTC", "ETH/BTC"),
+        ("USD", "USD"),
+        ("X:BTC-USD", "BTC/USD"),
+        ("X:BATUSD", "BAT/USD"),
+        ("BNBUSD", "BNB/USD"),
+        ("BNBBUSD", "BNB/BUSD"),
+        ("QQTUSD", "QQT/USD"),
+        ("ADATUSD", "ADA/TUSD"),
+        ("USDTUSD", "USDT/USD"),
+    ],
 )
 def test_a_files_joined_name_is_taken_apart(name, symbol):
     assert split_joined(name) == symbol
