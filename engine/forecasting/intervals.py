@@ -1,7 +1,7 @@
 """How sure a figure is when rows are not independent: day blocks resampled with replacement, seeded.
 
-A figure is a mean over rows. Its interval is the wider, on each side, of the block bootstrap's percentiles (Künsch 1989;
-blocks of whole days and all coins) and of the clustered standard error with Student's t of blocks − 1 degrees of
+A figure is a mean over rows. Its interval is the wider, on each side, of the block bootstrap's percentiles (Künsch
+1989; blocks of whole days and all coins) and of the clustered standard error with Student's t of blocks − 1 degrees of
 freedom, because percentiles are too narrow where blocks are few. Wilson and Clopper-Pearson are given at the effective
 number of cases.
 """
@@ -33,7 +33,7 @@ class Estimate:
 
 def estimate(values: Column | Flags, block: Classes, seed: int = 0) -> Estimate:
     """The mean of `values`, whose rows belong to `block`. Raises `JudgementError` below ten blocks."""
-    total = np.bincount(block, values)
+    total = np.bincount(block, values).astype(np.float64)
     count = np.bincount(block).astype(np.float64)
     total, count = total[count > 0], count[count > 0]
     if len(count) < FEWEST_BLOCKS:

@@ -8,6 +8,7 @@ span, on both sides, because features look back.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,7 @@ class Fold:
     left_out: int
 
 
-def chronological(
-    time: Times, until: Times, shares: tuple[float, float, float] = SHARES, embargo: int = 0
-) -> Thirds:
+def chronological(time: Times, until: Times, shares: tuple[float, float, float] = SHARES, embargo: int = 0) -> Thirds:
     """Oldest to train, then validation, then test, by shares of the instants; `embargo` in microseconds.
 
     Raises `JudgementError` when a part would be empty.
@@ -58,7 +57,7 @@ def chronological(
 def walk_forward(
     time: Times, until: Times, folds: int = 5, first: float = 0.5, window: int | None = None, embargo: int = 0
 ) -> tuple[Fold, ...]:
-    """`folds` test spans of equal numbers of instants after the oldest `first` share; each is trained on what was before.
+    """`folds` test spans of equally many instants after the oldest `first` share; each is trained on what was before.
 
     The training span grows from the beginning, or rolls: `window` microseconds before the test span. Raises
     `JudgementError` when a part would be empty.
@@ -66,7 +65,7 @@ def walk_forward(
     number, instants = numbered(time)
     edges = np.round(np.linspace(first * instants, instants, folds + 1)).astype(np.int64)
     made = []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges.tolist()):
         test = (number >= begin) & (number < end)
         _need_rows({"test": test}, instants)
         earlier = number < begin
