@@ -16,8 +16,16 @@ FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "bot").rglob("*.py")]
 FLOORS = (
     ("engine.__init__",),
     ("engine.runtime", "engine.origins"),
-    ("engine.supply",),
-    ("engine.storage", "engine.delivery", "engine.warming", "engine.loop", "engine.replaying", "engine.backtest"),
+    ("engine.supply", "engine.healing"),
+    (
+        "engine.storage",
+        "engine.delivery",
+        "engine.warming",
+        "engine.loop",
+        "engine.replaying",
+        "engine.backtest",
+        "engine.backfill",
+    ),
     ("engine.restoring", "engine.writing"),
     ("engine.checkpoint", "engine.disk_watch", "engine.faults", "engine.inbox", "engine.watch", "engine.vitals"),
     ("engine.trader", "engine.analyst", "engine.health"),
@@ -30,6 +38,7 @@ FLOORS = (
     (
         "engine.snapshot",
         "engine.codec",
+        "engine.gaps",
         "engine.ports",
         "engine.slots",
         "engine.client_ids",

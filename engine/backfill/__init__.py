@@ -1,0 +1,1 @@
+"""History into the store: fetched in pieces, checked, kept, looked through, reported."""

@@ -1,0 +1,40 @@
+"""Stretches without bars, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from engine.backfill.outages import Presence, stretches
+from engine.domain import Symbol
+
+OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED = "venue outage", "no trades", "not listed", "not fetched"
+CAUSES = (OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch in which a symbol has no bar: opens from `start` to before `end`, and how many bars are missing."""
+
+    symbol: Symbol
+    start: datetime
+    end: datetime
+    cause: str
+    bars: int
+
+
+def gaps_of(coin: Presence, out: np.ndarray, since: datetime, interval: timedelta) -> Iterator[Gap]:
+    """Every gap of one symbol, in order. `out`: the bars in which the source was out (`outages`)."""
+    missing = ~coin.present
+    reasons = (
+        (NOT_FETCHED, missing & ~coin.fetched),
+        (NOT_LISTED, missing & coin.fetched & ~coin.listed),
+        (OUTAGE, missing & coin.fetched & coin.listed & out),
+        (QUIET, missing & coin.fetched & coin.listed & ~out),
+    )
+    found = ((first, last, cause) for cause, marked in reasons for first, last in stretches(marked))
+    for first, last, cause in sorted(found):
+        yield Gap(coin.symbol, since + first * interval, since + last * interval, cause, last - first)

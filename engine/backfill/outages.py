@@ -1,0 +1,73 @@
+"""Telling a venue that was down from coins that nobody traded: a hole is an outage when most coins share it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.domain import Symbol
+
+BRISK = 0.01  # a coin whose bar is empty by itself less often than this can tell an outage
+STRAGGLERS = 0.25  # this share of the brisk coins may have a bar while the rest are out
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Where one symbol has bars on the common grid of time.
+
+    `present`, `listed` and `fetched` are bool arrays over the grid; `one_price` is the share of its bars in which the
+    price never moved.
+    """
+
+    symbol: Symbol
+    present: np.ndarray
+    listed: np.ndarray
+    fetched: np.ndarray
+    one_price: float
+
+    def empty_chance(self) -> float:
+        """How likely a bar is empty though the venue is up.
+
+        At most the share of bars that are missing. And with trades coming at random (Poisson, mean m ≥ 1 a bar) an
+        empty bar (e^-m) is rarer than one with a single trade (m e^-m), and so than one with a single price. A chance
+        below what so many bars could show is taken as a third of that.
+        """
+        asked = self.listed & self.fetched
+        count = int(asked.sum())
+        if not count:
+            return 1.0
+        missing = 1 - int((self.present & asked).sum()) / count
+        return max(min(missing, self.one_price), 1 / (3 * count))
+
+
+def outages(coins: Sequence[Presence], slots: int) -> np.ndarray:
+    """The bars of the grid in which the source was out, as a bool array of length `slots`.
+
+    A stretch counts when at most a quarter of the coins that trade in practically every bar have one, and when chance
+    alone would make such a stretch less than once in the whole history. Coins too thin to tell are not asked: with
+    none but those, nothing is called an outage.
+    """
+    asked, there = np.zeros(slots, np.int32), np.zeros(slots, np.int32)
+    surprise = np.zeros(slots)
+    for coin in coins:
+        chance = coin.empty_chance()
+        if chance >= BRISK:
+            continue
+        known = coin.listed & coin.fetched
+        asked += known
+        there += known & coin.present
+        surprise += (known & ~coin.present) * -math.log(chance)
+    out = (asked > 0) & (there <= STRAGGLERS * asked) & (there < asked)
+    for first, last in stretches(out):
+        if surprise[first:last].sum() < math.log(slots):
+            out[first:last] = False
+    return out
+
+
+def stretches(marked: np.ndarray) -> list[tuple[int, int]]:
+    """Runs of True as (first, one past the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
