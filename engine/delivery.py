@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from typing import Protocol
 
 from engine.clock import Clock
 from engine.domain import Print, Quote, Side, Symbol
 from engine.inbox import Inbox
-from engine.messages import FeedChanged, Minute
+from engine.messages import FeedChanged, Minute, Suspected
 from engine.ports import PRICE_SILENCE, Feed
 from engine.snapshot import Snapshot
 
@@ -23,12 +21,9 @@ LOOK_EVERY = 5.0  # real seconds
 class DeskSink:
     """Implements `MarketSink` over the inbox. Without prints (a replay of bars) quotes only show prices."""
 
-    def __init__(self, inbox: Inbox, has_prints: bool, on_gap: Callable[[FeedChanged, datetime], None]) -> None:
-        """`on_gap` hears of every change back to up, with the instant at which the feed had gone down."""
+    def __init__(self, inbox: Inbox, has_prints: bool) -> None:
         self._inbox = inbox
         self._has_prints = has_prints
-        self._on_gap = on_gap
-        self._down_since: datetime | None = None
 
     def on_print(self, item: Print) -> None:
         self._inbox.on_print(item)
@@ -44,11 +39,10 @@ class DeskSink:
 
     def on_feed(self, change: FeedChanged) -> None:
         self._inbox.submit(change)
-        if not change.up:
-            self._down_since = self._down_since or change.at
-        elif self._down_since is not None:
-            self._on_gap(change, self._down_since)
-            self._down_since = None
+
+    def on_suspect(self, message: Suspected) -> None:
+        """The bars of closed minutes may be wrong: on record at once, so that no crash forgets it."""
+        self._inbox.submit(message)
 
     def on_polled(self, item: Quote, side: Side) -> None:
         """An executable price asked for by REST: it may settle a held position like a print of unknown size."""

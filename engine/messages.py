@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from engine.domain import (
     Alarm,
@@ -188,6 +188,32 @@ class FeedChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspected:
+    """The recorded bars of one symbol's minutes in [`since`, `until`) may be wrong. The ledger keeps what was decided
+    on; the store looks them up in history and keeps what differs as a new revision."""
+
+    at: datetime
+    feed: str
+    symbol: Symbol
+    since: datetime
+    until: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A second source contradicts one symbol's price, or agrees with it again (`doubtful` False)."""
+
+    at: datetime
+    symbol: Symbol
+    source: str
+    doubtful: bool
+    detail: str = ""
+    price: float = 0.0  # the feed's
+    other: float = 0.0  # the second source's
+
+
+@dataclass(frozen=True, slots=True)
 class Timer:
     """Something fell due in desk time: `expiry`, `analysis`, `hold`, `prices` (the Trader's own) or `report`."""
 
@@ -258,6 +284,29 @@ class Attempted:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """Long work (`kind`: backfill …) began in a process of its own, as asked for in `text`."""
+
+    at: datetime
+    by: str
+    job: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped) or failed; `result` is JSON."""
+
+    at: datetime
+    by: str
+    job: str
+    fate: str
+    sentence: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
 Message: TypeAlias = (
     Born
     | Started
@@ -272,11 +321,15 @@ Message: TypeAlias = (
     | Panic
     | Acked
     | FeedChanged
+    | Suspected
+    | Doubted
     | Timer
     | HealthSeen
     | Guarded
     | MoveStop
     | RoleClaimed
     | TierChanged
+    | JobStarted
+    | JobEnded
     | Attempted
 )

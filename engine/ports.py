@@ -54,6 +54,8 @@ class FeedStatus:
     quarantined: Mapping[str, int] = field(default_factory=dict)  # reason code → count
     refused_symbols: Mapping[Symbol, str] = field(default_factory=dict)
     symbols: Mapping[Symbol, datetime] = field(default_factory=dict)  # last print or quote
+    lost_prints: int = 0  # numbered by the venue and never delivered
+    skew: timedelta | None = None  # this machine's clock against the venue's stamps: above 0 it is ahead
 
 
 class MarketSink(Protocol):

@@ -15,11 +15,12 @@ from engine.clock import Clock, monotonic
 from engine.delivery import poll_silent
 from engine.disk_watch import DiskWatch
 from engine.domain import Instrument, MarketKind, Quote, State, Symbol
+from engine.healing import Healer
 from engine.health import DISK_CRITICAL, Reading
 from engine.inbox import Inbox, QuoteBoard
 from engine.latency import Percentiles
 from engine.loop import Announce, EngineLoop
-from engine.messages import Born, FeedChanged, Guarded, Message, Started, Stopped
+from engine.messages import Born, Guarded, Message, Started, Stopped
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.records import Record
@@ -70,13 +71,16 @@ class Desk:
         self._instruments: dict[Symbol, Instrument] = {}
         disk = DiskWatch(DiskReserve(terms.data, low=DISK_CRITICAL))
         self._loop = EngineLoop(self._ledger, self._inbox, self.clock, announce, disk, saved=terms.data / "checkpoint")
-        self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self._gap)
         broker = PaperBroker(self.clock.now, self._instruments, terms.environment)
         self._gateway = Gateway(broker, self._inbox.submit, self.clock.now, lambda: self.storage.lost)
         self.notice = broker.notice
         self.storage = Storage(terms.data, terms.database_url, self._ledger, self._lost)
+        self.healer = Healer(feed, self.storage, self.clock)
+        self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self.healer.keep)
         if hasattr(feed, "on_late"):  # a feed without prints has none that come late
             feed.on_late = self.storage.note_late
+        if hasattr(feed, "on_suspect"):
+            feed.on_suspect = self._supply.sink.on_suspect
         self._tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ what the bot asks
@@ -140,6 +144,8 @@ class Desk:
         self._loop.on_record(self._gateway.on_record)
         self._loop.on_record(self._supply.analyse)
         self._loop.on_record(lambda record: self.storage.wake(record.seq))
+        self._loop.on_record(self.healer.on_record)
+        self.healer.begin(tail.last, self._birth())
         if instruments is not None:
             say(f"asking {self.feed.name} for history")
         history = await self._supply.history() if instruments is not None else {}
@@ -153,6 +159,7 @@ class Desk:
         self.storage.start()
         self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
         self._tasks.append(asyncio.create_task(poll_silent(self, self._supply.sink), name="poll"))
+        self._tasks.append(asyncio.create_task(self.healer.run(), name="healer"))
 
     async def stop(self, why: str) -> None:
         """No new entries, record, let workers finish; positions stay as they are."""
@@ -213,9 +220,10 @@ class Desk:
             self._instruments.update(found)
             await self._ask(self._started(self.clock.now(), anew=False))
 
-    def _gap(self, change: FeedChanged, since: datetime) -> None:
-        for symbol in change.symbols or self.terms.symbols:
-            self.storage.note_gap(change.feed, symbol, since, change.at, "the feed was down")
+    def _birth(self) -> datetime:
+        """When the ledger began; now for a new one."""
+        first = next(iter(self._ledger.read()), None) if self._ledger.head()[0] else None
+        return first.at if first else self.clock.now()
 
     async def _ask(self, message: Message) -> Record:
         return await asyncio.wrap_future(self.submit(message))

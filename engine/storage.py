@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from engine.domain import Print, Symbol
-from engine.store.database import Database, addressed, embedded, open_database
+import psycopg
+
+from engine.domain import Print
+from engine.messages import Born
+from engine.store.database import Connection, Database, addressed, embedded, open_database
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import DatabaseAddressError, DatabaseDown, LeaseHeld, StoreError
+from engine.store.gaps import Unhealed, unhealed
+from engine.store.healing import Healed, Span, write_history
 from engine.store.lease import Lease
 from engine.store.ledger import SqliteLedger
 from engine.store.migrating import migrate
+from engine.store.notes import Notes
 from engine.store.progress import ProjectionStatus
 from engine.store.projections import Projections
+from engine.store.rows import market_of
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +62,8 @@ class Storage:
         self._projections: Projections | None = None
         self._problem = ""
         self._lost = ""
+        self._known: tuple[str, str] | None = None
+        self.notes = Notes()
 
     def open(self) -> None:
         """Open the database, bring its tables up to date and take the lease.
@@ -84,15 +94,47 @@ class Storage:
         if self._projections is not None:
             self._projections.wake(seq)
 
-    def note_gap(self, feed: str, symbol: Symbol, start: datetime, end: datetime, cause: str) -> None:
-        """Remember a stretch without data."""
-        if self._projections is not None:
-            self._projections.notes.put_gap(feed, symbol, start, end, cause)
-
     def note_late(self, item: Print) -> None:
-        """Remember a print that came after its minute had closed."""
-        if self._projections is not None:
-            self._projections.notes.put_late_print(item)
+        """Remember a print that came after its minute had closed, also while the database is away."""
+        self.notes.put_late_print(item)
+
+    def is_level(self) -> bool:
+        """Whether the database has every row of the ledger."""
+        status = self.status()
+        return status is not None and status.connected and not status.lag_rows
+
+    def unhealed(self) -> list[Unhealed]:
+        """Gaps of this desk that wait for history. Raises `StoreError` when the database does not answer."""
+        if (desk := self._desk()) is None:
+            return []
+        with self._connected() as connection:
+            return unhealed(connection, desk[0])
+
+    def heal(self, spans: Sequence[Span], live_since: datetime) -> Healed:
+        """Write history (see `store.healing`). Raises `StoreError` when the database does not answer."""
+        if (desk := self._desk()) is None:
+            return Healed()
+        with self._connected() as connection:
+            return write_history(connection, desk, spans, live_since, self._lease)
+
+    def _desk(self) -> tuple[str, str] | None:
+        """Who this desk is, and in which market; None before its ledger begins."""
+        if self._known is None:
+            born = next(iter(self._ledger.read()), None)
+            if born is not None and isinstance(born.message, Born):
+                self._known = born.message.desk_id, market_of(born.message)
+        return self._known
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """A connection whose loss is a `DatabaseDown`, like never having had it."""
+        if self._database is None:
+            raise DatabaseDown(self._problem or "the database is not open")
+        with self._database.connect() as connection:
+            try:
+                yield connection
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                raise DatabaseDown(f"{self._database.name} went away: {self._database.clean(error)}") from None
 
     def status(self) -> ProjectionStatus | None:
         """How far the database is behind; None while it could not be opened at all (see `problem`)."""
@@ -127,7 +169,7 @@ class Storage:
         self._tell_lost(sentence)
 
     def _follow(self, database: Database) -> None:
-        self._projections = Projections(database, self._ledger, self._lease)
+        self._projections = Projections(database, self._ledger, self._lease, self.notes)
         self._projections.start()
 
     def _open_later(self) -> None:

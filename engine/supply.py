@@ -50,10 +50,12 @@ class Supply:
         playbook: Playbook,
         symbols: tuple[Symbol, ...],
         found: Callable[[dict[Symbol, Instrument]], Awaitable[None]],
-        on_gap: Callable[[FeedChanged, datetime], None],
+        keep: Callable[[History], None],
     ) -> None:
+        """`keep` gets the history that the feed gives at a start."""
         self.feed = feed
-        self.sink = DeskSink(inbox, feed.has_prints, on_gap)
+        self.sink = DeskSink(inbox, feed.has_prints)
+        self._keep = keep
         self._inbox = inbox
         self._symbols = symbols
         self._found = found
@@ -67,10 +69,12 @@ class Supply:
         minutes = max(HISTORY_MINUTES, self._analyst.warm_minutes)
         try:
             async with asyncio.timeout(WARM_WITHIN):
-                return dict(await self.feed.warm_up(self._symbols, minutes))
+                history = dict(await self.feed.warm_up(self._symbols, minutes))
         except (TimeoutError, MarketError, OSError) as error:
             log.warning("no history from %s (%s); indicators warm up as minutes come", self.feed.name, error)
             return {}
+        self._keep(history)
+        return history
 
     def warm(self, history: History) -> None:
         """Advance the indicators, before the worker starts."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.domain import BarQuality, Print, Symbol, instant, micros
+from engine.market.doubts import Doubts
+from engine.market.sequence import Sequence as TradeIds
 from engine.messages import Minute
 
 MINUTE_US = 60_000_000
@@ -30,8 +32,10 @@ class _Forming:
             self.first, self.open = key, price
         if key >= self.last:
             self.last, self.close = key, price
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
+        if price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
         self.volume += quantity
 
 
@@ -55,12 +59,21 @@ class BarBuilder:
     more, so that a dead line is never taken for a quiet market. A symbol that the feed heard for the whole minute has
     a bar (flat with volume 0 when nothing traded); any other is missing, and so is one without a first price.
     `ordered`: the feed delivers each symbol's prints in order, so a minute may close when all symbols are past it.
+    `ids` knows of trades that were numbered and never came: a minute that may lack one is missing, not good.
     """
 
     def __init__(
-        self, symbols: Sequence[Symbol], start: datetime, *, grace: timedelta = GRACE, ordered: bool = False
+        self,
+        symbols: Sequence[Symbol],
+        start: datetime,
+        *,
+        grace: timedelta = GRACE,
+        ordered: bool = False,
+        ids: TradeIds | None = None,
     ) -> None:
         self.symbols = tuple(symbols)
+        self.doubts = Doubts()
+        self._ids = ids or TradeIds()
         self._next = micros(start) // MINUTE_US
         self._grace = grace // timedelta(microseconds=1)
         self._ordered = ordered
@@ -92,21 +105,39 @@ class BarBuilder:
             if span.since is not None:
                 span.before, span.since = (span.since, micros(at)), None
 
+    def interrupt(self, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
+        """Something that came at `at` could not be read: prints of up to a grace before it may be among it."""
+        listening = [symbol for symbol in symbols or self.symbols if self._alive[symbol].since is not None]
+        if listening:
+            self.dead(instant(max(0, micros(at) - self._grace)), listening)
+        for symbol in listening:
+            self.alive(symbol, at)
+
+    def passed(self) -> datetime:
+        """The end of the last minute that has been closed: prints before it come too late."""
+        return instant(self._next * MINUTE_US)
+
     def add(self, item: Print) -> bool:
         """Take one print; False when its minute is gone (late: to be stored, never applied backwards)."""
-        at = micros(item.at)
+        return self.take(item, micros(item.at))
+
+    def take(self, item: Print, at: int) -> bool:
+        """`add` of a print whose time in µs is known."""
         minute = at // MINUTE_US
         if minute < self._next:
             return False
-        key = (at, item.trade_id or 0)
-        bars = self._forming.setdefault(minute, {})
-        forming = bars.get(item.symbol)
+        symbol, key = item.symbol, (at, item.trade_id or 0)
+        bars = self._forming.get(minute)
+        if bars is None:
+            bars = self._forming[minute] = {}
+        forming = bars.get(symbol)
         if forming is None:
             price = item.price
-            bars[item.symbol] = _Forming(key, key, price, price, price, price, item.quantity)
+            bars[symbol] = _Forming(key, key, price, price, price, price, item.quantity)
         else:
             forming.add(key, item.price, item.quantity)
-        self._reached[item.symbol] = max(self._reached[item.symbol], at)
+        if at > self._reached[symbol]:
+            self._reached[symbol] = at
         return True
 
     def due(self) -> datetime:
@@ -133,7 +164,8 @@ class BarBuilder:
             return False
         if now >= close + self._grace:
             return True
-        return self._ordered and bool(listening) and all(self._reached[symbol] >= close for symbol in listening)
+        past = self._ordered and bool(listening) and not self._ids.holes
+        return past and all(self._reached[symbol] >= close for symbol in listening)
 
     def _close(self) -> Minute:
         start, end = self._next * MINUTE_US, (self._next + 1) * MINUTE_US
@@ -144,14 +176,21 @@ class BarBuilder:
             bar = forming.get(symbol)
             if bar is not None:
                 self._last[symbol] = bar.close
-            if symbol not in self._last or not self._alive[symbol].covers(start, end):
+            if symbol not in self._last or not self._is_whole(symbol, start, end):
                 missing.append(symbol)
             elif bar is None:
                 price = self._last[symbol]
-                rows.append((symbol, price, price, price, price, 0.0, BarQuality.QUIET.value))
+                rows.append((symbol, price, price, price, price, 0.0, self._grade(symbol, start, BarQuality.QUIET)))
             else:
-                rows.append((symbol, bar.open, bar.high, bar.low, bar.close, bar.volume, BarQuality.GOOD.value))
+                grade = self._grade(symbol, start, BarQuality.GOOD)
+                rows.append((symbol, bar.open, bar.high, bar.low, bar.close, bar.volume, grade))
         return as_minute(instant(end), rows, missing)
+
+    def _is_whole(self, symbol: Symbol, start: int, end: int) -> bool:
+        return self._alive[symbol].covers(start, end) and not self._ids.is_broken(symbol, start, end)
+
+    def _grade(self, symbol: Symbol, start: int, quality: BarQuality) -> str:
+        return (BarQuality.DOUBTFUL if self.doubts.touch(symbol, start, start + MINUTE_US) else quality).value
 
 
 Row = tuple[Symbol, float, float, float, float, float, str]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
-from engine.domain import Symbol
+from engine.domain import Symbol, micros
 from engine.market.bars import MINUTE_US
 from engine.ports import BarColumns
 
@@ -31,5 +31,14 @@ def newest(columns: BarColumns, count: int, until_us: int | None = None) -> BarC
     """The last `count` bars, of those closed by `until_us` when given."""
     end = columns.time.size if until_us is None else int(np.searchsorted(columns.time, until_us, side="right"))
     cut = slice(max(0, end - count), end)
+    parts = (columns.time, columns.open, columns.high, columns.low, columns.close, columns.volume)
+    return BarColumns(columns.symbol, columns.interval, *(part[cut] for part in parts))
+
+
+def between(columns: BarColumns, since: datetime, until: datetime) -> BarColumns:
+    """The bars that opened in [`since`, `until`)."""
+    span = columns.interval // timedelta(microseconds=1)
+    first, last = np.searchsorted(columns.time, (micros(since) + span, micros(until) + span))
+    cut = slice(int(first), int(last))
     parts = (columns.time, columns.open, columns.high, columns.low, columns.close, columns.volume)
     return BarColumns(columns.symbol, columns.interval, *(part[cut] for part in parts))

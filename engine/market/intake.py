@@ -6,17 +6,28 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from engine.clock import Clock
-from engine.domain import Print, Quote, Symbol
+from engine.domain import Print, Quote, Symbol, instant, micros
 from engine.market.bars import GRACE, BarBuilder
 from engine.market.quality import QualityGate, Quarantine, Reason
-from engine.messages import FeedChanged
+from engine.market.sequence import Sequence as TradeIds
+from engine.market.skew import Skew
+from engine.messages import FeedChanged, Suspected
 from engine.ports import FeedStatus, MarketSink
 
-GAPS_KEPT = 100
+MINUTE = timedelta(minutes=1)
+REMEMBERED = timedelta(hours=1)
+# A print or a frame that these turned away may have been a trade, so the minute it came in is not whole.
+_COST_A_TRADE = frozenset(
+    (Reason.NOT_FINITE, Reason.PRICE_NOT_POSITIVE, Reason.VOLUME_NEGATIVE, Reason.FUTURE, Reason.MALFORMED)
+)
 
 
 def forget(_: Print) -> None:
     """What becomes of late prints where nobody stores them."""
+
+
+def keep_quiet(_: Suspected) -> None:
+    """What becomes of suspicions where nobody heals."""
 
 
 class Intake:
@@ -33,21 +44,29 @@ class Intake:
         quarantine: Quarantine,
         grace: timedelta = GRACE,
         ordered: bool = False,
+        numbered: bool = False,
         on_late: Callable[[Print], None] = forget,
+        on_suspect: Callable[[Suspected], None] = keep_quiet,
     ) -> None:
+        """`numbered`: the venue counts each symbol's trades up one by one, so that a lost one shows."""
         self.name = name
         self.clock = clock
         self.sink = sink
-        self.builder = BarBuilder(symbols, start, grace=grace, ordered=ordered)
+        self.ids = TradeIds()
+        self.builder = BarBuilder(symbols, start, grace=grace, ordered=ordered, ids=self.ids)
         self.quarantine = quarantine
         self.gate = QualityGate(quarantine, clock.speed)
         self.known = frozenset(symbols)
         self.seen: dict[Symbol, datetime] = {}
-        self.gaps: list[tuple[datetime, datetime]] = []
         self.is_up = False
-        self.prints = self.late = self.gap_count = 0
+        self.skew = Skew()
+        self.prints = self.late = self.gap_count = self.lost = 0
         self.last_frame: datetime | None = None
+        self._grace = grace
+        self._numbered = numbered
         self._on_late = on_late
+        self._on_suspect = on_suspect
+        self._suspected: set[tuple[Symbol, datetime]] = set()
         self._down_since: datetime | None = None
 
     def hear(self) -> datetime:
@@ -56,6 +75,30 @@ class Intake:
         self.last_frame = now
         self.builder.hear(now)
         return now
+
+    def offer_prints(self, items: Sequence[Print]) -> None:
+        """Judge the prints of one frame, in order: as `offer` does, at the pace of a busy market."""
+        now = self.clock.now()
+        now_us = micros(now)
+        for item in items:
+            symbol = item.symbol
+            if symbol not in self.known:
+                self.reject(Reason.UNKNOWN_SYMBOL, symbol, "not asked for")
+                continue
+            at = micros(item.at)
+            if self._numbered and item.trade_id is not None:
+                self.ids.see(symbol, item.trade_id, at, now_us)
+            if not self.gate.is_plain(item, now):
+                self._judge(item, now)
+                continue
+            self.seen[symbol] = now
+            if self.builder.take(item, at):
+                self.prints += 1
+                self.sink.on_print(item)
+            else:
+                self._too_late(item, now)
+        if items:  # the newest says best how far apart the clocks are
+            self.skew.see(items[-1].at, now)
 
     def offer(self, item: Print | Quote, *, streamed: bool = True) -> bool:
         """Judge one message and deliver what may be believed because of it; False when that is nothing.
@@ -66,7 +109,14 @@ class Intake:
         if item.symbol not in self.known:
             self.reject(Reason.UNKNOWN_SYMBOL, item.symbol, "not asked for")
             return False
+        if streamed and isinstance(item, Print):
+            self._number(item, now)
+        return self._judge(item, now, streamed=streamed)
+
+    def _judge(self, item: Print | Quote, now: datetime, *, streamed: bool = True) -> bool:
         believed = self.gate.admit(item, now)
+        if not believed and isinstance(item, Print):
+            self._turned_away(item, now)
         for accepted in believed:
             if streamed:
                 self.seen[accepted.symbol] = now
@@ -76,17 +126,67 @@ class Intake:
                 self.prints += 1
                 self.sink.on_print(accepted)
             else:
-                self.late += 1
-                self._on_late(accepted)
+                self._too_late(accepted, now)
         return bool(believed)
 
+    def _number(self, item: Print, now: datetime) -> None:
+        self.skew.see(item.at, now)
+        if self._numbered and item.trade_id is not None:
+            self.ids.see(item.symbol, item.trade_id, micros(item.at), micros(now))
+
+    def _turned_away(self, item: Print, now: datetime) -> None:
+        """The gate did not believe a print: that it was none is not certain, so its minute is not whole."""
+        if self.gate.refused in _COST_A_TRADE:
+            self.builder.interrupt(now, (item.symbol,))
+        elif self.gate.refused is Reason.STALE:
+            self._too_late(item, now)
+        elif self.gate.refused is Reason.JUMP:
+            start = item.at.replace(second=0, microsecond=0)
+            self._suspect(item.symbol, start, start + MINUTE, "a print more than half away was set aside", now)
+
+    def _too_late(self, item: Print, now: datetime) -> None:
+        self.late += 1
+        self._on_late(item)
+        start = item.at.replace(second=0, microsecond=0)
+        self._suspect(item.symbol, start, start + MINUTE, "a print came after its minute had closed", now)
+
+    def _suspect(self, symbol: Symbol, since: datetime, until: datetime, why: str, now: datetime) -> None:
+        """Say once that the bars of closed minutes may be wrong."""
+        if (symbol, since) not in self._suspected:
+            recent = {(name, at) for name, at in self._suspected if at > now - REMEMBERED}
+            self._suspected = recent | {(symbol, since)}
+            self._on_suspect(Suspected(now, self.name, symbol, since, until, why))
+
     def reject(self, code: Reason, symbol: Symbol | None, detail: str) -> None:
-        self.quarantine.put(self.clock.now(), symbol, code, detail)
+        """Set a message aside. One that cannot be read may have been anything, prints included."""
+        now = self.clock.now()
+        self.quarantine.put(now, symbol, code, detail)
+        if code in _COST_A_TRADE:
+            self.builder.interrupt(now, (symbol,) if symbol in self.known else ())
 
     def advance(self, complete_until: datetime | None = None) -> None:
-        """Deliver the minutes whose time has come."""
-        for minute in self.builder.advance(self.clock.now(), complete_until):
+        """Deliver the minutes whose time has come, and say which trades before them never came."""
+        now = self.clock.now()
+        for minute in self.builder.advance(now, complete_until):
             self.sink.on_minute(minute)
+        if self.ids.holes:
+            self._name_lost(now)
+
+    def _name_lost(self, now: datetime) -> None:
+        for hole in self.ids.take_lost(micros(now - self._grace), micros(self.builder.passed())):
+            self.lost += len(hole.missing)
+            since = instant(hole.since).replace(second=0, microsecond=0)
+            until = instant(hole.until).replace(second=0, microsecond=0) + MINUTE
+            self._suspect(hole.symbol, since, until, "a trade that the venue numbered never came", now)
+
+    def doubt(self, symbol: Symbol, doubtful: bool) -> None:
+        """A second source contradicts the prices of `symbol`, or agrees again."""
+        change = self.builder.doubts.begin if doubtful else self.builder.doubts.end
+        change(symbol, self.clock.now())
+
+    def sure_until(self) -> datetime | None:
+        """Up to here every print has come: it may be a grace behind the last frame. None before the first."""
+        return self.last_frame and self.last_frame - self._grace
 
     def up(self, detail: str) -> None:
         """The feed delivers (again): tell the desk, and record the gap behind us."""
@@ -96,13 +196,13 @@ class Intake:
         self.is_up = True
         if self._down_since is not None:
             self.gap_count += 1
-            self.gaps = [*self.gaps[1 - GAPS_KEPT :], (self._down_since, now)]
         self.sink.on_feed(FeedChanged(now, self.name, True, detail))
 
     def down(self, detail: str, lost_from: datetime | None = None) -> None:
         """The feed went silent; what came since `lost_from` (default now) may be incomplete."""
         now = self.clock.now()
         self.builder.dead(lost_from or now)
+        self.ids.forget()
         if not self.is_up:
             return
         self.is_up = False
@@ -122,4 +222,6 @@ class Intake:
             quarantined=dict(self.quarantine.counts),
             refused_symbols=dict(refused or {}),
             symbols=dict(self.seen),
+            lost_prints=self.lost,
+            skew=self.skew.value() if self.clock.speed == 1 else None,
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
+from engine.gaps import GapFinder
 from engine.messages import Born, Minute
 from engine.records import Record
 from engine.store.bars import MINUTE, roll_up, write_minutes
 from engine.store.database import Connection
 from engine.store.days import add_up_day
 from engine.store.errors import StoreError
+from engine.store.gaps import going_on, write_gaps
 from engine.store.partitions import Month, month_of
 from engine.store.rows import Row, market_of, rows_of
 from engine.store.upserts import write_rows
@@ -37,6 +39,7 @@ class Cursor:
     market: str
     seq: int = 0
     minute: datetime | None = None
+    gaps: GapFinder = field(default_factory=GapFinder, compare=False)
 
     @staticmethod
     def of(connection: Connection, first: Record) -> Cursor:
@@ -47,7 +50,9 @@ class Cursor:
         with connection.transaction():
             sql = "SELECT seq, minute FROM projection_cursor WHERE desk_id = %s"
             row = connection.execute(sql, (born.desk_id,)).fetchone()
-        return Cursor(born.desk_id, market_of(born), *(row or (0, None)))
+            seq, minute = row or (0, None)
+            gaps = GapFinder(minute, going_on(connection, born.desk_id) if seq else ())
+        return Cursor(born.desk_id, market_of(born), seq, minute, gaps)
 
     def save(self, connection: Connection, epoch: int) -> None:
         place = {"desk": self.desk_id, "seq": self.seq, "epoch": epoch, "minute": self.minute}
@@ -58,7 +63,7 @@ class Cursor:
         for table in _DERIVED:
             connection.execute(f"DELETE FROM {table} WHERE desk_id = %s".encode(), (self.desk_id,))
         connection.execute("DELETE FROM projection_cursor WHERE desk_id = %s", (self.desk_id,))
-        return replace(self, seq=0, minute=None)
+        return replace(self, seq=0, minute=None, gaps=GapFinder())
 
 
 def write_batch(
@@ -77,7 +82,10 @@ def write_batch(
         known.update(month_of(minute.at - MINUTE) for minute in minutes if minute.symbols)
         rows += _roll_up(connection, cursor, minutes)
         cursor = replace(cursor, minute=max(minute.at for minute in minutes))
-    return replace(cursor, seq=records[-1].seq), rows
+    finder = cursor.gaps.copy()
+    found = [gap for record in records for gap in finder.see(record.message)]
+    rows += write_gaps(connection, cursor.desk_id, cursor.market, found)
+    return replace(cursor, seq=records[-1].seq, gaps=finder), rows
 
 
 def _write_outcomes(connection: Connection, desk_id: str, records: Sequence[Record]) -> int:

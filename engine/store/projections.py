@@ -43,11 +43,14 @@ class Projections:
     connection when it is not held yet, and proven in every write.
     """
 
-    def __init__(self, database: Database, ledger: Records, lease: Lease | None = None) -> None:
+    def __init__(
+        self, database: Database, ledger: Records, lease: Lease | None = None, notes: Notes | None = None
+    ) -> None:
+        """`notes`: measurements that were taken already."""
         self._database = database
         self._ledger = ledger
         self._lease = lease
-        self.notes = Notes()
+        self.notes = notes or Notes()
         self._progress = Progress()
         self._news = threading.Event()
         self._stop = threading.Event()

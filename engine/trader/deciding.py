@@ -28,7 +28,7 @@ from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
 from engine.trader.orders import is_unknown
-from engine.trader.sentences import refusal
+from engine.trader.sentences import refusal, sentence_of
 
 ENTERABLE = (BarQuality.GOOD, BarQuality.QUIET)
 
@@ -100,7 +100,7 @@ def decide(
     """Run the core's decision for one minute and say what came of it."""
     desk.waiting = None
     current = _Round(desk, at, steps)
-    refreshes = _admit(current, signals)
+    refreshes = _admit(current, signals, minute)
     at_us = micros(minute.at)
     wishes = list(current.wishes.values())
     for event in desk.book.decide(at_us, _closes(desk, minute), wishes, desk.plan.day(minute.at)):
@@ -115,16 +115,18 @@ def decide(
 def _closes(desk: Memory, minute: Minute) -> dict[Symbol, tuple[float, bool]]:
     """Closes that count, and whether the symbol may be entered on this bar."""
     rows = zip(minute.symbols, minute.close, minute.quality, strict=True)
+    shut = desk.silent | desk.doubted.keys()
     return {
-        symbol: (close, quality in ENTERABLE and desk.feed_up and symbol not in desk.silent)
+        symbol: (close, quality in ENTERABLE and desk.feed_up and symbol not in shut)
         for symbol, close, quality in rows
         if quality not in (BarQuality.DOUBTFUL, BarQuality.MISSING)
     }
 
 
-def _admit(current: _Round, signals: Sequence[Signal]) -> list[Signal]:
+def _admit(current: _Round, signals: Sequence[Signal], minute: Minute) -> list[Signal]:
     """Let wishes through to the core; those of waiting cards come back to be refreshed."""
     refreshes = []
+    grades = dict(zip(minute.symbols, minute.quality, strict=True))
     for signal in signals:
         cell = (signal.strategy, signal.symbol)
         card = current.desk.card_of_cell(cell)
@@ -142,7 +144,7 @@ def _admit(current: _Round, signals: Sequence[Signal]) -> list[Signal]:
             own = current.own_steps(signal.symbol)
             current.tell(chains.told(signal.symbol, signal.at, own, "consent", False, words))
             continue
-        no = _not_admitted(current.desk, signal, current.at)
+        no = _not_admitted(current.desk, signal, current.at) or _bad_bar(current, signal, minute.at, grades)
         if no is None:
             current.wishes["enter", cell] = signal
         else:
@@ -159,11 +161,25 @@ def _not_admitted(desk: Memory, signal: Signal, at: datetime) -> Refusal | None:
         code, sentence = "HELD", f"new entries are held: {holds.why_held(desk)}"
     elif not desk.feed_up or signal.symbol in desk.silent:
         code = "FEED_DOWN"
+    elif signal.symbol in desk.doubted:
+        code, sentence = "DOUBTFUL", desk.doubted[signal.symbol]
     elif desk.rests.get(signal.symbol, at) > at:
         code, numbers = "RESTING", {"minutes": (desk.rests[signal.symbol] - at).total_seconds() / 60}
     elif is_unknown(desk, signal.symbol):
         code = "UNKNOWN_ORDER"
     return refusal(code, at, signal.strategy, signal.symbol, numbers, sentence) if code else None
+
+
+def _bad_bar(current: _Round, signal: Signal, closed: datetime, grades: Mapping[Symbol, str]) -> Refusal | None:
+    """No entry on a bar that is stale, doubtful, healed or not there."""
+    grade, age, limit = grades.get(signal.symbol), current.at - closed, current.desk.plan.bar_age
+    if age > limit:
+        numbers = {"seconds": age.total_seconds(), "limit": limit.total_seconds()}
+        return refusal("STALE_BAR", current.at, signal.strategy, signal.symbol, numbers)
+    if grade in (BarQuality.DOUBTFUL, BarQuality.HEALED):
+        words = sentence_of("BAD_BAR", {}, grade)
+        return refusal("BAD_BAR", current.at, signal.strategy, signal.symbol, sentence=words)
+    return None
 
 
 def _take(current: _Round, event: Event) -> None:

@@ -12,7 +12,7 @@ from engine.messages import Message
 from engine.outcomes import Outcome
 from engine.records import Record
 from engine.snapshot import Snapshot
-from engine.trader import acks, commands, deciding, duties, presses, prices, saving
+from engine.trader import acks, commands, deciding, duties, jobs, presses, prices, saving
 from engine.trader.duties import Due
 from engine.trader.memory import Memory
 from engine.trader.picture import draw
@@ -33,10 +33,14 @@ _HANDLERS: dict[type, Callable[[Memory, Any], None]] = {
     m.Guarded: commands.on_guarded,
     m.Acked: acks.on_acked,
     m.FeedChanged: prices.on_feed_changed,
+    m.Suspected: prices.on_suspected,
+    m.Doubted: prices.on_doubted,
     m.Timer: duties.on_timer,
     m.HealthSeen: duties.on_health_seen,
     m.RoleClaimed: commands.on_role_claimed,
     m.TierChanged: commands.on_tier_changed,
+    m.JobStarted: jobs.on_job_started,
+    m.JobEnded: jobs.on_job_ended,
     m.Attempted: commands.on_attempted,
 }
 _SILENT = (m.Slice, m.Timer)  # recorded only when something followed from them

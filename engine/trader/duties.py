@@ -15,6 +15,7 @@ from engine.trader import holds, prices
 from engine.trader.cards import drop_card, expire_cards
 from engine.trader.deciding import without_analysis
 from engine.trader.events import apply, relevel
+from engine.trader.jobs import interrupt
 from engine.trader.memory import Memory
 from engine.trader.orders import drop_entry, entry_expiries, expire_entries
 from engine.trader.plan import plan_of
@@ -107,10 +108,12 @@ def on_started(desk: Memory, message: Started) -> None:
     desk.terms = terms_of(plan.playbook)
     _note_rules(desk, message)
     desk.silent.clear()
+    desk.doubted.clear()
     if first:
         desk.first_started = message.at
         _set_day(desk, message.at)
     if message.anew:
+        interrupt(desk, message.at)
         holds.lift_of_the_process(desk)
         relevel(desk, micros(message.at))
     advance(desk, message.at)

@@ -24,7 +24,7 @@ from engine.domain import (
     TradeRecord,
 )
 from engine.messages import Born, Minute, Started
-from engine.outcomes import Outcome, Refused, SignalSeen
+from engine.outcomes import JobOpened, Outcome, Refused, SignalSeen
 from engine.snapshot import Fate
 from engine.trader.plan import Plan
 
@@ -99,6 +99,7 @@ class Memory:
     own_tiers: dict[str, Tier] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    jobs: dict[str, JobOpened] = field(default_factory=dict)  # long work that has not ended
     reports: set[str] = field(default_factory=set)
     day: int = 0
     midnight: datetime = NEVER  # the next local midnight
@@ -108,6 +109,7 @@ class Memory:
     feed_up: bool = True
     feed_detail: str = ""
     silent: set[Symbol] = field(default_factory=set)  # symbols whose prices a feed says have stopped
+    doubted: dict[Symbol, str] = field(default_factory=dict)  # whose prices a second source contradicts, in words
     seen: dict[Symbol, datetime] = field(default_factory=dict)  # when prices were last known to come
     extremes: dict[Symbol, tuple[float, float]] = field(default_factory=dict)  # low and high that trailing stops saw
     moved: dict[Symbol, datetime] = field(default_factory=dict)  # judged by prints that have no row

@@ -96,6 +96,10 @@ def _not_now(desk: Memory, message: Press, proposal: Proposal) -> tuple[str, str
         return "STOPPING", sentence_of("STOPPING", {})
     if is_unknown(desk, proposal.symbol):
         return "UNKNOWN_ORDER", sentence_of("UNKNOWN_ORDER", {})
+    if not desk.feed_up or proposal.symbol in desk.silent:
+        return "FEED_DOWN", "the market feed is down; nothing was ordered"
+    if proposal.symbol in desk.doubted:
+        return "DOUBTFUL", f"{desk.doubted[proposal.symbol]}; nothing was ordered"
     if message.quote is None:
         return "STALE", f"there is no price for {proposal.symbol}; nothing was ordered"
     age = message.at - message.quote.at

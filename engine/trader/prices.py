@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from engine.domain import Alarm, BarQuality, instant, micros
-from engine.messages import FeedChanged, Minute, Slice
+from engine.messages import Doubted, FeedChanged, Minute, Slice, Suspected
 from engine.outcomes import AlarmCleared, AlarmRaised
 from engine.trader.deciding import without_analysis
 from engine.trader.events import apply, relevel
@@ -119,6 +119,18 @@ def on_feed_changed(desk: Memory, message: FeedChanged) -> None:
         change(message.symbols)
         return
     desk.feed_up, desk.feed_detail = message.up, message.detail
+
+
+def on_suspected(_desk: Memory, _message: Suspected) -> None:
+    """What was decided was decided on the bars there were; only the store looks at them again."""
+
+
+def on_doubted(desk: Memory, message: Doubted) -> None:
+    """Nothing is entered at a price that a second source contradicts; exits go on acting on the venue's own."""
+    if message.doubtful:
+        desk.doubted[message.symbol] = message.detail
+    else:
+        desk.doubted.pop(message.symbol, None)
 
 
 def _heard(desk: Memory, symbol: str, at: datetime) -> None:

@@ -10,10 +10,11 @@ import argparse
 import asyncio
 import json
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from aiohttp import web
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -30,11 +31,17 @@ def stamp(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def nanoseconds(row: Sequence[object]) -> int:
+    """When a trade row of REST was, exactly as its text says."""
+    return int(Decimal(str(row[2])) * 10**9)
+
+
 class KrakenServer:
     """One venue. Data goes only to those who subscribed to it.
 
     Faults: `refused` (symbol → error), `states` (symbol → what AssetPairs says in place of online), `rate_limited` (so
-    many requests are told to slow down), `deaf` (channels whose requests get no answer), `silent` (no frame leaves,
+    many requests are told to slow down), `messages_per_second` (more than so many requests are told to slow down and
+    forgotten), `ack_delay` seconds before each acknowledgement, `deaf` (channels whose requests get no answer), `silent` (no frame leaves,
     sockets stay open), `drop()`, `emit_raw()`, `closed` (connections end at once), `rest_errors` (call → envelopes
     still to be given), `rest_delay` seconds.
     """
@@ -48,6 +55,9 @@ class KrakenServer:
         self.rest_errors: dict[str, deque[list[str]]] = {}
         self.rest_delay = 0.0
         self.rate_limited = 0
+        self.messages_per_second: int | None = None
+        self.ack_delay = 0.0
+        self._heard: deque[float] = deque()
         self.silent = self.closed = False
         self.candles: dict[str, list[list[object]]] = {}
         self.trades: dict[str, list[list[object]]] = {}
@@ -56,7 +66,7 @@ class KrakenServer:
         self.connections = 0
         self.now = SystemClock().now
         self._heartbeat = heartbeat
-        self._trade_id = 0
+        self._trade_ids: Counter[str] = Counter()
         self._subscribed: dict[ServerConnection, set[tuple[str, str]]] = {}
 
     # ------------------------------------------------------------ life
@@ -122,12 +132,12 @@ class KrakenServer:
             self.prices[symbol] = price
 
     def _filled_in(self, trade: Mapping[str, object]) -> dict[str, object]:
-        self._trade_id += 1
+        self._trade_ids[str(trade["symbol"])] += 1  # the venue counts each pair's trades on its own
         at = trade.get("timestamp") or self.now()
         return {
             "side": "buy",
             "ord_type": "market",
-            "trade_id": self._trade_id,
+            "trade_id": self._trade_ids[str(trade["symbol"])],
             **trade,
             "timestamp": stamp(at) if isinstance(at, datetime) else at,
         }
@@ -160,8 +170,8 @@ class KrakenServer:
         channel = str(params["channel"])
         if channel in self.deaf:
             return
-        if self.rate_limited:
-            self.rate_limited -= 1
+        if self.rate_limited or self._too_fast():
+            self.rate_limited = max(0, self.rate_limited - 1)
             await self._send(socket, json.dumps({"Error": "Exceeded msg rate"}))
         elif channel == "instrument":
             result = {"channel": channel, "snapshot": True, "warnings": ["tick_size is deprecated"]}
@@ -170,6 +180,15 @@ class KrakenServer:
         else:
             for symbol in params["symbol"]:  # type: ignore[attr-defined]
                 await self._one(socket, request, channel, str(symbol))
+
+    def _too_fast(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        while self._heard and self._heard[0] <= now - 1:
+            self._heard.popleft()
+        if self.messages_per_second is None or len(self._heard) < self.messages_per_second:
+            self._heard.append(now)
+            return False
+        return True
 
     async def _one(self, socket: ServerConnection, request: dict[str, object], channel: str, symbol: str) -> None:
         have, key, method = self._subscribed[socket], (channel, symbol), request["method"]
@@ -190,6 +209,7 @@ class KrakenServer:
             await self._send(socket, json.dumps({"channel": "ticker", "type": "snapshot", "data": [entry]}))
 
     async def _answer(self, socket: ServerConnection, request: Mapping[str, object], body: dict[str, object]) -> None:
+        await asyncio.sleep(self.ack_delay)
         times = {"time_in": stamp(self.now()), "time_out": stamp(self.now())}
         number = {"req_id": request["req_id"]} if "req_id" in request else {}
         await self._send(socket, json.dumps({**body, **number, **times}))
@@ -237,7 +257,7 @@ class KrakenServer:
         pair = next((pair for pair in self.pairs if params.get("pair") in _rest_names(pair)), None)
         if pair is None:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
-        return web.json_response({"error": [], "result": self._about(call, pair)})
+        return web.json_response({"error": [], "result": self._about(call, pair, params)})
 
     def _asset_pair(self, pair: str) -> tuple[str, dict[str, object]]:
         key, altname, wsname = _rest_names(pair)
@@ -252,16 +272,22 @@ class KrakenServer:
             "status": self.states.get(pair, "online"),
         }
 
-    def _about(self, call: str, pair: str) -> dict[str, object]:
+    def _about(self, call: str, pair: str, params: Mapping[str, str]) -> dict[str, object]:
         key, price = _rest_names(pair)[0], self.prices[pair]
         if call == "Ticker":
             return {
                 key: {"a": [f"{price * 1.0001}", "1", "1"], "b": [f"{price * 0.9999}", "1", "1"], "c": [f"{price}"]}
             }
         if call == "Trades":
-            return {key: self.trades.get(pair, []), "last": "0"}
+            return self._traded(key, pair, params)
         rows = self.candles.get(pair) or self._flat_candles(price)
         return {key: rows, "last": rows[-2][0]}
+
+    def _traded(self, key: str, pair: str, params: Mapping[str, str]) -> dict[str, object]:
+        """At most `count` trades after `since` (ns); `last` is the last one's time, or `since` when there are none."""
+        since, count = int(params.get("since", "0")), int(params.get("count", "1000"))
+        rows = [row for row in self.trades.get(pair, []) if nanoseconds(row) > since][:count]
+        return {key: rows, "last": str(nanoseconds(rows[-1]) if rows else since)}
 
     def _flat_candles(self, price: float) -> list[list[object]]:
         running = int(self.now().timestamp()) // 60 * 60

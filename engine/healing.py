@@ -1,0 +1,154 @@
+"""Gaps filled from history while the desk runs: looked for in the gap table, asked of the feed, written as a revision.
+
+The ledger's minutes stay as they were decided on. What history delivered at the start goes into the store too, so that
+bars which a crash kept from being right are put right at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from engine.clock import Clock
+from engine.domain import Symbol, instant, micros
+from engine.gaps import Gap, GapFinder
+from engine.market.errors import MarketError
+from engine.ports import BarColumns, Feed
+from engine.records import Record
+from engine.storage import Storage
+from engine.store.errors import StoreError
+from engine.store.gaps import Unhealed
+from engine.store.healing import Healed, Span
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 10.0  # real seconds
+SETTLED = timedelta(seconds=20)  # desk time: a minute younger than this may not be whole at its source either
+BEFORE = timedelta(minutes=15)  # history asked for before a gap, for the close that quiet minutes are flat at
+AT_ONCE = 20  # symbols of history in one transaction
+AGAIN = timedelta(minutes=10)  # desk time before a gap that history could not fill is tried again
+
+Ask: TypeAlias = Callable[[Symbol, datetime, datetime], Awaitable[BarColumns]]
+
+
+@dataclass(frozen=True, slots=True)
+class HealingStatus:
+    """Gaps as they stand, for `/health`. Counts are since the start."""
+
+    open: Mapping[Symbol, Gap] = field(default_factory=dict)  # going on now
+    seen: int = 0
+    waiting: int = 0  # ended, and not filled yet
+    beyond: int = 0  # of those, older than what the feed's history still has
+    healed: int = 0
+    added: int = 0  # bars
+    revised: int = 0  # bars that history knew otherwise
+    trouble: str = ""  # why history could not be asked or written, "" when it could
+
+
+class Healer:
+    """Knows the gaps from the ledger's rows as they become durable, and fills those in the database."""
+
+    def __init__(self, feed: Feed, storage: Storage, clock: Clock) -> None:
+        self._ask: Ask | None = getattr(feed, "bars", None)
+        self._name = feed.name
+        self._storage = storage
+        self._clock = clock
+        self._finder = GapFinder()
+        self._since: datetime | None = None
+        self._past: list[BarColumns] = []
+        self._done = Healed()
+        self._seen = self._waiting = 0
+        self._beyond: dict[tuple[Symbol, datetime], datetime] = {}  # gap → when it was tried
+        self._trouble = ""
+
+    # ------------------------------------------------------------ from the engine thread
+
+    def begin(self, last: datetime | None, since: datetime) -> None:
+        """The ledger's last minute before this start, and the instant of its birth."""
+        self._finder, self._since = GapFinder(last), since
+
+    def on_record(self, record: Record) -> None:
+        """A durable row: returns at once."""
+        before = {symbol: gap.start for symbol, gap in self._finder.open.items()}
+        found = self._finder.see(record.message)
+        self._seen += sum(gap.suspected or (gap.end is None and before.get(gap.symbol) != gap.start) for gap in found)
+
+    # ------------------------------------------------------------ from the loop
+
+    def keep(self, history: Mapping[Symbol, BarColumns]) -> None:
+        """Bars that the feed gave at the start: they go into the store when it is there."""
+        self._past.extend(bars for bars in history.values() if bars.time.size)
+
+    def status(self) -> HealingStatus:
+        going_on = dict(self._finder.open)
+        done = self._done
+        return HealingStatus(
+            going_on, self._seen, self._waiting, len(self._beyond), done.gaps, done.added, done.revised, self._trouble
+        )
+
+    async def run(self) -> None:
+        """Heal until cancelled. What cannot be done now is done later."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                await self.look()
+            except (MarketError, StoreError, OSError) as error:
+                if str(error) != self._trouble:
+                    log.warning("gaps wait to be healed: %s", error)
+                self._trouble = str(error)
+
+    async def look(self) -> None:
+        """One pass: history of the start first, then every gap that has ended. Raises what hinders it."""
+        if not self._storage.is_level():  # rows of the ledger come first
+            return
+        while self._past:
+            await self._write([_as_span(bars, self._settled()) for bars in self._past[:AT_ONCE]])
+            del self._past[:AT_ONCE]
+        gaps = await asyncio.to_thread(self._storage.unhealed)
+        self._waiting = len(gaps)
+        if self._ask is not None:
+            await self._heal(gaps, self._ask)
+        self._trouble = ""
+
+    async def _heal(self, gaps: Sequence[Unhealed], ask: Ask) -> None:
+        ready = sorted(gap for gap in gaps if gap.end <= self._settled() and not self._tried(gap))
+        for symbol, group in itertools.groupby(ready, key=lambda gap: gap.symbol):
+            stretches = list(group)
+            since, until = min(gap.start for gap in stretches), max(gap.end for gap in stretches)
+            bars = await ask(symbol, since - BEFORE, until)
+            await self._write([Span(bars, since, until)])
+            self._note(stretches, bars)
+        self._beyond = {key: at for key, at in self._beyond.items() if key in {(gap[0], gap[1]) for gap in gaps}}
+
+    def _note(self, gaps: Sequence[Unhealed], bars: BarColumns) -> None:
+        """A gap that begins before history does cannot be filled whole."""
+        now = self._clock.now()
+        first = int(bars.time[0]) if bars.time.size else None
+        for gap in gaps:
+            if first is None or micros(gap.start) < first - 60_000_000:
+                self._beyond[gap.symbol, gap.start] = now
+            else:
+                self._beyond.pop((gap.symbol, gap.start), None)
+
+    def _tried(self, gap: Unhealed) -> bool:
+        at = self._beyond.get((gap.symbol, gap.start))
+        return at is not None and self._clock.now() - at < AGAIN
+
+    async def _write(self, spans: Sequence[Span]) -> None:
+        done = await asyncio.to_thread(self._storage.heal, spans, self._since or self._clock.now())
+        self._done = self._done.plus(done)
+        if done.gaps or done.revised:
+            log.info("healed from %s: %d gaps, %d bars added, %d revised", self._name, done.gaps, *done[:2])
+
+    def _settled(self) -> datetime:
+        return self._clock.now() - SETTLED
+
+
+def _as_span(bars: BarColumns, settled: datetime) -> Span:
+    since = instant(int(bars.time[0])) - timedelta(minutes=1)
+    return Span(bars, since, min(instant(int(bars.time[-1])), settled.replace(second=0, microsecond=0)))
