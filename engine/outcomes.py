@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from engine.domain import (
     Alarm,
@@ -194,6 +194,27 @@ class DayClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class JobOpened:
+    job: str
+    kind: str
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobClosed:
+    """`opened` is how it began; `fate`, `by`, `sentence` and `result` as in `JobEnded`."""
+
+    opened: JobOpened
+    at: datetime
+    by: str
+    fate: str
+    sentence: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     by: str
     what: str
@@ -226,5 +247,7 @@ Outcome: TypeAlias = (
     | RoleGranted
     | TierSet
     | DayClosed
+    | JobOpened
+    | JobClosed
     | Audited
 )
