@@ -1,0 +1,69 @@
+"""The steps that a model with an edge still has to take before it may trade: the playbook's numbers, after costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.forecasting.gate import Findings, GateTerms, Part, Step
+from engine.forecasting.judgement import Judgement
+from engine.forecasting.skill import Skill
+
+
+def promotion_steps(findings: Findings, terms: GateTerms) -> tuple[Step, ...]:
+    """Accuracy, trades, profit, deflated Sharpe ratio, overfitting, and the gap to training."""
+    steps = [*_forecasts(findings.judgement, terms), *_trading(findings, terms)]
+    return (*steps, *_luck(findings.skill, terms))
+
+
+def _step(code: str, passed: bool, sentence: str, value: float | None = None, limit: float | None = None) -> Step:
+    return Step(code, Part.PROMOTION, passed, sentence, value, limit)
+
+
+def _forecasts(judgement: Judgement, terms: GateTerms) -> Iterator[Step]:
+    value, least = judgement.accuracy.value, terms.least_accuracy
+    if least is not None:
+        word = "at least" if value >= least else "below"
+        yield _step(
+            "ACCURACY", value >= least, f"Accuracy {value:.1%}, {word} the {least:.0%} asked for.", value, least
+        )
+    if judgement.training is None or judgement.gap is None:
+        yield _step("GAP", False, "The accuracy on the training rows is not known, so neither is the gap to it.")
+    else:
+        seen = (
+            f"On its training rows it is right {judgement.training.accuracy:.1%} of the time, on the test {value:.1%}."
+        )
+        yield _step("GAP", True, seen, judgement.gap)
+
+
+def _trading(findings: Findings, terms: GateTerms) -> Iterator[Step]:
+    money, needed = findings.money, terms.fewest_trades
+    if money is None:
+        yield _step("TRADES", False, "Nothing was traded, so nothing is known of its profit.", 0.0, float(needed))
+        return
+    enough = f"{money.trades:,} trades in the test; {needed:,} are needed."
+    yield _step("TRADES", money.trades >= needed, enough, float(money.trades), float(needed))
+    costs = f"{money.equity_return:+.1%} after costs of {money.costs:,.2f}, buy and hold {money.hold_return:+.1%}."
+    yield _step("AFTER_COSTS", money.pnl > 0, costs.replace("-", "−"), money.pnl, 0.0)
+
+
+def _luck(skill: Skill | None, terms: GateTerms) -> Iterator[Step]:
+    least, most = terms.least_deflated_sharpe, terms.most_overfitting
+    if least is not None:
+        yield _deflated(skill, least)
+    if most is not None:
+        value = skill.overfitting if skill else None
+        if value is None:
+            yield _step("OVERFITTING", True, "One trial only, or too few days: nothing was chosen among trials.")
+        else:
+            said = f"The trial that looked best was in the worse half afterwards {value:.0%} of the time."
+            yield _step("OVERFITTING", value <= most, said, value, most)
+
+
+def _deflated(skill: Skill | None, least: float) -> Step:
+    if skill is None or skill.deflated is None or skill.sharpe is None:
+        return _step(
+            "DEFLATED_SHARPE", False, "The trading has no variation to measure a Sharpe ratio by.", None, least
+        )
+    luck = f"{skill.threshold:.2f} would be luck among {skill.trials:,} trial{'' if skill.trials == 1 else 's'}"
+    said = f"Sharpe ratio {skill.sharpe:.2f} a year after costs; {luck}. Skill with {skill.deflated:.1%} probability."
+    return _step("DEFLATED_SHARPE", skill.deflated >= least, said.replace("-", "−"), skill.deflated, least)
