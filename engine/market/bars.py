@@ -105,6 +105,10 @@ class BarBuilder:
             if span.since is not None:
                 span.before, span.since = (span.since, micros(at)), None
 
+    def wait(self, grace: timedelta) -> None:
+        """From now on a minute comes so long after its close: where it is delivered whole, that happens after it."""
+        self._grace = grace // timedelta(microseconds=1)
+
     def interrupt(self, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
         """Something that came at `at` could not be read: prints of up to a grace before it may be among it."""
         listening = [symbol for symbol in symbols or self.symbols if self._alive[symbol].since is not None]

@@ -9,8 +9,9 @@ import pytest
 
 from engine.clock import ManualClock, SystemClock
 from engine.domain import micros
+from engine.market.connection import delays
 from engine.market.errors import FeedUnreachable
-from engine.market.kraken import KrakenFeed, delays
+from engine.market.kraken import KrakenFeed
 from tests.market.sink import Kept, running, until
 from tests.servers.kraken import KrakenServer
 
@@ -57,7 +58,7 @@ async def test_the_rest_address_may_be_given_with_or_without_its_version():
 async def test_a_renamed_coin_is_asked_for_under_the_name_it_has_now():
     async with KrakenServer(["POL/USD", "RNDR/USD"]) as venue:
         feed = feed_at(venue)
-        assert set(await feed.prepare(["MATIC/USD", "RNDR/USD"])) == {"POL/USD", "RNDR/USD"}, "RNDR is listed as such"
+        assert set(await feed.prepare(["MATIC/USD", "RNDR/USD"])) == {"POL/USD", "RENDER/USD"}
         await feed.close()
 
 

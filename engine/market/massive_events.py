@@ -1,0 +1,122 @@
+"""What Massive's crypto WebSocket sends, as typed events: every frame is a JSON array that mixes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+import msgspec
+
+EXCHANGES = 1 << 10  # exchange numbers are small; a trade id keeps ten bits for them
+IDS = 1 << 52
+
+
+class _Event(msgspec.Struct, tag_field="ev", gc=False):
+    """`pair` is BTC-USD; a server that writes `sym` instead is understood."""
+
+    pair: str = ""
+    sym: str = ""
+
+    @property
+    def name(self) -> str:
+        """The pair; raises `ValueError` when the event names none."""
+        found = self.pair or self.sym
+        if not found:
+            raise ValueError("the event names no pair")
+        return found
+
+
+class TradeEvent(_Event, tag="XT"):
+    """One trade on exchange `x`. `t`: the exchange's time, ms. `c`: 1 sold, 2 bought by the taker."""
+
+    p: float = msgspec.field(default=float("nan"))
+    s: float = msgspec.field(default=float("nan"))
+    t: int = 0
+    x: int = 0
+    i: str | int = ""
+    c: list[int] | int | None = None
+
+    @property
+    def side(self) -> str | None:
+        codes = self.c if isinstance(self.c, list) else [self.c]
+        return "sell" if 1 in codes else "buy" if 2 in codes else None
+
+    @property
+    def trade_id(self) -> int | None:
+        """One number for an id that is unique on its exchange only, and that may be text; None without an id."""
+        text = str(self.i)
+        if not text:
+            return None
+        number = int(text) if text.isdecimal() else IDS
+        if number >= IDS:
+            number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) % IDS
+        return self.x % EXCHANGES * IDS + number
+
+
+class QuoteEvent(_Event, tag="XQ"):
+    """The best bid and ask of exchange `x`. `t`: ms."""
+
+    bp: float = 0.0
+    ap: float = 0.0
+    t: int = 0
+    x: int = 0
+
+
+class _Aggregate(_Event):
+    """A closed window of all exchanges: `s` to `e` in ms, prices, `v` base volume, `vw` its average price."""
+
+    o: float = msgspec.field(default=float("nan"))
+    h: float = msgspec.field(default=float("nan"))
+    l: float = msgspec.field(default=float("nan"))  # noqa: E741 - the vendor's name
+    c: float = msgspec.field(default=float("nan"))
+    v: float = msgspec.field(default=float("nan"))
+    s: int = 0
+    e: int = 0
+
+
+class MinuteEvent(_Aggregate, tag="XA"):
+    """A minute in which something traded."""
+
+
+class SecondEvent(_Aggregate, tag="XAS"):
+    """A second in which something traded."""
+
+
+class StatusEvent(msgspec.Struct, tag_field="ev", tag="status", gc=False):
+    """An answer or a warning of the server."""
+
+    status: str = ""
+    message: str = ""
+
+
+Event: TypeAlias = TradeEvent | QuoteEvent | MinuteEvent | SecondEvent | StatusEvent
+KNOWN = ("XT", "XQ", "XA", "XAS", "status")
+
+_frame = msgspec.json.Decoder(list[Event])
+_raw = msgspec.json.Decoder(list[msgspec.Raw])
+_one: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_kind = msgspec.json.Decoder(dict[str, Any])
+
+
+def events(frame: str | bytes, bad: Callable[[str, str, str], None]) -> Iterator[Event]:
+    """The events of a frame. One that cannot be read is told to `bad` (its kind, what is wrong, the text); the others
+    are not lost for it. Raises `msgspec.DecodeError` when the frame is no array of events at all."""
+    try:
+        yield from _frame.decode(frame)
+    except msgspec.ValidationError:
+        for raw in _raw.decode(frame):
+            text = bytes(raw)
+            try:
+                event = _one.decode(text)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                bad(_kind_of(text), str(error), text[:120].decode(errors="replace"))
+            else:
+                yield event
+
+
+def _kind_of(text: bytes) -> str:
+    try:
+        return str(_kind.decode(text).get("ev", ""))
+    except msgspec.DecodeError:
+        return ""
