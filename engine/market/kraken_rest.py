@@ -27,10 +27,16 @@ TIMEOUT = aiohttp.ClientTimeout(total=8, connect=4)
 AT_ONCE = 4  # requests in flight: the venue allows about one a second per pair, and a few a second in all
 VERSION = "/0"  # of the venue's REST interface; an address may be given with it or without
 RATE_PAUSES = (2.0, 4.0, 8.0)
+_LIMITED = ("Rate limit", "Too many requests", "Throttled")
+_LATER = (*_LIMITED, "Temporary lockout", "Unavailable", "Busy")
 
 
 class VenueRefused(MarketError):
     """Kraken answered with an error in its envelope."""
+
+
+class VenueBusy(VenueRefused):
+    """Kraken wishes to be asked later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +106,20 @@ class KrakenRest:
         except (TypeError, KeyError, IndexError, ValueError) as error:
             raise VenueRefused(f"Kraken's ticker for {symbol} has no bid and ask: {str(row)[:120]}") from error
 
+    async def trades(self, rest_name: str, since_ns: int) -> dict[str, Any]:
+        """At most 1,000 trades after `since_ns` (nanoseconds since the epoch), as the venue writes them, and `last`."""
+        return await self._get("Trades", {"pair": rest_name, "since": str(since_ns), "count": "1000"})
+
     async def _get(self, call: str, params: Mapping[str, str]) -> dict[str, Any]:
         for pause in (*RATE_PAUSES, None):
             async with self._gate:
                 body = await self._fetch(call, params)
             errors = [str(error) for error in body.get("error") or () if not str(error).startswith("W")]
-            limited = any("Rate limit" in error or "Too many requests" in error for error in errors)
-            if limited and pause is not None:
+            if pause is not None and _any_of(_LIMITED, errors):
                 await self._sleep(pause)
                 continue
+            if _any_of(_LATER, errors):
+                raise VenueBusy(f"Kraken wishes to be asked for {call} later: {', '.join(errors)}")
             if errors or not isinstance(body.get("result"), dict):
                 why = ", ".join(errors) or "no result"
                 raise VenueRefused(f"Kraken refused {call} {dict(params)}: {why}")
@@ -130,6 +141,10 @@ class KrakenRest:
                 f"Kraken answered {call} at {self._url} with {str(body)[:80]!r}, not with its envelope"
             )
         return body
+
+
+def _any_of(words: Sequence[str], errors: Sequence[str]) -> bool:
+    return any(word in error for word in words for error in errors)
 
 
 def _preferred(one: Pair | None, other: Pair) -> Pair:

@@ -40,10 +40,10 @@ class KrakenServer:
     """One venue. Data goes only to those who subscribed to it.
 
     Faults: `refused` (symbol → error), `states` (symbol → what AssetPairs says in place of online), `rate_limited` (so
-    many requests are told to slow down), `messages_per_second` (more than so many requests are told to slow down and
-    forgotten), `ack_delay` seconds before each acknowledgement, `deaf` (channels whose requests get no answer), `silent` (no frame leaves,
-    sockets stay open), `drop()`, `emit_raw()`, `closed` (connections end at once), `rest_errors` (call → envelopes
-    still to be given), `rest_delay` seconds.
+    many requests are told to slow down), `messages_per_second` (more than so many are told to slow down and forgotten),
+    `ack_delay` seconds before each acknowledgement, `deaf` (channels whose requests get no answer), `silent` (no frame
+    leaves, sockets stay open), `drop()`, `emit_raw()`, `closed` (connections end at once), `rest_errors` (call →
+    envelopes still to be given), `rest_delay` seconds.
     """
 
     def __init__(self, pairs: Sequence[str] = ("BTC/USD", "ETH/USD"), *, heartbeat: float = 0.2) -> None:
