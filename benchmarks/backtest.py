@@ -75,7 +75,7 @@ def one_coin(board: Board) -> None:
     ]
     fed = [peers.with_vectorbt(columns, as_series=as_series) for as_series in (False, True)]
     works += [work for work in fed if work is not None]
-    (whole, result), (loop, _), (bare, answer), (packed, _), *others = peers.timed(21, *works)
+    (whole, result), (loop, _), (bare, answer), (packed, _), *others = peers.timed(9, *works)
     ours = len(result.trades), float(result.trades["pnl"].sum())
     _same("single pass", answer, ours)
     board.add(f"trades, 1 coin x {BARS:,} bars", ours[0], "trades", answer[0])
@@ -202,7 +202,7 @@ def main() -> None:
 
 
 NOTE = (
-    "CPU seconds of the process (starts: by the clock), medians over rounds, all works in turn, each the best of three "
+    "CPU seconds of the process (starts: by the clock), medians over rounds, all works in turn, each the best of eight "
     "in a row; seeded random walk, peer rules, equal trades and P&L checked. Fed: the desk float64 bars in one array; "
     "vectorbt plain float64 arrays into Portfolio.from_signals (closes, crosses of compiled averages, opens, highs, "
     "lows), its quickest way, and the same columns as pandas Series over a DatetimeIndex, as its documentation shows; "

@@ -81,17 +81,17 @@ def single_pass(o: np.ndarray, h: np.ndarray, l: np.ndarray, c: np.ndarray) -> t
 
 
 def timed(rounds: int, *works: Callable[[], Any]) -> list[tuple[float, Any]]:
-    """(seconds, last answer) of each work, all in turn: the median over `rounds` of the best of three in a row.
+    """(seconds, last answer) of each work, all in turn: the median over `rounds` of the best of eight in a row.
 
     The process's own CPU seconds, which others on the machine do not stretch (nothing here waits or runs in threads);
-    three in a row, because each then finds its data in the processor's cache.
+    eight in a row, because after another's work it takes about six until a work finds its data in the caches again.
     """
     answers = [work() for work in works]
     took: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for i, work in enumerate(works):
             tries = []
-            for _ in range(3):
+            for _ in range(8):
                 start = time.process_time()
                 answers[i] = work()
                 tries.append(time.process_time() - start)

@@ -14,7 +14,7 @@ from engine.evaluation import Evaluated, FeatureKey, advance, evaluate, features
 from engine.playbook.model import Playbook
 from engine.strategies.columns import Column, Columns
 
-CHUNK = 32_768
+CHUNK = 65_536
 """Bars evaluated at a time: few enough that their features and flags stay in the processor's cache."""
 
 
@@ -24,11 +24,17 @@ def wishes_of(playbook: Playbook, series: Series, symbol: int, rows: NDArray[np.
     `symbol` is its number in the run; `rows` maps its bars to the run's rows (None: they are the same).
     """
     parts = [
-        _rows(evaluate(use, program, bars, features, since), number, symbol, since, first)
+        _spoken(evaluate(use, program, bars, features, since), number, since, first)
         for since, first, bars, features in _chunks(playbook, series)
         for number, (use, program) in enumerate(zip(playbook.strategies, playbook.programs, strict=True))
     ]
-    wishes = np.concatenate(parts)
+    wishes = blank_wishes(sum(len(part["row"]) for part in parts))
+    wishes["symbol"], start = symbol, 0
+    for part in parts:
+        place = wishes[start : start + len(part["row"])]
+        for name, column in part.items():
+            place[name] = column
+        start += len(place)
     if rows is not None:
         wishes["row"] = rows[wishes["row"]]
     return wishes if len(playbook.strategies) == 1 else wishes[np.argsort(wishes["row"], kind="stable")]
@@ -63,21 +69,17 @@ def merge(parts: list[np.ndarray]) -> np.ndarray:
     return everything[np.argsort(everything["row"], kind="stable")]
 
 
-def _rows(evaluated: Evaluated, strategy: int, symbol: int, since: int, first: int) -> np.ndarray:
-    """The wishes of the bars from number `first` on; bar `since` is the first that was evaluated."""
+def _spoken(evaluated: Evaluated, strategy: int, since: int, first: int) -> dict[str, np.ndarray]:
+    """Columns of WISH where the strategy wishes something from bar `first` on; bar `since` is the first evaluated."""
     at = np.flatnonzero(evaluated.enter | evaluated.leave)
     at = at[np.searchsorted(at, first - since) :]
-    wishes = blank_wishes(len(at))
-    wishes["row"], wishes["strategy"], wishes["symbol"] = at + since, strategy, symbol
-    wishes["action"] = np.where(evaluated.leave[at], EXIT, ENTER)
-    _put(wishes, "confidence", evaluated.wishes.confidence, at)
-    _put(wishes, "stop_distance", evaluated.stop_distance, at)
-    _put(wishes, "target_distance", evaluated.target_distance, at)
-    _put(wishes, "atr", evaluated.atr_pct, at)
-    _put(wishes, "turnover", evaluated.turnover, at)
-    return wishes
-
-
-def _put(wishes: np.ndarray, name: str, column: Column | None, at: NDArray[np.intp]) -> None:
-    if column is not None:
-        wishes[name] = column[at]
+    optional = {
+        "confidence": evaluated.wishes.confidence,
+        "stop_distance": evaluated.stop_distance,
+        "target_distance": evaluated.target_distance,
+        "atr": evaluated.atr_pct,
+        "turnover": evaluated.turnover,
+    }
+    action = np.where(evaluated.leave[at], EXIT, ENTER)
+    given = {name: column[at] for name, column in optional.items() if column is not None}
+    return {"row": at + since, "strategy": np.full(len(at), strategy), "action": action, **given}

@@ -150,9 +150,16 @@ ENTER, EXIT = 1, 2
 
 def blank_wishes(count: int) -> np.ndarray:
     """`count` wishes of type WISH that ask for nothing in particular: side +1, every optional number NaN."""
+    return np.repeat(_BLANK, count)
+
+
+def _blank_wish() -> np.ndarray:
     blank = np.zeros(1, WISH)
     for name in WISH.names or ():
         if WISH[name].base.kind == "f":
             blank[name] = np.nan
     blank["side"], blank["action"] = 1, ENTER
-    return np.repeat(blank, count)
+    return blank
+
+
+_BLANK = _blank_wish()

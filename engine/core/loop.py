@@ -11,7 +11,7 @@ from engine.core.events import REASONS
 from engine.core.fills import fill_exit
 from engine.core.intents import grant_all
 from engine.core.jit import compiled, part
-from engine.core.layout import LEGS, NUMBERS
+from engine.core.layout import ENTER, LEGS, NUMBERS
 from engine.core.settle import settle_slice
 from engine.core.state import State
 from engine.core.usage import equity
@@ -31,20 +31,21 @@ def load_wishes(st: State, wishes: Any, first: int, row: int) -> int:
         st.wish.cell[count] = wish["strategy"] * st.rule.n_symbols + wish["symbol"]
         st.wish.action[count] = wish["action"]
         st.wish.side[count] = wish["side"]
-        st.wish.max_hold[count] = wish["max_hold"]
-        st.wish.n_legs[count] = wish["n_legs"]
         st.wish.confidence[count] = wish["confidence"]
         st.wish.value[count] = wish["value"]
-        st.wish.stop_distance[count] = wish["stop_distance"]
-        st.wish.target_distance[count] = wish["target_distance"]
-        st.wish.stop[count] = wish["stop"]
-        st.wish.target[count] = wish["target"]
-        st.wish.trailing[count] = wish["trailing"]
-        st.wish.weight[count] = wish["weight"]
-        st.wish.atr[count] = wish["atr"]
-        st.wish.turnover[count] = wish["turnover"]
-        for leg in range(wish["n_legs"]):
-            st.wish.legs[count * LEGS + leg] = wish["legs"][leg]
+        if wish["action"] == ENTER:  # who leaves asks for nothing else
+            st.wish.max_hold[count] = wish["max_hold"]
+            st.wish.n_legs[count] = wish["n_legs"]
+            st.wish.stop_distance[count] = wish["stop_distance"]
+            st.wish.target_distance[count] = wish["target_distance"]
+            st.wish.stop[count] = wish["stop"]
+            st.wish.target[count] = wish["target"]
+            st.wish.trailing[count] = wish["trailing"]
+            st.wish.weight[count] = wish["weight"]
+            st.wish.atr[count] = wish["atr"]
+            st.wish.turnover[count] = wish["turnover"]
+            for leg in range(wish["n_legs"]):
+                st.wish.legs[count * LEGS + leg] = wish["legs"][leg]
         count += 1
     st.acct.n_wishes = count
     return first + count

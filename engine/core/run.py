@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.core.arrays import ascending, misplaced
 from engine.core.build import callable_box, new_record
 from engine.core.events import CODES
 from engine.core.layout import STRATEGIES, TRADE, WISH, blank_wishes
@@ -104,11 +105,15 @@ def _check(rules: Rules, times: np.ndarray, bars: np.ndarray, wishes: np.ndarray
     symbols = len(rules.instruments)
     if bars.shape != (len(times), 5, symbols) or bars.dtype != np.float64:
         raise ValueError(f"bars were {bars.dtype} of shape {bars.shape}; needed: float64 ({len(times)}, 5, {symbols})")
-    if times.dtype != np.int64 or not (times[1:] > times[:-1]).all():
+    if times.dtype != np.int64 or not ascending(np.ascontiguousarray(times)):
         raise ValueError("times must be int64 microseconds, strictly ascending")
-    if wishes.dtype != WISH or np.any(np.diff(wishes["row"]) < 0):
-        raise ValueError("wishes must be WISH rows, ascending by row")
-    bounds = (("symbol", symbols), ("strategy", min(len(rules.strategies), STRATEGIES)), ("row", len(times)))
-    for name, room in bounds:
-        if len(wishes) and (wishes[name].min() < 0 or wishes[name].max() >= room):
-            raise ValueError(f"a wish names {name} {wishes[name].max()}; there are {room}, counted from 0")
+    if wishes.dtype != WISH:
+        raise ValueError(f"wishes must be WISH rows; they were {wishes.dtype}")
+    strategies = min(len(rules.strategies), STRATEGIES)
+    wrong = misplaced(np.ascontiguousarray(wishes), len(times), strategies, symbols)
+    if wrong >= 0:
+        row, strategy, symbol = (int(wishes[wrong][name]) for name in ("row", "strategy", "symbol"))
+        raise ValueError(
+            f"wish {wrong} is of row {row}, strategy {strategy}, symbol {symbol}; wishes ascend by row, and there are "
+            f"{len(times)} rows, {strategies} strategies and {symbols} symbols, counted from 0"
+        )

@@ -212,23 +212,22 @@ class State(Protocol):
 
 
 class Plain:
-    """One record for plain Python: columns as views made once, scalars read and written in place.
+    """One record for plain Python: columns as views made once, when first asked for; scalars read and written in place.
 
     Attribute access on numpy's own records costs 10 µs, and their fields may be shadowed by array methods.
     """
 
     def __init__(self, record: np.void) -> None:
-        names = record.dtype.names or ()
         self.__dict__["record"] = record
-        for name in names:
-            value = record[name]
-            if isinstance(value, np.ndarray):
-                self.__dict__[name] = value
-            elif isinstance(value, np.void):
-                self.__dict__[name] = Plain(value)
 
     def __getattr__(self, name: str) -> Any:
-        return self.record[name].item()
+        value = self.record[name]
+        if isinstance(value, np.void):
+            value = Plain(value)
+        elif not isinstance(value, np.ndarray):
+            return value.item()
+        self.__dict__[name] = value
+        return value
 
     def __setattr__(self, name: str, value: object) -> None:
         self.record[name] = value
