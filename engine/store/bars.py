@@ -9,6 +9,7 @@ from typing import TypeAlias
 from engine.messages import Minute
 from engine.store.database import Connection
 from engine.store.partitions import Month, ensure_months, month_of
+from engine.store.stamps import lock_months
 
 MINUTE = timedelta(minutes=1)
 INTERVALS = {
@@ -23,11 +24,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BarRow: TypeAlias = tuple[str, datetime, float, float, float, float, float, str, str]
 
+# A row that says the same is left alone: no new version of it, no new stamp of its month.
 _KEEP_NEWER = """
+ON CONFLICT (market, symbol, interval, time) DO UPDATE SET open = excluded.open, high = excluded.high,
+    low = excluded.low, close = excluded.close, volume = excluded.volume, quality = excluded.quality,
+    source = excluded.source, revision = excluded.revision,
+    vwap = CASE WHEN (bars.open, bars.high, bars.low, bars.close, bars.volume)
+        = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume) THEN bars.vwap END,
+    trades = CASE WHEN (bars.open, bars.high, bars.low, bars.close, bars.volume)
+        = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume) THEN bars.trades END
+WHERE bars.revision <= excluded.revision AND
+    (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.quality, bars.source, bars.revision)
+    IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.quality,
+    excluded.source, excluded.revision)
+"""
+# What the minutes say now is what a longer bar is, whatever was there.
+_REPLACE = """
 ON CONFLICT (market, symbol, interval, time) DO UPDATE SET open = excluded.open, high = excluded.high,
     low = excluded.low, close = excluded.close, volume = excluded.volume, vwap = excluded.vwap,
     trades = excluded.trades, quality = excluded.quality, source = excluded.source, revision = excluded.revision
-WHERE bars.revision <= excluded.revision
+WHERE (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.vwap, bars.trades, bars.quality, bars.source,
+    bars.revision) IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
+    excluded.vwap, excluded.trades, excluded.quality, excluded.source, excluded.revision)
 """
 # Arrays in one statement: as fast as COPY for this, and it needs no temporary table (poolers have none).
 _INSERT = f"""
@@ -35,6 +53,7 @@ INSERT INTO bars (market, symbol, interval, time, open, high, low, close, volume
 SELECT %s, b.symbol, '1m', b.time, b.open, b.high, b.low, b.close, b.volume, b.quality, b.source, 0
 FROM unnest(%s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
     %s::text[], %s::text[]) AS b(symbol, time, open, high, low, close, volume, quality, source)
+ORDER BY b.symbol, b.time
 {_KEEP_NEWER}
 """
 # Sums and picks are ordered by time, so that the same minutes always give the same bits.
@@ -53,7 +72,8 @@ SELECT market, symbol, %(interval)s, date_bin(%(span)s, time, %(origin)s) AS buc
 FROM bars
 WHERE market = %(market)s AND symbol = ANY(%(symbols)s) AND interval = '1m' AND time >= %(since)s AND time < %(until)s
 GROUP BY market, symbol, bucket
-{_KEEP_NEWER}
+ORDER BY symbol, bucket
+{_REPLACE}
 """
 
 
@@ -65,6 +85,7 @@ def write_minutes(connection: Connection, market: str, minutes: Sequence[Minute]
     months = {month_of(at) for _, at in rows} - known
     if months:
         ensure_months(connection, months)
+    lock_months(connection, market, {symbol for symbol, _ in rows}, {month_of(at) for _, at in rows})
     connection.execute(_INSERT, (market, *map(list, zip(*rows.values(), strict=True))))
     return len(rows)
 

@@ -11,7 +11,7 @@ import psycopg
 from engine.store.bars import INTERVALS
 from engine.store.database import Connection, Database, open_database
 from engine.store.errors import StoreError
-from engine.store.partitions import ensure_ahead
+from engine.store.partitions import ensure_ahead, keep_private
 from engine.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -81,17 +81,10 @@ def _migrate(connection: Connection, name: str) -> Migrated:
         if steps:
             _upgrade(config)
         ensure_ahead(connection)
-        _keep_private(connection)
+        keep_private(connection, [*metadata.tables, *_VIEWS])
         shared.commit()
     applied = tuple(f"{step.revision} {step.doc}" for step in steps)
     return Migrated(name, before, steps[-1].revision if steps else before, applied)
-
-
-def _keep_private(connection: Connection) -> None:
-    """Supabase serves every table of `public` to the web unless these two roles are kept out."""
-    for role in ("anon", "authenticated"):
-        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
-            connection.execute(f"REVOKE ALL ON {', '.join([*metadata.tables, *_VIEWS])} FROM {role}".encode())
 
 
 def _upgrade(config: Config) -> None:

@@ -1,9 +1,9 @@
-"""Monthly partitions of `bars` and `ticks`: the months ahead at start, any other month when a row needs it."""
+"""Partitions: `bars` by month, `ticks` by day; those ahead at start, any other when a row needs it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
 from engine.clock import SystemClock
@@ -11,8 +11,9 @@ from engine.store.database import Connection
 
 Month: TypeAlias = tuple[int, int]
 
-_TABLES = ("bars", "ticks")
+WEB_ROLES = ("anon", "authenticated")  # Supabase serves every table of `public` to the web unless these are kept out
 _AHEAD = 3
+_DAY = timedelta(days=1)
 _LOCK = 7105_2027
 
 
@@ -26,36 +27,93 @@ def following(month: Month) -> Month:
     return (year + 1, 1) if number == 12 else (year, number + 1)
 
 
+def months_between(since: datetime, until: datetime) -> list[Month]:
+    """Every month with an instant in [`since`, `until`), oldest first."""
+    months = [month_of(since)] if since < until else []
+    while months and datetime(*following(months[-1]), 1, tzinfo=UTC) < until:
+        months.append(following(months[-1]))
+    return months
+
+
 def ensure_ahead(connection: Connection) -> None:
-    """Make the partitions of this month and the next ones, by the wall clock."""
-    months = [month_of(SystemClock().now())]
+    """Make the partitions of this month (and day) and the next ones, by the wall clock."""
+    now = SystemClock().now()
+    months = [month_of(now)]
     for _ in range(_AHEAD):
         months.append(following(months[-1]))
     ensure_months(connection, months)
+    ensure_days(connection, [now.date() + number * _DAY for number in range(_AHEAD)])
 
 
 def ensure_months(connection: Connection, months: Iterable[Month]) -> None:
-    """Make these months' partitions in the running transaction, unless they are there.
+    """Make these months' partitions of `bars` in the running transaction, unless they are there.
 
-    There is no default partition on purpose: its rows would forbid their month's own partition later.
+    There is no default partition on purpose: its rows would forbid their month's own partition later. A hypertable
+    makes its chunks itself.
     """
-    wanted = [(table, month) for month in sorted(set(months)) for table in _TABLES]
-    missing = [item for item in wanted if not _exists(connection, *item)]
-    if missing:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    for table, month in missing:
+    wanted = [(month_name(month), _first(month), _first(following(month))) for month in sorted(set(months))]
+    for name in _ensure(connection, "bars", wanted):
+        connection.execute("SELECT watch_bars(%s::regclass)", (name,))
+
+
+def ensure_days(connection: Connection, days: Iterable[date]) -> None:
+    """Make these days' partitions of `ticks` in the running transaction, unless they are there."""
+    wanted = [(day_name(day), f"{day} 00:00:00+00", f"{day + _DAY} 00:00:00+00") for day in sorted(set(days))]
+    _ensure(connection, "ticks", wanted)
+
+
+def drop_days(connection: Connection, before: date) -> list[str]:
+    """Drop the partitions of `ticks` of days before `before`; their names, oldest first."""
+    sql = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'ticks'::regclass ORDER BY 1"
+    names = [name for (name,) in connection.execute(sql).fetchall() if name < day_name(before)]
+    for name in names:
+        connection.execute(f"DROP TABLE {name}".encode())
+    return names
+
+
+def month_name(month: Month) -> str:
+    """The partition of `bars` of a month."""
+    return f"bars_{month[0]:04d}_{month[1]:02d}"
+
+
+def day_name(day: date) -> str:
+    """The partition of `ticks` of a day."""
+    return f"ticks_{day:%Y_%m_%d}"
+
+
+def is_native(connection: Connection, table: str) -> bool:
+    """Whether `table` is partitioned by PostgreSQL itself, and not a hypertable."""
+    sql = "SELECT relkind = 'p' FROM pg_class WHERE oid = %s::regclass"
+    return connection.execute(sql, (table,)).fetchone() == (True,)
+
+
+def _ensure(connection: Connection, table: str, wanted: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Make the partitions that are missing of (name, from, to); their names."""
+    missing = [item for item in wanted if not _exists(connection, item[0])]
+    if not missing or not is_native(connection, table):
+        return []
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    missing = [item for item in missing if not _exists(connection, item[0])]
+    for name, first, end in missing:
+        # made apart and attached: `PARTITION OF` would lock out everyone who reads or writes the table
+        connection.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)".encode())
         connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {_name(table, month)} PARTITION OF {table}"
-            f" FOR VALUES FROM ('{_first(month)}') TO ('{_first(following(month))}')".encode()
+            f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{end}')".encode()
         )
+    if missing:
+        keep_private(connection, [name for name, _, _ in missing])
+    return [name for name, _, _ in missing]
 
 
-def _exists(connection: Connection, table: str, month: Month) -> bool:
-    return connection.execute("SELECT to_regclass(%s) IS NOT NULL", (_name(table, month),)).fetchone() == (True,)
+def keep_private(connection: Connection, tables: Iterable[str]) -> None:
+    """Take these tables from the roles that a hosted database serves to the web."""
+    for role in WEB_ROLES:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+            connection.execute(f"REVOKE ALL ON {', '.join(tables)} FROM {role}".encode())
 
 
-def _name(table: str, month: Month) -> str:
-    return f"{table}_{month[0]:04d}_{month[1]:02d}"
+def _exists(connection: Connection, name: str) -> bool:
+    return connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone() == (True,)
 
 
 def _first(month: Month) -> str:

@@ -1,4 +1,4 @@
-"""Bars back out of the database as columns, at the speed of a binary COPY."""
+"""Bars back out of the database as columns."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import psycopg
-from psycopg import sql
 
 from engine.domain import Symbol, require_utc
 from engine.ports import BarColumns
+from engine.store.arrays import Stretch, read_columns
+from engine.store.bar_rows import PRICES
 from engine.store.bars import INTERVALS, MINUTE
 from engine.store.database import Connection, Database
 from engine.store.errors import DatabaseDown
 
-_POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, from which PostgreSQL counts
-_HEADER, _TRAILER = 19, 2
-_PRICES = ("open", "high", "low", "close", "volume")
-# One row of the COPY format: a field count, then each field's length and its 8 bytes.
-_FIELDS = [("time", ">i8"), *((name, ">f8") for name in _PRICES)]
-_ROW = np.dtype(
-    [("fields", ">i2"), *(part for name, kind in _FIELDS for part in ((f"{name}_bytes", ">i4"), (name, kind)))]
-)
-_COPY = """
-COPY (SELECT time, open, high, low, close, volume FROM bars
-      WHERE market = {market} AND symbol = {symbol} AND interval = {interval} AND time >= {since} AND time < {until}
-      ORDER BY time) TO STDOUT (FORMAT binary)
-"""
+_NAMES = ("time", *PRICES)
+EXTRAS = ("vwap", "trades")
 
 
 def read_bars(
-    database: Database, market: str, symbol: Symbol, interval: timedelta, since: datetime, until: datetime
+    database: Database,
+    market: str,
+    symbol: Symbol,
+    interval: timedelta,
+    since: datetime,
+    until: datetime,
+    *,
+    extras: bool = False,
 ) -> BarColumns:
     """Bars that opened at or after `since` and before `until`, oldest first; empty columns when there are none.
 
-    `market` is "live", or a desk's own world (`rows.market_of`). Raises `DatabaseDown`, or `ValueError` for an
-    interval that is not kept (1 m, 5 m, 15 m, 1 h, 4 h, 1 d).
+    `market` is "live", or a desk's own world (`rows.market_of`); with `extras` also `vwap` and `trades`. Raises
+    `DatabaseDown`, or `ValueError` for an interval that is not kept (1 m, 5 m, 15 m, 1 h, 4 h, 1 d).
     """
-    with _reading(database) as connection:
-        return _read(connection, market, symbol, interval, since, until)
+    stretch = Stretch(market, interval_name(interval), require_utc(since), require_utc(until))
+    with reading(database) as connection:
+        found = read_columns(connection, stretch, [symbol], (*_NAMES, *(EXTRAS if extras else ())))
+    return bar_columns(symbol, interval, found.get(symbol, {}), extras)
 
 
 def read_history(
@@ -51,22 +50,22 @@ def read_history(
     Only symbols that have bars are in the answer. Raises `DatabaseDown`.
     """
     since = require_utc(until) - minutes * MINUTE
-    with _reading(database) as connection:
-        found = {symbol: _read(connection, market, symbol, MINUTE, since, until) for symbol in symbols}
-    return {symbol: columns for symbol, columns in found.items() if len(columns.time)}
+    stretch = Stretch(market, "1m", since, until)
+    with reading(database) as connection:
+        found = read_columns(connection, stretch, symbols, _NAMES)
+    return {symbol: bar_columns(symbol, MINUTE, found[symbol]) for symbol in symbols if symbol in found}
 
 
 def merge(older: BarColumns, newer: BarColumns) -> BarColumns:
     """Two stretches of one symbol as one; where both have a bar, `newer` wins."""
     keep = ~np.isin(older.time, newer.time)
     order = np.argsort(np.concatenate([older.time[keep], newer.time]), kind="stable")
-    names = ("time", *_PRICES)
-    columns = {n: np.concatenate([getattr(older, n)[keep], getattr(newer, n)])[order] for n in names}
+    columns = {n: np.concatenate([getattr(older, n)[keep], getattr(newer, n)])[order] for n in _NAMES}
     return BarColumns(symbol=newer.symbol, interval=newer.interval, **columns)
 
 
 @contextmanager
-def _reading(database: Database) -> Iterator[Connection]:
+def reading(database: Database) -> Iterator[Connection]:
     """A connection whose loss is a `DatabaseDown`, like never having had it."""
     with database.connect() as connection:
         try:
@@ -75,22 +74,20 @@ def _reading(database: Database) -> Iterator[Connection]:
             raise DatabaseDown(f"{database.name} went away: {database.clean(error)}") from None
 
 
-def _read(
-    connection: Connection, market: str, symbol: Symbol, interval: timedelta, since: datetime, until: datetime
-) -> BarColumns:
+def interval_name(interval: timedelta) -> str:
+    """`1m` for a minute, as the table has it. Raises `ValueError` for an interval that is not kept."""
     name = next((name for name, span in INTERVALS.items() if span == interval), None)
     if name is None:
         raise ValueError(f"bars of {interval} are not kept; there are {', '.join(INTERVALS)}")
-    bounds = {"since": require_utc(since), "until": require_utc(until)}
-    words = {"market": market, "symbol": symbol, "interval": name} | bounds
-    query = sql.SQL(_COPY).format(**{key: sql.Literal(value) for key, value in words.items()})
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        raw = b"".join(bytes(block) for block in copy)
-    return _columns(raw, symbol, interval)
+    return name
 
 
-def _columns(raw: bytes, symbol: Symbol, interval: timedelta) -> BarColumns:
-    rows = np.frombuffer(raw, _ROW, offset=_HEADER, count=(len(raw) - _HEADER - _TRAILER) // _ROW.itemsize)
-    span = interval // timedelta(microseconds=1)
-    time = rows["time"].astype(np.int64) + _POSTGRES_EPOCH_US + span
-    return BarColumns(symbol, interval, time, *(rows[name].astype(np.float64) for name in _PRICES))
+def bar_columns(
+    symbol: Symbol, interval: timedelta, columns: Mapping[str, np.ndarray], extras: bool = False
+) -> BarColumns:
+    """Columns as they are read (`time` the open; none at all: no bars) as the port has them (`time` the close)."""
+    if not columns:
+        columns = {name: np.empty(0, np.int64 if name == "time" else np.float64) for name in (*_NAMES, *EXTRAS)}
+    close = columns["time"] + interval // timedelta(microseconds=1)
+    more = {name: columns[name] for name in EXTRAS} if extras else {}
+    return BarColumns(symbol, interval, close, *(columns[name] for name in PRICES), **more)

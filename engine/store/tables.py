@@ -7,7 +7,7 @@ keyed by `market` instead: "live" is shared by all live desks of a database, a s
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Float, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Float, Index, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -61,8 +61,24 @@ ticks = Table(
     metadata,
     *(Column("time", DateTime(timezone=True), nullable=False), Column("market", Text, nullable=False)),
     *(Column("exchange", Text, nullable=False), Column("symbol", Text, nullable=False)),
-    *_floats("price", "volume", "bid", "ask"),
+    *(*_floats("price", "volume", "bid", "ask"), *_times("received")),
+    Column("trade_id", BigInteger),
+    Index("ticks_once", "market", "symbol", "time", "exchange", "trade_id", unique=True),
     postgresql_partition_by="RANGE (time)",
+)
+bar_stamps = Table(  # after `bars`, whose triggers write it
+    "bar_stamps",
+    metadata,
+    *(_key("market"), _key("symbol"), _key("interval"), _key("month", Date)),
+    Column("stamp", Uuid, nullable=False),
+)
+backfill_pieces = Table(
+    "backfill_pieces",
+    metadata,
+    *(_key("job"), _key("key"), Column("market", Text, nullable=False), Column("source", Text, nullable=False)),
+    *(Column(name, BigInteger, nullable=False) for name in ("rows", "new", "revised", "same", "kept")),
+    Column("problems", JSONB, nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False),
 )
 late_prints = Table(
     "late_prints",
