@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
+import msgspec
+
 Symbol: TypeAlias = str
 Numbers: TypeAlias = Mapping[str, float]
 
@@ -31,8 +33,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros(at: datetime) -> int:
-    """Microseconds since the epoch, exactly: the compiled core's time."""
-    return (require_utc(at) - _EPOCH) // timedelta(microseconds=1)
+    """Microseconds since the epoch, exactly: the compiled core's time. Raises `NaiveTimeError`."""
+    if at.tzinfo is None:
+        require_utc(at)
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def instant(us: int) -> datetime:
@@ -135,9 +140,11 @@ class Bar:
     quality: BarQuality = BarQuality.GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class Print:
-    """One market trade. `at` is the venue's time, `received` the desk's."""
+class Print(msgspec.Struct, frozen=True, gc=False):
+    """One market trade. `at` is the venue's time, `received` the desk's.
+
+    No dataclass: thousands come in a second, and a frozen dataclass takes ten times as long to make.
+    """
 
     symbol: Symbol
     at: datetime

@@ -76,9 +76,8 @@ class Intake:
         self.builder.hear(now)
         return now
 
-    def offer_prints(self, items: Sequence[Print]) -> None:
+    def offer_prints(self, items: Sequence[Print], now: datetime) -> None:
         """Judge the prints of one frame, in order: as `offer` does, at the pace of a busy market."""
-        now = self.clock.now()
         now_us = micros(now)
         for item in items:
             symbol = item.symbol

@@ -1,14 +1,13 @@
-"""One symbol's order book from Kraken v2 frames, proven by its CRC32.
-
-Frames must be parsed with `parse_float=Decimal`: the checksum is over the digits as sent, trailing zeros included.
-"""
+"""One symbol's order book from Kraken v2 frames, proven by its CRC32 over the digits as sent, last zeros included."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 from zlib import crc32
+
+from engine.market.kraken_words import BookEntry
+from engine.market.kraken_words import Level as Change
 
 CHECKED_LEVELS = 10
 
@@ -40,20 +39,17 @@ class OrderBook:
         self.asks: dict[Number, Number] = {}
         self.bids: dict[Number, Number] = {}
 
-    def apply(self, entry: Mapping[str, Any], *, snapshot: bool) -> bool:
-        """Take one snapshot or update; True when the checksum agrees.
-
-        Raises `KeyError` or `TypeError` on another shape.
-        """
+    def apply(self, entry: BookEntry, *, snapshot: bool) -> bool:
+        """Take one snapshot or update; True when the checksum agrees."""
         if snapshot:
             self.asks, self.bids = {}, {}
-        _change(self.asks, entry["asks"])
-        _change(self.bids, entry["bids"])
-        for price in sorted(self.asks)[self.depth :]:
+        _change(self.asks, entry.asks)
+        _change(self.bids, entry.bids)
+        for price in sorted(self.asks)[self.depth :] if len(self.asks) > self.depth else ():
             del self.asks[price]
-        for price in sorted(self.bids, reverse=True)[self.depth :]:
+        for price in sorted(self.bids, reverse=True)[self.depth :] if len(self.bids) > self.depth else ():
             del self.bids[price]
-        return bool(checksum(self.asks.items(), self.bids.items()) == entry["checksum"])
+        return checksum(self.asks.items(), self.bids.items()) == entry.checksum
 
     def best(self) -> tuple[float, float] | None:
         """Best bid and ask, or None while a side is empty."""
@@ -62,12 +58,9 @@ class OrderBook:
         return float(max(self.bids)), float(min(self.asks))
 
 
-def _change(side: dict[Number, Number], levels: Iterable[Mapping[str, Number]]) -> None:
-    for level in levels:
-        price, quantity = level["price"], level["qty"]
-        if not isinstance(price, Number) or not isinstance(quantity, Number):
-            raise TypeError(f"level {price!r} × {quantity!r} is not numbers")
-        if quantity:
-            side[price] = quantity
+def _change(side: dict[Number, Number], changes: Iterable[Change]) -> None:
+    for change in changes:
+        if change.qty:
+            side[change.price] = change.qty
         else:
-            side.pop(price, None)
+            side.pop(change.price, None)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 from engine.domain import Instrument, Print, Quote, Symbol, require_utc
 from engine.market.intake import Intake
 from engine.market.kraken_book import OrderBook
 from engine.market.kraken_subscriptions import Channel, Request, Subscriptions
+from engine.market.kraken_words import (
+    BookEntry,
+    BookFrame,
+    Frame,
+    TickerEntry,
+    TickerFrame,
+    TradeEntry,
+    TradeFrame,
+    entries,
+    plain,
+    typed,
+)
+from engine.market.names import canonical
 from engine.market.quality import Reason
-from engine.market.symbols import kraken_symbol
 
 log = logging.getLogger(__name__)
-
-Believable: TypeAlias = list[Print | Quote]
 
 _SILENT = ("heartbeat", "pong", "unsubscribe")
 _WRONG_SHAPE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -36,7 +45,11 @@ def channels(book_depth: int | None) -> tuple[Channel, ...]:
 
 
 class KrakenFrames:
-    """Turns frames into prints, quotes, instruments and answers. `requests` collects what is to be sent back."""
+    """Turns frames into prints, quotes, instruments and answers. `requests` collects what is to be sent back.
+
+    A data frame is decoded straight into its types. What that refuses, and what is no data, is read part by part:
+    slowly, and so that a bad part costs nothing but itself.
+    """
 
     def __init__(self, intake: Intake, subscriptions: Subscriptions, book_depth: int | None = None) -> None:
         self.intake = intake
@@ -47,42 +60,102 @@ class KrakenFrames:
         self.system = "unknown"
         self.requests: list[Request] = []
         self._depth = book_depth
+        self._names: dict[str, Symbol] = {}
         self._went_live: list[Symbol] = []
-        self._channels: dict[str, Callable[[Mapping[str, Any]], Believable]] = {
-            "trade": self._trades,
-            "ticker": self._quotes,
+        self._channels: dict[str, Callable[[Mapping[str, Any]], Frame | None]] = {
+            "trade": self._odd_trades,
+            "ticker": self._odd_quotes,
             "instrument": self._instruments,
             "status": self._status,
-            "book": self._book,
+            "book": self._odd_books,
         }
 
     def handle(self, text: str | bytes) -> None:
         """Take one frame. A bad one is quarantined as MALFORMED with its first words, and forgotten."""
-        self.intake.hear()
-        try:
-            text = text if isinstance(text, str) else text.decode()
-            exact = self._depth and '"book"' in text
-            items = self._read(json.loads(text, parse_float=Decimal if exact else None))
-        except (*_WRONG_SHAPE, RecursionError) as error:
-            self._malformed(None, f"{type(error).__name__} {error} in {text[:120]!r}")
-            return
-        self._deliver(items)
+        now = self.intake.hear()
+        frame = typed(text)
+        if frame is None:
+            frame = self._odd(text)
+            for symbol in self._went_live:
+                self.intake.builder.alive(symbol, now)
+                self.intake.up("connected")
+            self._went_live.clear()
+        self._deliver(frame, now)
 
-    def _deliver(self, items: Believable) -> None:
+    def _deliver(self, frame: Frame | None, now: datetime) -> None:
         """Outside the net for malformed frames: what goes wrong from here on is ours, and must be heard."""
-        for symbol in self._went_live:
-            self.intake.builder.alive(symbol, self.intake.clock.now())
-            self.intake.up("connected")
-        self._went_live.clear()
-        for item in items:
-            self.intake.offer(item)
+        if type(frame) is TradeFrame:
+            self._trades(frame.data, now)
+        elif type(frame) is TickerFrame:
+            self._quotes(frame.data, frame.type == "snapshot", now)
+        elif type(frame) is BookFrame and self._depth:
+            self._books(frame.data, frame.type == "snapshot", now)
 
     def take_requests(self) -> list[Request]:
         """What must be sent now; the list is emptied."""
         taken, self.requests = self.requests, []
         return taken
 
-    def _read(self, frame: Mapping[str, Any]) -> Believable:
+    # ------------------------------------------------------------ data, as it should be
+
+    def _trades(self, data: Iterable[TradeEntry], now: datetime) -> None:
+        named = self._named
+        prints = [Print(named(e.symbol), _utc(e.timestamp), e.price, e.qty, now, e.trade_id, e.side) for e in data]
+        self.intake.offer_prints(prints, now)
+
+    def _quotes(self, data: Iterable[TickerEntry], snapshot: bool, now: datetime) -> None:
+        """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
+        for entry in data:
+            at = now if snapshot or entry.timestamp is None else _utc(entry.timestamp)
+            self.intake.offer(Quote(self._named(entry.symbol), at, entry.bid, entry.ask))
+
+    def _books(self, data: Iterable[BookEntry], snapshot: bool, now: datetime) -> None:
+        for entry in data:
+            best = self._levels(self._named(entry.symbol), entry, snapshot)
+            if best is not None:
+                at = now if snapshot or entry.timestamp is None else _utc(entry.timestamp)
+                self.intake.offer(Quote(self._named(entry.symbol), at, *best))
+
+    def _levels(self, symbol: Symbol, entry: BookEntry, snapshot: bool) -> tuple[float, float] | None:
+        book = OrderBook(self._depth or 0) if snapshot else self.books.get(symbol)
+        if book is None:  # dropped after a mismatch: nothing counts before the next snapshot
+            return None
+        self.books[symbol] = book
+        try:
+            agrees = book.apply(entry, snapshot=snapshot)
+        except ArithmeticError:  # a level that is not a number, half applied: not a book any more
+            agrees = False
+        if not agrees:
+            self._mismatch(symbol, f"book checksum {entry.checksum} does not agree; asked again")
+            return None
+        self.checksums_good += 1
+        return book.best()
+
+    def _mismatch(self, symbol: Symbol, why: str) -> None:
+        self.checksums_bad += 1
+        self.books.pop(symbol, None)
+        self.intake.reject(Reason.CHECKSUM, symbol, why)
+        self.requests += self.subscriptions.renew("book", symbol, self.intake.clock.now())
+
+    def _named(self, name: str) -> Symbol:
+        symbol = self._names.get(name)
+        if symbol is None:
+            symbol = canonical(name)
+            if symbol in self.intake.known:
+                self._names[name] = symbol
+        return symbol
+
+    # ------------------------------------------------------------ everything else
+
+    def _odd(self, text: str | bytes) -> Frame | None:
+        """What is left of a frame that is not altogether as it should be, or that is no data."""
+        try:
+            return self._read(plain(text))
+        except (*_WRONG_SHAPE, RecursionError) as error:
+            self._malformed(None, f"{type(error).__name__} {error} in {text[:120]!r}")
+            return None
+
+    def _read(self, frame: Mapping[str, Any]) -> Frame | None:
         channel, method = frame.get("channel"), frame.get("method")
         if channel in self._channels:
             return self._channels[channel](frame)
@@ -91,51 +164,26 @@ class KrakenFrames:
             self._went_live += [symbol for name, symbol in live if name == "trade"]
         elif channel not in _SILENT and method not in _SILENT:
             self.intake.reject(Reason.UNKNOWN_CHANNEL, None, str(frame)[:160])
-        return []
+        return None
 
-    def _entries(self, entries: Iterable[Any], read: Callable[[Any], Print | Quote | None]) -> Believable:
-        """Every entry on its own: a bad one does not cost its neighbours."""
-        items = []
-        for entry in entries:
+    def _odd_trades(self, frame: Mapping[str, Any]) -> Frame:
+        return TradeFrame(list(entries(TradeEntry, frame["data"], self._bad)))
+
+    def _odd_quotes(self, frame: Mapping[str, Any]) -> Frame:
+        return TickerFrame(list(entries(TickerEntry, frame["data"], self._bad)), str(frame.get("type")))
+
+    def _odd_books(self, frame: Mapping[str, Any]) -> Frame:
+        return BookFrame(list(entries(BookEntry, frame["data"], self._bad_book)), str(frame.get("type")))
+
+    def _instruments(self, frame: Mapping[str, Any]) -> None:
+        for pair in frame["data"]["pairs"]:
             try:
-                item = read(entry)
+                self._instrument(pair)
             except _WRONG_SHAPE as error:
-                symbol = entry.get("symbol") if isinstance(entry, Mapping) else None
-                self._malformed(str(symbol) if symbol else None, f"{type(error).__name__} {error} in {entry!r}")
-            else:
-                items += [item] if item else []
-        return items
-
-    def _trades(self, frame: Mapping[str, Any]) -> Believable:
-        return self._entries(frame["data"], self._trade)
-
-    def _trade(self, entry: Mapping[str, Any]) -> Print:
-        trade_id = entry.get("trade_id")
-        return Print(
-            symbol=kraken_symbol(entry["symbol"]),
-            at=as_time(entry["timestamp"]),
-            price=_number(entry["price"]),
-            quantity=_number(entry["qty"]),
-            received=self.intake.clock.now(),
-            trade_id=None if trade_id is None else int(trade_id),
-            side=entry.get("side"),
-        )
-
-    def _quotes(self, frame: Mapping[str, Any]) -> Believable:
-        snapshot = frame.get("type") == "snapshot"
-        return self._entries(frame["data"], lambda entry: self._quote(entry, snapshot, entry["bid"], entry["ask"]))
-
-    def _quote(self, entry: Mapping[str, Any], snapshot: bool, bid: object, ask: object) -> Quote:
-        """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
-        stamp = None if snapshot else entry.get("timestamp")
-        at = as_time(stamp) if stamp is not None else self.intake.clock.now()
-        return Quote(kraken_symbol(entry["symbol"]), at, _number(bid), _number(ask))
-
-    def _instruments(self, frame: Mapping[str, Any]) -> Believable:
-        return self._entries(frame["data"]["pairs"], self._instrument)
+                self._bad(pair, error)
 
     def _instrument(self, pair: Mapping[str, Any]) -> None:
-        symbol = kraken_symbol(pair["symbol"])
+        symbol = canonical(pair["symbol"])
         if symbol not in self.intake.known:
             return
         if pair.get("status", "online") != "online":
@@ -148,40 +196,22 @@ class KrakenFrames:
             min_notional=_number(pair.get("cost_min", 0)),
         )
 
-    def _status(self, frame: Mapping[str, Any]) -> Believable:
+    def _status(self, frame: Mapping[str, Any]) -> None:
         self.system = str(frame["data"][0]["system"])
         if self.system != "online":
             log.warning("Kraken says its system is %s", self.system)
-        return []
 
-    def _book(self, frame: Mapping[str, Any]) -> Believable:
-        snapshot = frame.get("type") == "snapshot"
-        return self._entries(frame["data"] if self._depth else (), lambda entry: self._levels(entry, snapshot))
+    def _bad(self, entry: object, error: Exception) -> None:
+        symbol = entry.get("symbol") if isinstance(entry, Mapping) else None
+        self._malformed(str(symbol) if symbol else None, f"{type(error).__name__} {error} in {entry!r}")
 
-    def _levels(self, entry: Mapping[str, Any], snapshot: bool) -> Quote | None:
-        symbol = kraken_symbol(entry["symbol"])
-        book = OrderBook(self._depth or 0) if snapshot else self.books.get(symbol)
-        if book is None:  # dropped after a mismatch: nothing counts before the next snapshot
-            return None
-        self.books[symbol] = book
-        try:
-            agrees = book.apply(entry, snapshot=snapshot)
-        except _WRONG_SHAPE:
-            agrees = False  # half applied: not a book any more
-        if not agrees:
-            self._mismatch(symbol, entry)
-            return None
-        self.checksums_good += 1
-        best = book.best()
-        return self._quote(entry, snapshot, *best) if best else None
-
-    def _mismatch(self, symbol: Symbol, entry: Mapping[str, Any]) -> None:
-        self.checksums_bad += 1
-        del self.books[symbol]
-        self.intake.reject(
-            Reason.CHECKSUM, symbol, f"book checksum {entry.get('checksum')} does not agree; asked again"
-        )
-        self.requests += self.subscriptions.renew("book", symbol, self.intake.clock.now())
+    def _bad_book(self, entry: object, error: Exception) -> None:
+        """Changes that cannot be read were changes: the book is none any more."""
+        symbol = entry.get("symbol") if isinstance(entry, Mapping) else None
+        if isinstance(symbol, str) and canonical(symbol) in self.books:
+            self._mismatch(canonical(symbol), f"book entry cannot be read ({error}); asked again")
+        else:
+            self._bad(entry, error)
 
     def _malformed(self, symbol: Symbol | None, detail: str) -> None:
         self.intake.reject(Reason.MALFORMED, symbol, detail)
@@ -192,6 +222,10 @@ def as_time(stamp: object) -> datetime:
     if not isinstance(stamp, str):
         raise TypeError(f"time {stamp!r} is not text")
     return require_utc(datetime.fromisoformat(stamp))
+
+
+def _utc(at: datetime) -> datetime:
+    return at if at.tzinfo is UTC else require_utc(at)
 
 
 def _number(value: object) -> float:

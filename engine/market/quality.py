@@ -128,7 +128,7 @@ class QualityGate:
         self._believed.setdefault(symbol, _Believed(price, at))
 
     def is_plain(self, item: Print, now: datetime) -> bool:
-        """Whether a print is beyond every doubt, and then believe it: what `admit` would say of most, many times faster.
+        """Whether a print is beyond doubt, and then believe it: what `admit` would say of most, many times faster.
 
         False says nothing: `admit` judges such a print. Called for several prints of one frame with the same `now`.
         """

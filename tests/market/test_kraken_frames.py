@@ -16,6 +16,7 @@ from engine.market.kraken_book import OrderBook, checksum, digits
 from engine.market.kraken_frames import KrakenFrames, channels
 from engine.market.kraken_rest import ohlc_columns
 from engine.market.kraken_subscriptions import Subscriptions
+from engine.market.kraken_words import BookEntry, Level
 from engine.market.quality import Quarantine
 from engine.market.replayed_frames import ReplayedFrames
 from tests.market.data import market_data
@@ -88,15 +89,15 @@ def test_exponents_and_zeros_keep_their_digits():
     assert digits(78500) == "78500"
 
 
+def book_entry(asks=(), bids=()):
+    sides = [[Level(Decimal(price), Decimal(1)) for price in side] for side in (asks, bids)]
+    return BookEntry("BTC/USD", *sides, checksum=0)
+
+
 def test_levels_beyond_the_depth_are_forgotten_even_without_a_removal():
     book = OrderBook(depth=2)
-    snapshot = {
-        "asks": [{"price": Decimal(p), "qty": Decimal(1)} for p in ("3", "4")],
-        "bids": [{"price": Decimal(p), "qty": Decimal(1)} for p in ("2", "1")],
-        "checksum": 0,
-    }
-    book.apply(snapshot, snapshot=True)
-    book.apply({"asks": [{"price": Decimal("2.5"), "qty": Decimal(1)}], "bids": [], "checksum": 0}, snapshot=False)
+    book.apply(book_entry(asks=("3", "4"), bids=("2", "1")), snapshot=True)
+    book.apply(book_entry(asks=("2.5",)), snapshot=False)
     assert sorted(book.asks) == [Decimal("2.5"), Decimal(3)]
     assert book.best() == (2.0, 2.5)
 
