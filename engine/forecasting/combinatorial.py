@@ -34,7 +34,10 @@ class Combinatorial:
 
 
 def combinatorial(time: Times, until: Times, groups: int = 6, tested: int = 2, embargo: int = 0) -> Combinatorial:
-    """All C(`groups`, `tested`) splits, purged by label lives; a `JudgementError` when one has nothing to train on."""
+    """All C(`groups`, `tested`) splits (at least two tested), purged by label lives.
+
+    Raises `JudgementError` when one has nothing to train on.
+    """
     from skfolio.model_selection import CombinatorialPurgedCV
 
     plan = CombinatorialPurgedCV(n_folds=groups, n_test_folds=tested, purged_size=0, embargo_size=0)

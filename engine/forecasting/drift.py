@@ -25,9 +25,14 @@ class Reference:
 
 
 def reference(values: Column, bins: int = 10) -> Reference:
-    """Bins of equally many training values; values that repeat often make fewer, wider bins. `values` are finite."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    """Bins of equally many training values; values that repeat often make fewer, wider bins. `values` are finite.
+
+    A feature that never changed has three bins: below its value, at it, and above.
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf"))
     edges = edges[edges > values.min()]
+    if not len(edges):
+        edges = np.array([values[0], np.nextafter(values[0], np.inf)])
     return Reference(tuple(edges.tolist()), tuple(_shares(values, edges).tolist()))
 
 
