@@ -1,7 +1,7 @@
 """Rolling sums, means and deviations in one step per bar.
 
 A running sum drifts: what was added in one rounding is taken away in another. So every sum is made anew from its ring
-each time the ring has gone round, when what leaves is far larger than what stays, and when the deviation is small
+each time the ring has gone round, when it has become small beside what it was since, and when the deviation is small
 beside the distance from its anchor. That keeps any year of bars within 1e-9 of sums made afresh, and gives a window
 of equal values a deviation of exactly 0.
 """
@@ -16,14 +16,21 @@ from engine.core.jit import part
 from engine.core.state import Floats
 
 WIDEST = 240
-LARGE = 1e4  # how much larger than the rest a leaving value may be before the rest is added up again
-SMALL = 1e-4  # how small a variance may be beside the mean square about the anchor
+SMALL = 1e-4  # of its peak, or of the square about the anchor: digits lost are then four of sixteen
 
-SUM = np.dtype([("ring", np.float64, (WIDEST,)), ("total", np.float64), ("width", np.int64), ("at", np.int64)])
+SUM = np.dtype(
+    [
+        ("ring", np.float64, (WIDEST,)),
+        ("total", np.float64),
+        ("peak", np.float64),
+        ("width", np.int64),
+        ("at", np.int64),
+    ]
+)
 SPREAD = np.dtype(
     [
         ("ring", np.float64, (WIDEST,)),
-        *((name, np.float64) for name in ("total", "square", "anchor", "variance", "share")),
+        *((name, np.float64) for name in ("total", "square", "peak", "anchor", "variance", "share")),
         ("width", np.int64),
         ("at", np.int64),
     ]
@@ -31,10 +38,11 @@ SPREAD = np.dtype(
 
 
 class Sum(Protocol):
-    """The last `width` values and their `total`, once so many have come."""
+    """The last `width` values and their `total`, once so many have come; `peak` is its largest since it was made."""
 
     ring: Floats
     total: float
+    peak: float
     width: int
     at: int
 
@@ -45,6 +53,7 @@ class Spread(Protocol):
     ring: Floats
     total: float
     square: float
+    peak: float
     anchor: float
     variance: float
     share: float
@@ -57,20 +66,19 @@ def _add_up(window: Sum) -> None:
     total = 0.0
     for i in range(window.width):
         total += window.ring[i]
-    window.total = total
+    window.total, window.peak = total, abs(total)
 
 
 @part
 def slide(window: Sum, value: float) -> float:
     """Take one value, let the oldest go; the total of the last `width`."""
     at = window.at
-    gone = window.ring[at]
-    window.ring[at] = value
-    total = window.total + (value - gone)
-    window.total = total
+    total = window.total + (value - window.ring[at])
+    window.ring[at], window.total = value, total
+    window.peak = max(window.peak, abs(total))
     at += 1
     window.at = at if at < window.width else 0
-    if at == window.width or abs(gone) > LARGE * abs(total):
+    if at == window.width or abs(total) < SMALL * window.peak:
         _add_up(window)
     return window.total
 
@@ -87,7 +95,7 @@ def _anchor(window: Spread) -> None:
         total += away
         square += away * away
     mean = total * window.share
-    window.anchor, window.total, window.square = anchor, total, square
+    window.anchor, window.total, window.square, window.peak = anchor, total, square, square
     window.variance = max(square * window.share - mean * mean, 0.0)
 
 
@@ -104,7 +112,8 @@ def slide_spread(window: Spread, value: float) -> float:
     mean = total * window.share
     variance = square * window.share - mean * mean
     window.total, window.square, window.variance = total, square, variance
-    if at == window.width or gone * gone > LARGE * square or variance < SMALL * window.share * square:
+    window.peak = max(window.peak, square)
+    if at == window.width or square < SMALL * window.peak or variance < SMALL * window.share * square:
         _anchor(window)
     return window.anchor + window.total * window.share
 
@@ -112,9 +121,11 @@ def slide_spread(window: Spread, value: float) -> float:
 @part
 def restart(window: Sum) -> None:
     """Begin anew. The ring may keep what it held: once it has gone round, none of that is left."""
-    window.at, window.total = 0, 0.0
+    window.at, window.total, window.peak = 0, 0.0, 0.0
 
 
 @part
 def restart_spread(window: Spread) -> None:
-    window.at, window.total, window.square, window.anchor, window.variance = 0, 0.0, 0.0, 0.0, 0.0
+    """The same of a window with its deviation."""
+    window.at, window.total, window.square, window.peak = 0, 0.0, 0.0, 0.0
+    window.anchor, window.variance = 0.0, 0.0

@@ -24,7 +24,9 @@ def market(bars: int, seed: int, price: float = 100.0, interval: timedelta = MIN
     low = np.minimum(open_, close) * (1.0 - draw.exponential(3e-4, bars))
     time = START + np.arange(bars, dtype=np.int64) * (interval // timedelta(microseconds=1))
     trades = draw.poisson(5.0 + 2e4 * np.abs(moves)).astype(np.float64)
-    return BarColumns("A/USD", interval, time, open_, high, low, close, trades * draw.lognormal(0, 1, bars), None, trades)
+    return BarColumns(
+        "A/USD", interval, time, open_, high, low, close, trades * draw.lognormal(0, 1, bars), None, trades
+    )
 
 
 def flattened(bars: BarColumns, first: int, end: int) -> BarColumns:
@@ -50,7 +52,9 @@ def rough(bars: int, seed: int) -> BarColumns:
         first = int(draw.integers(1, bars - 1))
         made = flattened(made, first, min(bars, first + int(draw.integers(1, 90))))
     hole = int(draw.integers(0, bars - 30))
-    gone = np.unique(np.concatenate((draw.integers(0, bars, bars // 100), np.arange(hole, hole + draw.integers(0, 30)))))
+    gone = np.unique(
+        np.concatenate((draw.integers(0, bars, bars // 100), np.arange(hole, hole + draw.integers(0, 30))))
+    )
     return without(made, gone)
 
 

@@ -38,7 +38,9 @@ def _averages(bars: BarColumns) -> dict[str, np.ndarray]:
         found[f"ema{n}_distance"] = close / ema - 1
         found[f"ema{n}_slope"] = talib.ROCP(ema, 5)
     lines = talib.MACD(close, 12, 26, 9)
-    return found | {f"macd_{name}": line / close for name, line in zip(("line", "signal", "histogram"), lines, strict=True)}
+    return found | {
+        f"macd_{name}": line / close for name, line in zip(("line", "signal", "histogram"), lines, strict=True)
+    }
 
 
 def _strength(bars: BarColumns) -> dict[str, np.ndarray]:
