@@ -113,7 +113,9 @@ def keep_private(connection: Connection, tables: Iterable[str]) -> None:
 
 
 def _exists(connection: Connection, name: str) -> bool:
-    return connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone() == (True,)
+    # read as a table: `to_regclass` answers from a cache that may not know yet what another writer just made
+    sql = "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = %s)"
+    return connection.execute(sql, (name,)).fetchone() == (True,)
 
 
 def _first(month: Month) -> str:
