@@ -1,4 +1,4 @@
-"""`kraken`, `simulated` or `replay:PATH` → a feed with the clock that fits it."""
+"""`kraken`, `massive`, `simulated` or `replay:PATH` → a feed with the clock that fits it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from engine.clock import Clock, ScaledClock, SystemClock
 from engine.domain import Symbol
 from engine.market.errors import FeedNameError, RecordError
 from engine.market.kraken import REST_URL, WS_URL, KrakenFeed
+from engine.market.massive import MassiveFeed
+from engine.market.massive_access import MassiveAccess
 from engine.market.replayed import ReplayedBars
 from engine.market.replayed_frames import ReplayedFrames
 from engine.market.simulated import SimulatedFeed
 
 Replay: TypeAlias = ReplayedBars | ReplayedFrames
-AnyFeed: TypeAlias = KrakenFeed | SimulatedFeed | Replay
+AnyFeed: TypeAlias = KrakenFeed | MassiveFeed | SimulatedFeed | Replay
 
-SPEEDS = {"kraken": 1.0, "simulated": 60.0, "replay": 1.0}
+LIVE = ("kraken", "massive")
+SPEEDS = {"kraken": 1.0, "massive": 1.0, "simulated": 60.0, "replay": 1.0}
 
 
 def from_path(
@@ -54,23 +57,27 @@ def feed_named(
     ws_url: str | None = None,
     rest_url: str | None = None,
     book_depth: int | None = None,
+    massive: MassiveAccess | None = None,
 ) -> AnyFeed:
     """Build the feed that `spec` names; `feed.clock` is desk time.
 
-    `clock` overrides the one that fits: real time for Kraken; scaled from `begin` or now, or from the record's start,
-    for the others, and held there until `run`.
+    `clock` overrides the one that fits: real time for a live market; scaled from `begin` or now, or from the record's
+    start, for the others, and held there until `run`.
     `begin` and `resume` (the ledger's last instant and closes) continue an earlier simulation or replay. Raises
-    `FeedNameError` for a name or speed that cannot be, `RecordError` for a file that cannot be replayed.
+    `FeedNameError` for a name or speed that cannot be, `RecordError` for a file that cannot be replayed, `MarketError`
+    for a key that is not there.
     """
     kind, _, path = spec.partition(":")
     if kind not in SPEEDS or (kind == "replay") != bool(path):
-        raise FeedNameError(f"there is no feed {spec!r}; choose kraken, simulated or replay:PATH")
-    if kind == "kraken":
+        raise FeedNameError(f"there is no feed {spec!r}; choose kraken, massive, simulated or replay:PATH")
+    if kind in LIVE:
         if speed not in (None, 1.0):
             raise FeedNameError(
                 f"--speed {speed:g} is for simulated and replayed markets; a live market runs at its own"
             )
         live = clock or SystemClock()
+        if kind == "massive":
+            return MassiveFeed(live, massive or MassiveAccess())
         return KrakenFeed(live, ws_url=ws_url or WS_URL, rest_url=rest_url or REST_URL, book_depth=book_depth)
     pace = SPEEDS[kind] if speed is None else speed
     if pace <= 0:

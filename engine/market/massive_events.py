@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 EXCHANGES = 1 << 10  # exchange numbers are small; a trade id keeps ten bits for them
 IDS = 1 << 52
+Millis = Annotated[int, msgspec.Meta(ge=1, le=1 << 45)]  # since the epoch, until the year 3084
 
 
-class _Event(msgspec.Struct, tag_field="ev", gc=False):
+class _Event(msgspec.Struct, tag_field="ev", kw_only=True, gc=False):
     """`pair` is BTC-USD; a server that writes `sym` instead is understood."""
 
     pair: str = ""
@@ -30,9 +31,9 @@ class _Event(msgspec.Struct, tag_field="ev", gc=False):
 class TradeEvent(_Event, tag="XT"):
     """One trade on exchange `x`. `t`: the exchange's time, ms. `c`: 1 sold, 2 bought by the taker."""
 
-    p: float = msgspec.field(default=float("nan"))
-    s: float = msgspec.field(default=float("nan"))
-    t: int = 0
+    p: float
+    s: float
+    t: Millis
     x: int = 0
     i: str | int = ""
     c: list[int] | int | None = None
@@ -57,22 +58,22 @@ class TradeEvent(_Event, tag="XT"):
 class QuoteEvent(_Event, tag="XQ"):
     """The best bid and ask of exchange `x`. `t`: ms."""
 
-    bp: float = 0.0
-    ap: float = 0.0
-    t: int = 0
+    bp: float
+    ap: float
+    t: Millis
     x: int = 0
 
 
 class _Aggregate(_Event):
     """A closed window of all exchanges: `s` to `e` in ms, prices, `v` base volume, `vw` its average price."""
 
-    o: float = msgspec.field(default=float("nan"))
-    h: float = msgspec.field(default=float("nan"))
-    l: float = msgspec.field(default=float("nan"))  # noqa: E741 - the vendor's name
-    c: float = msgspec.field(default=float("nan"))
-    v: float = msgspec.field(default=float("nan"))
-    s: int = 0
-    e: int = 0
+    o: float
+    h: float
+    l: float  # noqa: E741 - the vendor's name
+    c: float
+    v: float
+    s: Millis
+    e: Millis
 
 
 class MinuteEvent(_Aggregate, tag="XA"):
