@@ -86,6 +86,9 @@ def _faults(bars: BarColumns, closed_by: int) -> Iterator[tuple[str, np.ndarray,
     yield "NEGATIVE_VOLUME", bars.volume < 0, "the volume is below 0"
     inside: np.ndarray = (high >= np.maximum(first, close)) & (low <= np.minimum(first, close))
     yield "INCONSISTENT", ~inside, "open or close lies outside low and high"
+    if bars.trades is not None:
+        counted: np.ndarray = np.isnan(bars.trades) | ((bars.trades >= 0) & (bars.trades % 1 == 0))
+        yield "BAD_COUNT", ~counted, "the number of trades is no whole number"
     yield "FUTURE", bars.time > closed_by, "the bar had not closed when it was fetched"
     yield "OFF_GRID", bars.time % _step(bars) != 0, "the time is not on the interval's grid"
 

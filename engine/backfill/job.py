@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 from engine.backfill.closing import Closing
 from engine.backfill.errors import BackfillError
-from engine.backfill.findings import Findings
 from engine.backfill.gaps import Gap
 from engine.backfill.progress import Progress
 from engine.backfill.report import Report
@@ -45,12 +44,12 @@ class Keeper(Protocol):
         """What the store has of one symbol in the wanted range."""
         ...
 
-    def note_gaps(self, gaps: Sequence[Gap]) -> None:
-        """Put gaps into the table; once, however often it is told."""
+    def note_gaps(self, symbols: Sequence[Symbol], gaps: Sequence[Gap]) -> None:
+        """Let these be the known gaps of `symbols` in the wanted range."""
         ...
 
-    def add_up(self, report: Report) -> None:
-        """Rows and findings of all finished pieces of the job, earlier runs included."""
+    def add_up(self, report: Report, marks: set[str]) -> None:
+        """Put the rows and findings of the finished pieces among `marks` into the report, earlier runs included."""
         ...
 
 
@@ -81,6 +80,7 @@ class Backfill:
         self._work: asyncio.Task[None] | None = None
         self._stopped = False
         self._silent = 0
+        self._marks: set[str] = set()  # of all its pieces
         self._left: dict[str, Piece] = {}  # by mark: not kept so far
         self.progress = Progress()
         self.report = Report(wanted)
@@ -131,6 +131,7 @@ class Backfill:
         pieces = self._history.pieces(carried, wanted.since, wanted.until) if carried else ()
         marked = {wanted.mark(piece): piece for piece in pieces}
         known = set() if wanted.again else await self._in_thread(self._keeper.finished)
+        self._marks = set(marked)
         self._left = {mark: piece for mark, piece in marked.items() if mark not in known}
         before = [piece for mark, piece in marked.items() if mark in known]
         self.report.pieces, self.report.before = len(marked), len(before)
@@ -159,7 +160,7 @@ class Backfill:
             self.progress.checked += 1
             self._watch(self.progress)
         gaps = await self._in_thread(closing.tell, self.report)
-        await self._in_thread(self._keeper.note_gaps, gaps)
+        await self._in_thread(self._keeper.note_gaps, list(self.progress.parts), gaps)
         self.report.checked = True
 
     # ------------------------------------------------------------ one piece
@@ -237,9 +238,8 @@ class Backfill:
     async def _add_up(self) -> None:
         report = self.report
         report.seconds = self.progress.seconds
-        report.findings = Findings()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._keeper.add_up, report)
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._keeper.add_up, report, self._marks)
         except DatabaseDown as error:
             report.why = report.why or f"the figures of the finished pieces could not be read: {error}"
 

@@ -13,6 +13,7 @@ from engine.backfill.outliers import Outlier
 from engine.backfill.wanted import Wanted
 from engine.domain import Symbol, instant
 
+CARD = 20  # of each, on a card
 SHOWN = 200  # outliers, gaps and failed pieces that the report lists one by one
 
 
@@ -89,6 +90,17 @@ class Report:
             "notes": self.findings.notes,
             "symbols": {symbol: _symbol(one) for symbol, one in self.symbols.items()},
         }
+
+    def summary(self) -> dict[str, Any]:
+        """What a closing card needs, small enough for a ledger row."""
+        body = self.as_json()
+        del body["symbols"], body["asked"]
+        body["outliers"] = {**body["outliers"], "first": body["outliers"]["first"][:CARD]}
+        for name in ("rejected_rows", "differences", "notes"):
+            body[name] = body[name][:CARD]
+        for name in ("absent", "failed"):
+            body[name] = dict(list(body[name].items())[:CARD])
+        return body
 
 
 def _symbol(one: SymbolReport) -> dict[str, Any]:
