@@ -13,7 +13,6 @@ from bot.schedule import Schedule
 from bot.second_path import SecondPath
 from engine import Desk, clock, health, vitals, watch
 from engine.messages import HealthSeen
-from engine.ports import FeedStatus
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class Checkup:
     async def look(self) -> None:
         """One check. The blocking parts run beside the loop."""
         facts = await asyncio.to_thread(self._facts)
-        readings = health.judge(facts)
+        readings = (*health.judge(facts), *self._desk.data_health())
         self._desk.readings = readings
         news = self._watch.see(readings, facts.now)
         if news is not None:
@@ -93,8 +92,6 @@ class Checkup:
                     feed_up=feed.up,
                     feed_detail=feed.detail,
                     last_data=feed.last_frame,
-                    gaps=feed.gaps,
-                    quarantined=sum(feed.quarantined.values()),
                     held={position.symbol: feed.symbols.get(position.symbol) for position in snapshot.positions},
                     jumps=self._jumps(),
                     posts_waiting=backlog.waiting,
@@ -117,7 +114,7 @@ class Checkup:
                     broker_up=True,
                     broker_detail=self._desk.notice or "paper orders are filled by the desk's own model",
                     models=0,
-                    clock_skew=_behind(feed, desk.clock.now()),
+                    clock_skew=feed.skew,
                     second_path=self._second.trouble,
                 )
             )
@@ -163,8 +160,3 @@ class Checkup:
         for reading in self._desk.readings:
             if reading.value is not None:
                 projections.notes.put_metric(facts.now, reading.name, reading.value, reading.status)
-
-
-def _behind(feed: FeedStatus, now: datetime) -> timedelta:
-    """How far the market's newest time lies in this machine's future: its clock is at least that slow."""
-    return max([timedelta(0), *(at - now for at in feed.symbols.values())])

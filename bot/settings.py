@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     kraken_rest_url: str = "https://api.kraken.com"
 
     playbook: OptionalText = None
+    second_source: Annotated[str, Field(pattern=r"^(auto|off|kraken-rest|ccxt:[a-z0-9_]+)$")] = "auto"
+    second_source_limit: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+
     position_size: OptionalNumber = None
     max_positions: Annotated[int | None, BeforeValidator(_blank_is_none)] = None
     stop_loss_pct: OptionalNumber = None

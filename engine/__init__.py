@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.core import compile as compile_core
     from engine.market import FeedNameError, MarketError, feed_named
     from engine.market.names import meant_pair
+    from engine.market.second_source import PriceSource, price_source
     from engine.origins import birth, born_as, held_symbols, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
@@ -42,6 +43,7 @@ __all__ = [
     "MarketError",
     "Playbook",
     "PlaybookError",
+    "PriceSource",
     "StoreError",
     "SystemClock",
     "Terms",
@@ -64,6 +66,7 @@ __all__ = [
     "migrate_folder",
     "performance",
     "prepared",
+    "price_source",
     "replay_file",
     "slots",
     "stop_fault",
@@ -80,6 +83,7 @@ _ROOMS = {
     "engine.core": ("compile:compile_core",),
     "engine.market": ("FeedNameError", "MarketError", "feed_named"),
     "engine.market.names": ("meant_pair",),
+    "engine.market.second_source": ("PriceSource", "price_source"),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),
     "engine.replaying": ("Anchor", "replay_file", "verify"),

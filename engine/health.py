@@ -54,8 +54,6 @@ class Facts:
     feed_up: bool | None = None
     feed_detail: str = ""
     last_data: datetime | None = None  # last frame or minute, desk time
-    gaps: int = 0
-    quarantined: int = 0
     held: Mapping[Symbol, datetime | None] = field(default_factory=dict)  # held symbol → its last price's time
     jumps: Mapping[Symbol, float] = field(default_factory=dict)  # held symbol → last price ÷ last close − 1
     database_up: bool | None = None
@@ -120,9 +118,6 @@ def _data_flow(facts: Facts) -> Iterator[Reading]:
     else:
         sentence = f"{facts.feed} has delivered nothing for {spoken}{detail}."
     yield Reading("data flow", status, silent.total_seconds(), "s", sentence, mention=status == CRITICAL)
-    yield Reading("gaps", OK, float(facts.gaps), "count", f"{_count(facts.gaps, 'gap')} in the data since the start.")
-    word = f"Set aside as doubtful or malformed since the start: {_count(facts.quarantined, 'market message')}."
-    yield Reading("quarantine", OK, float(facts.quarantined), "count", word)
 
 
 def _prices(facts: Facts) -> Iterator[Reading]:
@@ -238,9 +233,10 @@ def _machine(facts: Facts) -> Iterator[Reading]:
     if (skew := facts.clock_skew) is not None:
         status = _level(abs(skew) / CLOCK_WARNING, 1, CLOCK_CRITICAL / CLOCK_WARNING)
         apart = abs(skew).total_seconds()
-        sentence = (
-            f"This machine's clock and the market's are {apart:.1f} s apart." if status != OK else "The clock is right."
-        )
+        which = "ahead of" if skew > timedelta(0) else "behind"
+        sentence = f"The clock is right, to within {apart:.1f} s of the market's stamps."
+        if status != OK:
+            sentence = f"This machine's clock is {apart:.1f} s {which} the market's; set it right (NTP)."
         yield Reading("clock", status, skew.total_seconds(), "s", sentence)
 
 

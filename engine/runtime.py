@@ -12,6 +12,8 @@ from pathlib import Path
 from engine.brokers.gateway import Gateway
 from engine.brokers.paper import PaperBroker
 from engine.clock import Clock, monotonic
+from engine.crosscheck import CrossCheck
+from engine.data_health import DataFacts, judge_data
 from engine.delivery import poll_silent
 from engine.disk_watch import DiskWatch
 from engine.domain import Instrument, MarketKind, Quote, State, Symbol
@@ -20,6 +22,7 @@ from engine.health import DISK_CRITICAL, Reading
 from engine.inbox import Inbox, QuoteBoard
 from engine.latency import Percentiles
 from engine.loop import Announce, EngineLoop
+from engine.market.second_source import PriceSource
 from engine.messages import Born, Guarded, Message, Started, Stopped
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
@@ -81,6 +84,7 @@ class Desk:
             feed.on_late = self.storage.note_late
         if hasattr(feed, "on_suspect"):
             feed.on_suspect = self._supply.sink.on_suspect
+        self._cross: CrossCheck | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ what the bot asks
@@ -109,6 +113,19 @@ class Desk:
     def health(self) -> tuple[Reading, ...]:
         """What the last health check read."""
         return self.readings
+
+    def data_health(self) -> tuple[Reading, ...]:
+        """Readings of the market data: gaps, what was set aside, the second source."""
+        started = self.snapshot().started if self._loop.has_started else None
+        cross = self._cross.status() if self._cross else None
+        facts = DataFacts(
+            self.clock.now(), self.feed.status(), self.healer.status(), cross, started, max(1.0, self.clock.speed)
+        )
+        return judge_data(facts)
+
+    def compare_with(self, source: PriceSource, limit: float) -> None:
+        """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""
+        self._cross = CrossCheck(source, self.feed, self.quote, self.submit, self.terms.symbols, limit)
 
     def latency(self, kind: str | None = None) -> Percentiles | None:
         return self._loop.percentiles(kind)
@@ -160,6 +177,8 @@ class Desk:
         self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
         self._tasks.append(asyncio.create_task(poll_silent(self, self._supply.sink), name="poll"))
         self._tasks.append(asyncio.create_task(self.healer.run(), name="healer"))
+        if self._cross is not None:
+            self._tasks.append(asyncio.create_task(self._cross.run(), name="second source"))
 
     async def stop(self, why: str) -> None:
         """No new entries, record, let workers finish; positions stay as they are."""

@@ -16,7 +16,8 @@ FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "bot").rglob("*.py")]
 FLOORS = (
     ("engine.__init__",),
     ("engine.runtime", "engine.origins"),
-    ("engine.supply", "engine.healing"),
+    ("engine.data_health",),
+    ("engine.supply", "engine.healing", "engine.crosscheck"),
     (
         "engine.storage",
         "engine.delivery",

@@ -1,0 +1,94 @@
+"""Is the market data well? Gaps and their healing, what was set aside, late and lost prints, the second source. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from engine.crosscheck import CrossStatus
+from engine.healing import HealingStatus
+from engine.health import OK, WARNING, Reading
+from engine.ports import FeedStatus
+
+OPEN_WARNING = timedelta(minutes=5)  # × speed
+SOURCE_SILENT = timedelta(minutes=5)
+STRIKES = 3  # comparisons in a row that differ make an alarm
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What was measured at `now` (desk time)."""
+
+    now: datetime
+    feed: FeedStatus
+    healing: HealingStatus = field(default_factory=HealingStatus)
+    cross: CrossStatus | None = None
+    started: datetime | None = None
+    speed: float = 1.0
+
+
+def judge_data(facts: DataFacts) -> tuple[Reading, ...]:
+    """The readings of the market data, in the order in which `/health` shows them."""
+    return tuple(reading for check in (_gaps, _quarantine, _prints, _second_source) for reading in check(facts))
+
+
+def _gaps(facts: DataFacts) -> Iterator[Reading]:
+    it = facts.healing
+    long = [gap for gap in it.open.values() if facts.now - gap.start > OPEN_WARNING * facts.speed]
+    words = [f"{_count(it.seen, 'gap')} in the data since the start"]
+    oldest = sorted(it.open.values(), key=lambda gap: (gap.start, gap.symbol))
+    words += [f"open now: {gap.symbol} since {gap.start:%H:%M} UTC ({gap.cause})" for gap in oldest[:NAMED]]
+    if len(oldest) > NAMED:
+        words.append(f"and {len(oldest) - NAMED} more")
+    if it.healed or it.revised:
+        words.append(f"{it.healed} healed ({_count(it.added, 'bar')} added, {it.revised} revised)")
+    if it.waiting:
+        words.append(f"{it.waiting} to be healed")
+    if it.beyond:
+        words.append(f"{it.beyond} older than the feed's own history: `nightdesk backfill` fills them")
+    if it.trouble:
+        words.append(f"history cannot be had: {it.trouble}")
+    status = WARNING if long or (it.trouble and it.waiting) else OK
+    yield Reading("gaps", status, float(it.seen), "count", "; ".join(words) + ".")
+
+
+def _quarantine(facts: DataFacts) -> Iterator[Reading]:
+    counts = facts.feed.quarantined
+    total = sum(counts.values())
+    by_reason = ", ".join(f"{code} {count:,}" for code, count in sorted(counts.items(), key=lambda one: -one[1]))
+    sentence = f"Set aside since the start: {_count(total, 'market message')}{f' ({by_reason})' if by_reason else ''}."
+    yield Reading("quarantine", OK, float(total), "count", sentence)
+
+
+def _prints(facts: DataFacts) -> Iterator[Reading]:
+    late, lost = facts.feed.late_prints, facts.feed.lost_prints
+    if late or lost:
+        sentence = f"{_count(late, 'print')} came after the minute had closed, {lost} never came; history fills them in."
+        yield Reading("late prints", OK, float(late + lost), "count", sentence)
+
+
+def _second_source(facts: DataFacts) -> Iterator[Reading]:
+    it = facts.cross
+    if it is None:
+        return
+    standing = {symbol: count for symbol, count in it.strikes.items() if count >= STRIKES}
+    silent = facts.now - (it.answered or facts.started or facts.now) > SOURCE_SILENT
+    if it.strikes:
+        sentence = f"Nothing is entered in {_named(it.details)}."
+    elif it.trouble or silent:
+        why = f" ({it.trouble})" if it.trouble else ""
+        sentence = f"{it.source} does not answer{why}; prices are not compared, and nothing else changes."
+    else:
+        sentence = f"{it.source} agrees on {_count(it.compared, 'price')}."
+    yield Reading("second source", WARNING if standing or silent else OK, float(len(it.strikes)), "count", sentence)
+
+
+def _named(details: Mapping[str, str]) -> str:
+    shown = [f"{symbol} ({words})" for symbol, words in sorted(details.items())]
+    return ", ".join(shown[:NAMED]) + (f" and {len(shown) - NAMED} more" if len(shown) > NAMED else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

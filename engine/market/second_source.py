@@ -1,0 +1,108 @@
+"""Prices from somewhere else, to hold the feed's against: best bid and ask of many symbols in one gentle request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from engine.clock import Clock
+from engine.domain import Quote, Symbol
+from engine.market.errors import FeedNameError, FeedUnreachable
+from engine.market.kraken_rest import KrakenRest
+from engine.market.names import canonical
+
+AT_ONCE = 50  # symbols in one request
+_STAND_INS = {"USD": ("USDT", "USDC")}  # where a venue has no dollars; they are far nearer to one than any limit
+
+
+class PriceSource(Protocol):
+    """A source of quotes that does not go through the feed."""
+
+    name: str
+
+    async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
+        """Best bid and ask now; what it does not carry is absent. Raises `MarketError` when it does not answer."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class KrakenQuotes(KrakenRest):
+    """Kraken's REST ticker: the same venue by another way, free and without a key."""
+
+    name = "kraken-rest"
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        super().__init__(url, clock)
+        self._keys: dict[str, Symbol] = {}  # the venue's own key → symbol
+
+    async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
+        if not self._keys:
+            rows = await self._get("AssetPairs", {})
+            self._keys = {key: canonical(str(row["wsname"])) for key, row in rows.items() if row.get("wsname")}
+        wanted = [key for key, symbol in self._keys.items() if symbol in symbols and not key.endswith(".d")]
+        found: dict[Symbol, Quote] = {}
+        for first in range(0, len(wanted), AT_ONCE):
+            rows = await self._get("Ticker", {"pair": ",".join(wanted[first : first + AT_ONCE])})
+            named = {self._keys[key]: dict(row) for key, row in rows.items() if key in self._keys}
+            found |= _readable({symbol: (row.get("b"), row.get("a")) for symbol, row in named.items()}, self._clock)
+        return found
+
+
+class CcxtQuotes:
+    """The tickers of any exchange that ccxt knows, without a key."""
+
+    def __init__(self, exchange: str, clock: Clock) -> None:
+        """Raises `FeedNameError` for an exchange that ccxt does not know."""
+        import ccxt.async_support as ccxt  # heavy: loaded only where it is asked for
+
+        if exchange not in ccxt.exchanges:
+            raise FeedNameError(f"ccxt knows no exchange {exchange!r}; SECOND_SOURCE is kraken-rest, ccxt:ID or off")
+        self.name = f"ccxt:{exchange}"
+        self._clock = clock
+        self._exchange: Any = getattr(ccxt, exchange)({"enableRateLimit": True})
+        self._failures: tuple[type[Exception], ...] = (ccxt.BaseError, OSError, TimeoutError)
+
+    async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
+        try:
+            markets = await self._exchange.load_markets()
+            carried = {found: symbol for symbol in symbols if (found := _carried(symbol, markets))}
+            rows = await self._exchange.fetch_tickers(list(carried)) if carried else {}
+        except self._failures as error:
+            raise FeedUnreachable(f"{self.name} did not answer: {str(error)[:160] or type(error).__name__}") from error
+        pairs = {carried[name]: ([row.get("bid")], [row.get("ask")]) for name, row in rows.items() if name in carried}
+        return _readable(pairs, self._clock)
+
+    async def close(self) -> None:
+        await self._exchange.close()
+
+
+def price_source(name: str, clock: Clock, kraken_url: str) -> PriceSource:
+    """`kraken-rest` or `ccxt:ID`. Raises `FeedNameError` for another name."""
+    kind, _, rest = name.partition(":")
+    if name == KrakenQuotes.name:
+        return KrakenQuotes(kraken_url, clock)
+    if kind == "ccxt" and rest:
+        return CcxtQuotes(rest, clock)
+    raise FeedNameError(f"SECOND_SOURCE was {name!r}; use kraken-rest, ccxt:ID (such as ccxt:coinbase) or off")
+
+
+def _carried(symbol: Symbol, markets: Mapping[str, object]) -> str | None:
+    base, _, quote = symbol.partition("/")
+    names = (symbol, *(f"{base}/{other}" for other in _STAND_INS.get(quote, ())))
+    return next((name for name in names if name in markets), None)
+
+
+def _readable(rows: Mapping[Symbol, tuple[Any, Any]], clock: Clock) -> dict[Symbol, Quote]:
+    """Quotes from (bid, ask) lists whose first item is the price; one that is none is left out."""
+    now, found = clock.now(), {}
+    for symbol, (bids, asks) in rows.items():
+        try:
+            bid, ask = float(bids[0]), float(asks[0])
+        except (TypeError, ValueError, IndexError, KeyError):
+            continue
+        if 0 < bid <= ask:
+            found[symbol] = Quote(symbol, now, bid, ask)
+    return found
+
+
