@@ -80,15 +80,13 @@ def spread_legs(st: State, cell: int, amount: float) -> None:
 
 
 @part
-def may_enter(st: State, cell: int, price: float, at: int) -> int:
-    """Everything but size: holds, breakers, data, rest, slots, sane stops."""
+def may_enter(st: State, cell: int, at: int) -> int:
+    """Everything but price and size: holds, breakers, data, rest, slots."""
     code = desk_state(st)
     if code == OK:
         code = market_state(st, cell % st.rule.n_symbols, at)
     if code == OK:
         code = room_for(st, cell)
-    if code == OK:
-        code = sane_stop(st, cell, price)
     return code
 
 
@@ -100,7 +98,7 @@ def announce(st: State, cell: int, at: int) -> None:
     risk = amount * planned_risk(st, cell, st.ord.side[cell], price)
     fee, slippage = amount * st.rule.fee, amount * slip_rate(st, amount)
     st.note[0] = amount
-    st.note[1] = price * (1.0 - st.ord.side[cell] * risk / amount) if risk > 0.0 else math.nan
+    st.note[1] = planned_stop(st, cell, price, risk / amount)
     st.note[2] = planned_target(st, cell, price)
     st.note[3] = (risk if risk > 0.0 else amount) + 2.0 * (fee + slippage)
     st.note[4] = before
@@ -110,6 +108,14 @@ def announce(st: State, cell: int, at: int) -> None:
     row = emit(st, INTENT, 0, cell, at, price, st.ord.quantity[cell], 8)
     tag(st, row, st.ord.side[cell], st.ord.intent[cell], 0, 0)
     charge(st, row, fee, slippage)
+
+
+@part
+def planned_stop(st: State, cell: int, price: float, risk: float) -> float:
+    """Where the stop would lie for an entry at `price`, `risk` (a fraction) away; NaN without one."""
+    if not math.isnan(st.plan.stop_fixed[cell]):
+        return st.plan.stop_fixed[cell]
+    return price * (1.0 - st.ord.side[cell] * risk) if risk > 0.0 else math.nan
 
 
 @part
@@ -134,7 +140,9 @@ def propose(st: State, i: int, at: int) -> None:
     price = st.sym.close[cell % st.rule.n_symbols]
     if code == OK:
         plan_from(st, i, cell)
-        code = may_enter(st, cell, price, at)
+        code = may_enter(st, cell, at)
+    if code == OK:
+        code = sane_stop(st, cell, price)
     if code == OK:
         code = size(st, cell, price)
     if code != OK:
@@ -154,7 +162,7 @@ def propose(st: State, i: int, at: int) -> None:
 def judge_again(st: State, cell: int, at: int, price: float) -> int:
     """All limits with the numbers of this moment; the money may shrink, never grow."""
     note(st, math.nan, math.nan, math.nan)
-    code = may_enter(st, cell, price, at)
+    code = may_enter(st, cell, at)
     return size(st, cell, price) if code == OK else code
 
 
@@ -171,6 +179,8 @@ def grant_cell(st: State, cell: int, at: int, price: float, most: float, worst: 
     """Consent for at most `most` (inf: what the money buys) at no worse than `worst` (side * inf: any price)."""
     side, amount = st.ord.side[cell], st.ord.amount[cell]
     code = judge_again(st, cell, at, price)
+    if code == OK:
+        code = sane_stop(st, cell, price)
     if code == OK and side * price > side * worst:
         note(st, price, worst, math.nan)
         code = WORSE_PRICE
@@ -205,7 +215,10 @@ def shrink_to(st: State, cell: int, amount: float, most: float) -> None:
 
 @part
 def requote_cell(st: State, cell: int, at: int, price: float) -> None:
-    """A waiting intent at a new price: resized and announced again, or refused and gone."""
+    """A waiting intent at a new price: resized and announced again, or refused and gone.
+
+    The price may lie at or beyond an absolute stop or target: it can come back, and a grant looks again.
+    """
     code = judge_again(st, cell, at, price)
     if code != OK:
         discard(st, cell, at, code)

@@ -76,11 +76,23 @@ def _approve(desk: Memory, message: Press, card: Card) -> None:
     price = executable(message.quote, card.proposal.side)
     limit = desk.plan.drift_limit(card.proposal.price, card.proposal.stop)
     drift = abs(price / card.proposal.price - 1)
-    if drift > limit:
+    if _beyond(card, price):
+        words = f"{price:g} is at or beyond the stop or the target; the card was re-quoted, press again when it is back"
+        _requote(desk, message, card, price, "level", ("BEYOND_STOP", words))
+    elif drift > limit:
         words = f"the price moved {drift:.2%} to {price:g} (limit {limit:.2%}); the card was re-quoted, press once more"
         _requote(desk, message, card, price, "drift", ("DRIFT", words))
     else:
         _grant(desk, message, card, price, limit)
+
+
+def _beyond(card: Card, price: float) -> bool:
+    """Is `price` at or beyond an absolute stop or target, which do not move with a new quote (SEMANTICS 2)?"""
+    side = 1.0 if card.proposal.side is Side.LONG else -1.0
+    stop, target = card.signal.stop, card.signal.target
+    return (stop is not None and side * (price - stop) <= 0.0) or (
+        target is not None and side * (target - price) <= 0.0
+    )
 
 
 def executable(quote: Quote, side: Side) -> float:
@@ -110,8 +122,7 @@ def _not_now(desk: Memory, message: Press, proposal: Proposal) -> tuple[str, str
 
 
 def _requote(desk: Memory, message: Press, card: Card, price: float, why: str, no: tuple[str, str]) -> None:
-    """Offer the card again at this price. The core refuses one at or beyond an absolute stop or target, here and at a
-    grant alike (its `sane_stop`): no price between them is left to offer."""
+    """Offer the card again at this price."""
     for event in desk.book.requote(card.intent, micros(message.at), price):
         if event.kind == EventKind.INTENT:
             change_card(desk, card, event, message.at, why)

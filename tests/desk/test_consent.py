@@ -162,12 +162,24 @@ def test_buying_is_judged_by_the_ask():
     assert codes(floor.press(card, price=100.0, spread=0.6)) == ["DRIFT"]
 
 
-def test_a_press_at_or_beyond_an_absolute_stop_is_refused_whatever_the_limit():
+@pytest.mark.parametrize(("level", "price"), [("stop", 98.0), ("stop", 97.0), ("target", 101.0), ("target", 102.0)])
+def test_a_press_at_or_beyond_an_absolute_level_requotes_whatever_the_limit(level, price):
+    floor = Floor(playbook(drift="5 %"))
+    card = floor.propose(price=100.0, **{level: 98.0 if level == "stop" else 101.0})
+    outcomes = floor.press(card, price=price)
+    assert codes(outcomes) == ["BEYOND_STOP"]
+    changed = only(ProposalChanged, outcomes).proposal
+    assert (changed.revision, changed.price) == (2, price)
+    assert getattr(changed, level) == getattr(card, level), "an absolute level stays where it is"
+    assert codes(floor.press(changed, price=price)) == ["BEYOND_STOP"], "and again, for as long as it is there"
+    assert not of(OrderIntended, outcomes)
+
+
+def test_a_card_whose_price_has_come_back_between_its_levels_can_be_approved():
     floor = Floor(playbook(drift="5 %"))
     card = floor.propose(price=100.0, stop=98.0)
-    outcomes = floor.press(card, price=97.0)
-    assert not of(OrderIntended, outcomes)
-    assert codes(outcomes) == ["BEYOND_STOP"]
+    away = only(ProposalChanged, floor.press(card, price=97.0)).proposal
+    assert only(OrderIntended, floor.press(away, price=99.5))
 
 
 def test_risk_is_judged_again_at_the_press():
