@@ -42,7 +42,7 @@ def faithful(canary: Canary, model: Estimate, base_rate: float, alarm: float) ->
             return True, f"Trained on shuffled labels it is right {seen} of the time: nothing is left, as it must be."
         return False, f"Trained on shuffled labels it is still right {seen} of the time: the test rows leak into it."
     if canary.kind == "lagged":
-        if canary.accuracy.interval.low <= model.value:
+        if canary.accuracy.interval.low <= model.interval.high:
             return True, f"With features one bar late it is right {seen} of the time, on time {model.value:.1%}."
         return False, f"With features one bar late it is better ({seen}) than on time: rows and labels are out of step."
     if canary.named or canary.accuracy.value > alarm:

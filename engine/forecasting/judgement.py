@@ -52,7 +52,8 @@ class Judgement:
 
     `effective_n` is what the rows are worth in independent cases, `mean_uniqueness` how much of that overlap alone
     takes away. `base_rate` is the share of the commonest class, `base_brier` the Brier score of the training shares.
-    `auc` is that of up (two classes) or of moving at all (three); `monotonicity` is Spearman's over ten parts.
+    `auc` is that of up (two classes) or of moving at all (three); `monotonicity` is Spearman's over ten parts;
+    `direction_given_move` (three classes) is how often the likelier of up and down came true among rows that moved.
     """
 
     classes: int
@@ -72,7 +73,7 @@ class Judgement:
     calibration_error: float
     macro_f1: float
     auc: float | None
-    direction_given_move: float | None
+    direction_given_move: Estimate | None
     monotonicity: float | None
     top_tenth: Estimate
     reliability: tuple[Bin, ...]
@@ -134,7 +135,7 @@ def judge(
         calibration_error=calibration_error(bins),
         macro_f1=scores.macro_f1(guess, cases.label, cases.classes),
         auc=scores.class_auc(probability, cases.label),
-        direction_given_move=scores.direction_given_move(probability, cases.label),
+        direction_given_move=_direction(cases, probability, block, unique, worth, seed),
         monotonicity=monotonicity(tenths),
         top_tenth=_part(hit, block, unique, top_tenth(confidence), worth, seed),
         reliability=bins,
@@ -153,6 +154,15 @@ def _beside(
         check_probability(probability, cases)
         rules[name] = guesses(probability)
     return tuple(compare(name, hit, guess == cases.label, block, unique, seed) for name, guess in rules.items())
+
+
+def _direction(
+    cases: Cases, probability: Column, block: Classes, unique: Column, worth: float, seed: int
+) -> Estimate | None:
+    moved = np.flatnonzero(cases.label != 1)
+    if cases.classes != 3 or not len(moved):
+        return None
+    return _part(scores.right_direction(probability, cases.label), block, unique, moved, worth, seed)
 
 
 def _part(hit: Flags, block: Classes, unique: Column, rows: Classes, worth: float, seed: int) -> Estimate:

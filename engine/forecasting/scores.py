@@ -60,10 +60,7 @@ def class_auc(probability: Column, label: Classes) -> float | None:
     return auc(1 - probability[:, 1], label != 1)
 
 
-def direction_given_move(probability: Column, label: Classes) -> float | None:
-    """Three classes: how often the likelier of up and down came true among rows that moved; None for two classes."""
-    moved = label != 1
-    if probability.shape[1] != 3 or not moved.any():
-        return None
-    said_up = probability[moved, 2] > probability[moved, 0]
-    return float((said_up == (label[moved] == 2)).mean())
+def right_direction(probability: Column, label: Classes) -> Flags:
+    """Three classes, rows that moved: whether the likelier of up and down came true, flat left aside."""
+    flags: Flags = (probability[:, 2] > probability[:, 0]) == (label == 2)
+    return flags

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from engine.forecasting.baselines import Beside
 from engine.forecasting.canaries import KINDS, faithful
 from engine.forecasting.gate import Findings, Gate, GateTerms, Part, Step, Verdict
+from engine.forecasting.intervals import Estimate
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.promotion import promotion_steps
 
@@ -25,13 +26,17 @@ def decide(findings: Findings, terms: GateTerms | None = None) -> Gate:
     return Gate(verdict, f"{_seen(findings.judgement)} {meaning}", steps, promotable, by_rule)
 
 
-def suspicious(judgement: Judgement) -> float | None:
-    """The figure that the alarm looks at: accuracy over all bars, or the direction of those that moved."""
-    return judgement.accuracy.value if judgement.classes == 2 else judgement.direction_given_move
+def _suspect(judgement: Judgement) -> tuple[Estimate | None, float]:
+    """What the alarm looks at, and its chance: accuracy over all bars, or the direction of those that moved."""
+    if judgement.classes == 2:
+        return judgement.accuracy, judgement.base_rate
+    return judgement.direction_given_move, 0.5
 
 
 def _alarming(judgement: Judgement, terms: GateTerms) -> bool:
-    return (suspicious(judgement) or 0.0) > terms.alarm_accuracy
+    """Above what is believable, and more than the luck of a few rows."""
+    found, chance = _suspect(judgement)
+    return found is not None and found.value > terms.alarm_accuracy and found.interval.low > chance
 
 
 def defect_steps(findings: Findings, terms: GateTerms) -> tuple[Step, ...]:
@@ -67,9 +72,10 @@ def _canaries(findings: Findings, terms: GateTerms) -> Iterator[Step]:
 
 def _alarm(judgement: Judgement, terms: GateTerms, cleared: bool) -> Step:
     """Too good to be true is a defect until the causality test and every canary have cleared it."""
-    value, limit = suspicious(judgement), terms.alarm_accuracy
+    found, limit = _suspect(judgement)[0], terms.alarm_accuracy
+    value = found.value if found else None
     if value is None or not _alarming(judgement, terms):
-        return Step("ALARM", Part.DEFECT, True, f"Not above the {limit:.0%} that would be too good.", value, limit)
+        return Step("ALARM", Part.DEFECT, True, f"Not surely too good: the alarm is at {limit:.0%}.", value, limit)
     said = f"{value:.1%} is above {limit:.0%}, which no honest model of a real market keeps up"
     then = "no leak was found, so a person may promote it, a rule may not" if cleared else "look for the leak first"
     return Step("ALARM", Part.DEFECT, cleared, f"{said}: {then}.", value, limit)

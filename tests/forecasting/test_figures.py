@@ -64,8 +64,7 @@ def test_always_giving_the_true_shares_scores_their_variance():
 
 def test_direction_is_judged_among_rows_that_moved_only():
     probability = np.array([[0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1], [0.0, 0.4, 0.6]])
-    assert scores.direction_given_move(probability, np.array([0, 2, 1, 2])) == pytest.approx(2 / 3)
-    assert scores.direction_given_move(probability[:, :2], np.array([0, 1, 0, 1])) is None
+    assert scores.right_direction(probability, np.array([0, 2, 1, 2]))[[0, 1, 3]].tolist() == [True, False, True]
 
 
 def test_of_two_equal_classes_the_higher_is_guessed():

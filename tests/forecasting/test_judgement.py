@@ -106,6 +106,8 @@ def test_three_classes_are_judged_against_flat():
     assert found.brier == pytest.approx(found.base_brier)
     assert found.macro_f1 < 0.34
     assert found.auc == 0.5
+    assert found.direction_given_move.n == (cases.label != 1).sum()
+    assert found.direction_given_move.interval.low < 0.5 < found.direction_given_move.interval.high
 
 
 def test_logistic_sees_a_line_and_not_an_interaction():

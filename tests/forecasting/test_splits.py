@@ -36,7 +36,8 @@ def split_or_nothing(split, *given_rows, **terms):
     try:
         return split(*given_rows, **terms)
     except JudgementError as error:
-        assert error.code == "FEW_ROWS"
+        if error.code != "FEW_ROWS":
+            raise
         return None
 
 

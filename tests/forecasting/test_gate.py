@@ -1,0 +1,140 @@
+"""The gate: each step trips alone, and the verdict follows from the steps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.forecasting.canaries import Canary, Causality
+from engine.forecasting.gate import Findings, GateTerms, Part, Verdict
+from engine.forecasting.intervals import Estimate
+from engine.forecasting.judgement import Training, judge
+from engine.forecasting.money import Money
+from engine.forecasting.skill import Skill
+from engine.forecasting.verdicts import decide
+from engine.inference import Interval, shape
+from tests.forecasting.made import blind, planted
+
+
+def share(value, reach=0.01):
+    return Estimate(value, Interval(value - reach, value + reach), 5_000, 5_000, 60)
+
+
+CANARIES = (Canary("shuffled", share(0.499)), Canary("lagged", share(0.5)), Canary("centred", share(0.8), named=True))
+DAYS = tuple(np.random.default_rng(1).normal(0.004, 0.01, 60).tolist())
+
+
+def earned(mean=0.004, trades=400):
+    return Money(
+        trades, trades // 2, 40.0 if mean > 0 else -40.0, 90.0, share(mean, 0.002), DAYS, shape(DAYS), None, None,
+        0.04 if mean > 0 else -0.04, 0.01, (), (), {},
+    )  # fmt: skip
+
+
+def findings(best=0.57, days=120, **changes):
+    cases, truth = planted(7, best, days=days)
+    judgement = judge(cases, truth, {"logistic": blind(cases)}, Training(20_000, 0.7, (0.5, 0.5)))
+    skilled = Skill(3, 2.5, 0.99, 200.0, 0.8, 0.97, 0.1)
+    return replace(Findings(judgement, earned(), skilled, Causality(), CANARIES), **changes)
+
+
+GOOD = findings()
+
+
+def test_a_good_model_passes_every_step():
+    gate = decide(GOOD)
+    assert gate.verdict is Verdict.EDGE
+    assert [step.code for step in gate.failed] == []
+    assert gate.promotable
+    assert gate.by_rule
+
+
+@pytest.mark.parametrize(
+    ("code", "part", "changes"),
+    [
+        ("CAUSALITY", Part.DEFECT, {"causality": Causality(("sma_20_centred",))}),
+        ("CAUSALITY", Part.PROMOTION, {"causality": None}),
+        ("CANARY_SHUFFLED", Part.DEFECT, {"canaries": (Canary("shuffled", share(0.56)), *CANARIES[1:])}),
+        ("CANARY_SHUFFLED", Part.PROMOTION, {"canaries": CANARIES[1:]}),
+        ("CANARY_LAGGED", Part.DEFECT, {"canaries": (CANARIES[0], Canary("lagged", share(0.62)), CANARIES[2])}),
+        ("CANARY_CENTRED", Part.DEFECT, {"canaries": (*CANARIES[:2], Canary("centred", share(0.56)))}),
+        ("LIVE_STOP", Part.DEFECT, {"live_stop": "Right 43 % of the time live, below 45 %."}),
+        ("TRADES", Part.PROMOTION, {"money": earned(trades=99)}),
+        ("TRADES", Part.PROMOTION, {"money": None}),
+        ("AFTER_COSTS", Part.PROMOTION, {"money": replace(earned(), pnl=-1.0)}),
+        ("DEFLATED_SHARPE", Part.PROMOTION, {"skill": Skill(90, 1.5, 0.97, 200.0, 2.0, 0.4, 0.1)}),
+        ("DEFLATED_SHARPE", Part.PROMOTION, {"skill": None}),
+        ("OVERFITTING", Part.PROMOTION, {"skill": Skill(3, 2.5, 0.99, 200.0, 0.8, 0.97, 0.7)}),
+        ("GAP", Part.PROMOTION, {"judgement": replace(GOOD.judgement, training=None)}),
+        ("BEATS_LOGISTIC", Part.EVIDENCE, {"judgement": replace(GOOD.judgement, beside=GOOD.judgement.beside[:3])}),
+        ("CALIBRATED", Part.EVIDENCE, {"judgement": replace(GOOD.judgement, brier=0.251)}),
+    ],
+)
+def test_each_step_alone_keeps_a_model_from_trading(code, part, changes):
+    gate = decide(replace(GOOD, **changes))
+    assert [(step.code, step.part) for step in gate.failed] == [(code, part)]
+    assert not gate.promotable
+    assert not gate.by_rule
+    wanted = {Part.DEFECT: Verdict.STOPPED, Part.EVIDENCE: Verdict.NOT_PROVEN, Part.PROMOTION: Verdict.EDGE}
+    assert gate.verdict is wanted[part]
+
+
+def test_the_alarm_of_three_classes_looks_at_the_direction_of_moves():
+    three = replace(GOOD.judgement, classes=3, base_brier=1.0, direction_given_move=share(0.61))
+    gate = decide(Findings(three), GateTerms(least_accuracy=None))
+    assert not gate.step("ALARM").passed
+    assert gate.verdict is Verdict.STOPPED
+
+
+def test_a_lucky_handful_raises_no_alarm():
+    few = replace(GOOD.judgement, accuracy=share(0.61, reach=0.15))
+    assert decide(Findings(few)).step("ALARM").passed
+
+
+def test_below_the_accuracy_asked_for_an_edge_is_an_edge_but_does_not_trade():
+    gate = decide(findings(0.545, days=400))
+    assert gate.verdict is Verdict.EDGE
+    assert [step.code for step in gate.failed] == ["ACCURACY"]
+
+
+def test_too_few_cases_prove_nothing():
+    gate = decide(findings(0.6, days=15), GateTerms(fewest_cases=2_000))
+    assert gate.verdict is Verdict.NOT_PROVEN
+    assert gate.step("CASES").passed is False
+
+
+def test_too_good_is_stopped_until_it_is_cleared_and_then_only_a_person_may_promote_it():
+    good = findings(0.7)
+    gate = decide(good)
+    assert gate.verdict is Verdict.EDGE
+    assert gate.promotable
+    assert not gate.by_rule
+    for missing in ({"causality": None}, {"canaries": ()}, {"canaries": CANARIES[:2]}):
+        unseen = decide(replace(good, **missing))
+        assert unseen.verdict is Verdict.STOPPED
+        assert not unseen.step("ALARM").passed
+
+
+def test_more_than_chance_that_loses_after_costs_is_no_edge():
+    gate = decide(replace(GOOD, money=earned(-0.004)))
+    assert gate.verdict is Verdict.NO_EDGE
+    assert "costs" in gate.sentence
+
+
+def test_enough_rows_without_a_lead_worth_having_are_no_edge():
+    gate = decide(findings(0.5, days=2_000, money=None, skill=None))
+    assert gate.verdict is Verdict.NO_EDGE
+
+
+def test_three_classes_must_beat_the_base_rates_not_a_coin():
+    three = replace(GOOD.judgement, classes=3, brier=0.42, base_brier=0.41, direction_given_move=share(0.55))
+    gate = decide(replace(GOOD, judgement=three), GateTerms(least_accuracy=None))
+    assert [step.code for step in gate.failed] == ["CALIBRATED"]
+    assert gate.step("ACCURACY") is None
+
+
+def test_every_step_has_a_sentence_and_every_sentence_its_numbers():
+    for step in decide(GOOD).steps:
+        assert step.sentence.endswith(".")
+        told = any(character.isdigit() for character in step.sentence)
+        assert told or step.code in ("CAUSALITY", "CANARY_CENTRED", "OVERFITTING")
