@@ -15,6 +15,7 @@ from engine.store.database import Connection
 from engine.store.gaps import mark_healed
 from engine.store.lease import Lease
 from engine.store.partitions import ensure_months, month_of
+from engine.store.stamps import lock_months
 
 Row: TypeAlias = tuple[Symbol, datetime, float, float, float, float, float, str, int]
 
@@ -70,7 +71,9 @@ def write_history(
         if lease is not None:
             connection.execute("SELECT 1 FROM lease FOR UPDATE")
             lease.check(connection)
-        ensure_months(connection, {month_of(row[1]) for row in rows})
+        months = {month_of(row[1]) for row in rows}
+        ensure_months(connection, months)
+        lock_months(connection, desk[1], {span.bars.symbol for span in spans}, months)
         changed = _reconcile(connection, desk[1], rows)
         _roll_up(connection, desk, changed)
         gaps = sum(mark_healed(connection, *desk, span.bars.symbol, span.since, span.until) for span in spans)
