@@ -7,11 +7,13 @@ from pathlib import Path
 
 from bot import folders
 from bot.cli.errors import fail
-from engine import born_as
+from bot.settings import Settings
+from engine import MassiveAccess, born_as
 from engine.domain import MarketKind
 
 SPEEDS = {MarketKind.SIMULATED: 60.0, MarketKind.REPLAY: 1.0}
 FASTEST = 600.0  # desk seconds per real second
+LIVE = ("kraken", "massive")
 DEFAULT_FEED = {MarketKind.LIVE: "kraken", MarketKind.SIMULATED: "simulated"}
 
 
@@ -37,9 +39,9 @@ def kind_of(feed: str) -> MarketKind:
         return MarketKind.SIMULATED
     if feed.startswith("replay:") and len(feed) > len("replay:"):
         return MarketKind.REPLAY
-    if feed == "kraken":
+    if feed in LIVE:
         return MarketKind.LIVE
-    fail(f"--feed was {feed!r}; use kraken, simulated or replay:PATH")
+    fail(f"--feed was {feed!r}; use kraken, massive, simulated or replay:PATH")
 
 
 def choose(playbook: str, feed: str | None, speed: float | None, data_dir: Path | None, sandbox: bool) -> Choice:
@@ -62,6 +64,20 @@ def fallen_back(playbook: str, data_dir: Path | None) -> Choice:
     kind = MarketKind.SIMULATED
     data = data_dir or folders.folder_for(playbook, kind)
     return Choice(data, "simulated", kind, SPEEDS[kind], False)
+
+
+def massive_access(settings: Settings) -> MassiveAccess:
+    """Massive's addresses and keys, as they are set."""
+    secrets = (settings.polygon_api_key, settings.massive_files_key, settings.massive_files_secret)
+    key, files_key, files_secret = (secret.get_secret_value() if secret else "" for secret in secrets)
+    return MassiveAccess(
+        key=key,
+        ws_url=settings.massive_ws_url,
+        rest_url=settings.massive_rest_url,
+        files_url=settings.massive_files_url,
+        files_key=files_key,
+        files_secret=files_secret,
+    )
 
 
 def _feed_born(birth: tuple[MarketKind, str], data: Path | None) -> str:

@@ -42,6 +42,8 @@ from engine.ports import Feed
 
 log = logging.getLogger(__name__)
 
+SHOWN = 5  # symbols of one reason
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -203,7 +205,16 @@ def _left_out(held: Sequence[Symbol], asked: Sequence[str]) -> tuple[Symbol, ...
 
 
 def _reasons(refused: Mapping[Symbol, str]) -> str:
-    return ", ".join(f"{symbol} ({why})" for symbol, why in refused.items())
+    """Symbols with what keeps them away; many that share a reason are counted."""
+    shared: dict[str, list[Symbol]] = {}
+    for symbol, why in refused.items():
+        shared.setdefault(why, []).append(symbol)
+    return ", ".join(f"{_some(symbols)} ({why})" for why, symbols in shared.items())
+
+
+def _some(symbols: Sequence[Symbol]) -> str:
+    more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
+    return ", ".join(symbols[:SHOWN]) + more
 
 
 def _feed(choice: Choice, symbols: tuple[Symbol, ...], settings: Settings) -> Feed:
@@ -216,6 +227,7 @@ def _feed(choice: Choice, symbols: tuple[Symbol, ...], settings: Settings) -> Fe
         resume=closes,
         ws_url=settings.kraken_ws_url,
         rest_url=settings.kraken_rest_url,
+        massive=market_choice.massive_access(settings),
     )
 
 

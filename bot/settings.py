@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     kraken_api_secret: OptionalSecret = None
     kraken_ws_url: str = "wss://ws.kraken.com/v2"
     kraken_rest_url: str = "https://api.kraken.com"
+    massive_ws_url: str = "wss://socket.massive.com/crypto"
+    massive_rest_url: str = "https://api.massive.com"
+    massive_files_url: str = "https://files.massive.com"
+    massive_files_key: OptionalSecret = None
+    massive_files_secret: OptionalSecret = None
 
     playbook: OptionalText = None
     second_source: Annotated[str, Field(pattern=r"^(auto|off|kraken-rest|ccxt:[a-z0-9_]+)$")] = "auto"
@@ -91,12 +96,12 @@ class Settings(BaseSettings):
     store_ticks: Literal["segments", "database", "off"] = "segments"
     dask_scheduler: OptionalText = None
 
-    @field_validator("slack_api_url", "kraken_rest_url", mode="after")
+    @field_validator("slack_api_url", "kraken_rest_url", "massive_rest_url", "massive_files_url", mode="after")
     @classmethod
     def _web_address(cls, value: str) -> str:
         return _address(value, "https://", "http://")
 
-    @field_validator("kraken_ws_url", mode="after")
+    @field_validator("kraken_ws_url", "massive_ws_url", mode="after")
     @classmethod
     def _socket_address(cls, value: str) -> str:
         return _address(value, "wss://", "ws://")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
-    from engine.market import FeedNameError, MarketError, feed_named
+    from engine.market.errors import FeedNameError, MarketError
+    from engine.market.feeds import feed_named
+    from engine.market.massive_access import MassiveAccess
     from engine.market.names import meant_pair
     from engine.market.second_source import PriceSource, price_source
     from engine.origins import birth, born_as, held_symbols, last_state
@@ -41,6 +43,7 @@ __all__ = [
     "FeedNameError",
     "LedgerError",
     "MarketError",
+    "MassiveAccess",
     "Playbook",
     "PlaybookError",
     "PriceSource",
@@ -81,7 +84,9 @@ _ROOMS = {
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),
-    "engine.market": ("FeedNameError", "MarketError", "feed_named"),
+    "engine.market.errors": ("FeedNameError", "MarketError"),
+    "engine.market.feeds": ("feed_named",),
+    "engine.market.massive_access": ("MassiveAccess",),
     "engine.market.names": ("meant_pair",),
     "engine.market.second_source": ("PriceSource", "price_source"),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),

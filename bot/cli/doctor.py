@@ -75,6 +75,8 @@ async def examine(data_dir: Path | None) -> AsyncIterator[Finding]:
         for finding in await asyncio.to_thread(_folder, data, why, settings):
             yield finding
     yield await _market(settings, symbols)
+    if settings.polygon_api_key is not None:
+        yield await _massive(settings, symbols)
     yield await _slack(settings)
 
 
@@ -150,6 +152,24 @@ async def _market(settings: Settings, symbols: tuple[str, ...]) -> Finding:
     if found is None or absent:
         return Finding("note", "market", f"Kraken answers, but does not carry {', '.join(absent)}")
     return Finding("ok", "market", f"Kraken answers and carries all {len(found)} symbols")
+
+
+async def _massive(settings: Settings, symbols: tuple[str, ...]) -> Finding:
+    from bot.market_choice import massive_access
+    from engine import feed_named, prepared
+
+    feed = feed_named("massive", massive=massive_access(settings))
+    try:
+        found = await prepared(feed, symbols or ("BTC/USD",))
+    finally:
+        await feed.close()
+    absent = feed.status().refused_symbols
+    if found is None:
+        why = next(iter(absent.values()), f"Massive at {settings.massive_rest_url} does not answer")
+        return Finding("FAIL" if absent else "note", "massive", why)
+    if absent:
+        return Finding("note", "massive", f"Massive takes the key, but: {'; '.join(absent.values())}")
+    return Finding("ok", "massive", f"Massive takes the key and carries all {len(found)} symbols")
 
 
 async def _slack(settings: Settings) -> Finding:

@@ -26,7 +26,8 @@ def add(subparsers: Any) -> None:
     command.add_argument(
         "--feed",
         metavar="FEED",
-        help="kraken (default), simulated, or replay:PATH of a bars file (.parquet, .csv) or recorded frames (.jsonl)",
+        help="kraken (default), massive (needs a key), simulated, or replay:PATH of a bars file (.parquet, .csv) or "
+        "recorded frames (.jsonl)",
     )
     command.add_argument(
         "--symbols", metavar="A,B", help="trade these instead of the playbook's universe: BTC/USD,ETH/USD"
