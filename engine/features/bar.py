@@ -5,6 +5,8 @@ A row of a set is written for every bar, but only a real bar moves the recursion
   that does not come after the last one's is no bar: its row is missing and nothing moves;
 - bars count in windows and averages, the clock counts in returns: where the bar of exactly an hour ago is missing,
   the return over an hour is missing, and is known again a bar later;
+- where the close has not moved for `STILL` bars the row is missing: ratios of fading averages (RSI, DI) would go on
+  saying what was true long ago, and a label that says "not higher" would be far too easy to foretell;
 - after a hole longer than `LONGEST_HOLE` intervals everything begins anew, as at the first bar.
 """
 
@@ -19,6 +21,7 @@ from engine.core.jit import part
 from engine.core.state import Floats, Ints
 
 LONGEST_HOLE = 60
+STILL = 60
 PAST = 64  # closes kept by their place in time; a power of two
 
 NO_BAR, NEXT, FIRST = 0, 1, 2
@@ -26,13 +29,13 @@ NO_BAR, NEXT, FIRST = 0, 1, 2
 BAR = np.dtype(
     [(name, np.float64) for name in ("open", "high", "low", "close", "volume", "trades")]
     + [(name, np.float64) for name in ("high_before", "low_before", "close_before", "per_close")]
-    + [(name, np.int64) for name in ("time", "slot", "seen", "interval", "warm_up")]
+    + [(name, np.int64) for name in ("time", "slot", "seen", "moved", "interval", "warm_up")]
     + [("past_time", np.int64, (PAST,)), ("past_share", np.float64, (PAST,))]
 )
 
 
 class Bar(Protocol):
-    """The bar at hand, `seen` bars after the first; `close_before` and so on are the bar before.
+    """The bar at hand, the `seen`-th; `close_before` and so on are the bar before, `moved` the last whose close moved.
 
     `past_share[slot]` is 1 / close of the bar that closed at `past_time[slot]`.
     """
@@ -50,6 +53,7 @@ class Bar(Protocol):
     time: int
     slot: int
     seen: int
+    moved: int
     interval: int
     warm_up: int
     past_time: Ints
@@ -102,6 +106,8 @@ def admit(bar: Bar, time: int, o: float, high: float, low: float, close: float, 
     bar.past_time[bar.slot & (PAST - 1)] = time
     bar.past_share[bar.slot & (PAST - 1)] = bar.per_close
     bar.seen = 1 if first else bar.seen + 1
+    if first or close != bar.close_before:
+        bar.moved = bar.seen
     return FIRST if first else NEXT
 
 
@@ -116,9 +122,9 @@ def grown(bar: Bar, bars: int) -> float:
 
 @part
 def write(carry: Carry, take: Ints, kind: int, out: Any, i: int) -> None:
-    """Row `i` of `out`: the values that `take` names, or nothing known before the warm-up and where no bar is."""
-    columns = out.shape[1]
-    if kind == NO_BAR or carry.bar.seen < carry.bar.warm_up:
+    """Row `i` of `out`: the values that `take` names; missing without a bar, before the warm-up, at a dead price."""
+    columns, seen = out.shape[1], carry.bar.seen
+    if kind == NO_BAR or seen < carry.bar.warm_up or seen - carry.bar.moved >= STILL:
         for j in range(columns):
             out[i, j] = math.nan
     else:

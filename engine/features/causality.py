@@ -20,6 +20,7 @@ from engine.features.sets import FeatureSet, Matrix
 from engine.ports import BarColumns
 
 CLOSE_ENOUGH = 1e-9
+NOTHING = 1e-12  # differences below this are rounding, whatever the numbers
 TOO_GOOD = 0.95  # area under the ROC curve; nothing honest separates directions so well on its own
 CUTS = 8
 _COLUMNS = ("open", "high", "low", "close", "volume")
@@ -45,7 +46,9 @@ def leak_of(
     whole = make(bars)
     if whole.shape != (len(bars.time), len(names)):
         raise ValueError(f"features of shape {whole.shape} for {len(bars.time)} bars and {len(names)} names")
-    for cut, how, other in other_futures(bars, seed, cuts):
+    draw, half = np.random.default_rng(seed), len(bars.time) // 2  # in the later half every warm-up is over
+    rows = draw.choice(np.arange(half, len(bars.time)), min(cuts, len(bars.time) - half), replace=False)
+    for cut, how, other in other_futures(bars, sorted(rows.tolist()), seed):
         found = first_difference(whole[:cut], make(other)[:cut])
         if found is not None:
             row, column = found
@@ -121,16 +124,14 @@ def changed_after(bars: BarColumns, cut: int, seed: int) -> BarColumns:
     return replace(bars, open=open_, high=high, low=low, close=close, volume=volume, vwap=None, trades=trades)
 
 
-def other_futures(bars: BarColumns, seed: int, cuts: int) -> Iterator[tuple[int, str, BarColumns]]:
-    """(rows that stay, what was done, the bars then); cuts lie in the later half, where every warm-up is over."""
-    draw = np.random.default_rng(seed)
-    half = len(bars.time) // 2
-    for cut in sorted(draw.choice(np.arange(half, len(bars.time)), min(cuts, len(bars.time) - half), replace=False)):
-        yield int(cut), "later bars are cut off", _part(bars, 0, int(cut))
-        yield int(cut), "later bars are other ones", changed_after(bars, int(cut), seed + int(cut))
+def other_futures(bars: BarColumns, cuts: Sequence[int], seed: int) -> Iterator[tuple[int, str, BarColumns]]:
+    """For each cut (rows that stay): the cut, what was done to the bars behind it, and the bars then."""
+    for cut in cuts:
+        yield cut, "later bars are cut off", _part(bars, 0, cut)
+        yield cut, "later bars are other ones", changed_after(bars, cut, seed + cut)
         away = bars.time.copy()
         away[cut:] += 90 * (bars.interval // timedelta(microseconds=1))
-        yield int(cut), "later bars come later", replace(bars, time=away)
+        yield cut, "later bars come later", replace(bars, time=away)
 
 
 def _part(bars: BarColumns, first: int, end: int) -> BarColumns:
@@ -151,7 +152,7 @@ def _scale(rows: Matrix) -> NDArray[np.float64]:
 
 def first_difference(one: Matrix, other: Matrix, scale: NDArray[np.float64] | float = 0.0) -> tuple[int, int] | None:
     """The first (row, column) where two matrices are not the same number or not both missing."""
-    allowed = CLOSE_ENOUGH * np.maximum(np.maximum(np.abs(one), np.abs(other)), scale)
+    allowed = CLOSE_ENOUGH * np.maximum(np.maximum(np.abs(one), np.abs(other)), scale) + NOTHING
     same = (np.abs(one - other) <= allowed) | (np.isnan(one) & np.isnan(other)) | (one == other)
     places = np.argwhere(~same)
     return (int(places[0, 0]), int(places[0, 1])) if len(places) else None

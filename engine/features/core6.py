@@ -12,7 +12,7 @@ from engine.core.jit import compiled, part
 from engine.core.state import Floats, Ints
 from engine.features.bar import FIRST, NO_BAR, Bar, admit, carry_type, grown, write
 from engine.features.extremes import EXTREMES, Extremes, empty, push
-from engine.features.sets import Entry, FeatureSet, wilder
+from engine.features.sets import Entry, FeatureSet, fading
 from engine.features.swings import LEVELS, SUPPORT_WARM_UP, Levels, forget, mark_swing, support_of
 from engine.features.wilder import flushed, strength
 from engine.features.windows import SPREAD, SUM, Spread, Sum, restart, restart_spread, slide, slide_spread
@@ -23,7 +23,7 @@ _BACK = "close ÷ close {} ago − 1; missing where that bar is missing"
 ENTRIES = (
     Entry("return_5m", _BACK.format("5 minutes"), "fraction", 64, over=_FIVE_MINUTES),
     Entry("return_1h", _BACK.format("an hour"), "fraction", 64, over=_HOUR),
-    Entry("rsi14", "RSI(14) of Wilder; 0 where nothing has moved", "0 to 100", wilder(14) + 1),
+    Entry("rsi14", "RSI(14) of Wilder; 0 where nothing has moved", "0 to 100", fading(14)),
     Entry("sma20_distance", "close ÷ SMA(20) − 1", "fraction", 20),
     Entry("volume_ratio", "volume ÷ mean volume of 20 bars; 0 where there was none", "ratio", 20),
     Entry("support_distance", "close ÷ support − 1", "fraction", SUPPORT_WARM_UP),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.core.state import Plain
-from engine.features.bar import PAST
+from engine.features.bar import PAST, STILL
 from engine.features.windows import slide
 from engine.ports import BarColumns
 
@@ -35,6 +35,11 @@ def recursive(*spans: int) -> int:
 def wilder(*lengths: int) -> int:
     """The same for Wilder's averages: length n is a span of 2n − 1."""
     return recursive(*(2 * length - 1 for length in lengths))
+
+
+def fading(length: int) -> int:
+    """The same for a ratio of two averages of Wilder's: a price that stands still keeps them from forgetting."""
+    return wilder(length) + STILL + 1
 
 
 @dataclass(frozen=True, slots=True)

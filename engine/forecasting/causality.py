@@ -21,7 +21,9 @@ def label_leak_of(
     A label whose life is over must stay what it is whatever comes later, and the move before a bar likewise.
     """
     whole = make(bars)
-    for cut, how, other in other_futures(bars, seed, cuts):
+    ends = np.searchsorted(bars.time, whole.until[whole.known], "right")
+    rows = np.random.default_rng(seed).choice(ends, min(cuts, len(ends)), replace=False)
+    for cut, how, other in other_futures(bars, sorted(rows.tolist()), seed):
         then = make(other)
         wrong = np.flatnonzero(_changed(whole, then, int(bars.time[cut - 1]), cut))
         if len(wrong):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.features.sets import Entry, recursive, wilder
+from engine.features.sets import Entry, fading, recursive, wilder
 from engine.features.swings import SUPPORT_WARM_UP
 
 _E = Entry
@@ -25,12 +25,9 @@ def _averages() -> list[Entry]:
 def _strength() -> list[Entry]:
     return [
         _E("adx14", "ADX(14) of Wilder", "0 to 100", wilder(14, 14)),
-        _E("plus_di14", "+DI(14) of Wilder", "0 to 100", wilder(14)),
-        _E("minus_di14", "−DI(14) of Wilder", "0 to 100", wilder(14)),
-        *(
-            _E(f"rsi{n}", f"RSI({n}) of Wilder; 0 where nothing has moved", "0 to 100", wilder(n) + 1)
-            for n in (7, 14, 21)
-        ),
+        _E("plus_di14", "+DI(14) of Wilder", "0 to 100", fading(14)),
+        _E("minus_di14", "−DI(14) of Wilder", "0 to 100", fading(14)),
+        *(_E(f"rsi{n}", f"RSI({n}) of Wilder; 0 where nothing has moved", "0 to 100", fading(n)) for n in (7, 14, 21)),
         _E(
             "stochastic_k",
             "mean of 3 of 100 × (close − lowest low of 14) ÷ (highest high of 14 − that); 0 where both are equal",
@@ -61,7 +58,7 @@ def _spreads() -> list[Entry]:
         ),
         _E("atr14_relative", "ATR(14) of Wilder ÷ close", "fraction", wilder(14) + 1),
         *(_E(f"volatility_{n}", moves.format(n), "per bar", n + 1) for n in (15, 60, 240)),
-        _E("volatility_ratio", "volatility_15 ÷ volatility_240; 1 where nothing has moved", "ratio", 241),
+        _E("volatility_ratio", "volatility_15 ÷ volatility_240", "ratio", 241),
     ]
 
 
