@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 from numpy.typing import NDArray
+
+from engine.market.bar_tables import pick, read_table, rows_by_symbol, said
+from engine.market.errors import BarsError
 
 COLUMNS = ("symbol", "time", "open", "high", "low", "close", "volume")
 _PRICES = ("open", "high", "low", "close", "volume")
-
-
-class BarsError(ValueError):
-    """A bar file cannot be used; the text names the file, what was wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +40,12 @@ def read_bars(path: Path, names: Sequence[str]) -> list[FileBars]:
     table = _table(path, list(COLUMNS))
     if table.column("symbol").null_count:
         raise BarsError(f"{path}: {table.column('symbol').null_count} rows have no symbol")
-    rows = _rows_by_symbol(table.column("symbol"))
-    return [_of_symbol(path, name, _pick(table, rows[name])) for name in names]
-
-
-def _rows_by_symbol(symbols: pa.ChunkedArray) -> dict[str, slice | NDArray[np.int64]]:
-    """Symbol → its rows: a slice where the file keeps a symbol together, else their numbers in the file's order."""
-    encoded = pc.dictionary_encode(symbols).combine_chunks()
-    encoded = encoded if isinstance(encoded, pa.DictionaryArray) else encoded.chunk(0)
-    codes, names = encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]))
-    if len(starts) - 1 == len(names):
-        return {names[codes[a]]: slice(int(a), int(b)) for a, b in itertools.pairwise(starts)}
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    return {name: order[ends[code] : ends[code + 1]] for code, name in enumerate(names)}
-
-
-def _pick(table: pa.Table, rows: slice | NDArray[np.int64]) -> pa.Table:
-    return table.slice(rows.start, rows.stop - rows.start) if isinstance(rows, slice) else table.take(pa.array(rows))
+    rows = rows_by_symbol(table.column("symbol"))
+    return [_of_symbol(path, name, pick(table, rows[name])) for name in names]
 
 
 def _table(path: Path, wanted: list[str]) -> pa.Table:
-    if not path.is_file():
-        raise BarsError(f"there is no bar file {path}")
-    try:
-        if path.suffix.lower() in (".csv", ".gz", ".txt"):
-            table = pyarrow.csv.read_csv(path)
-            _require(path, table.column_names)
-        else:
-            _require(path, pyarrow.parquet.read_schema(path).names)
-            table = pyarrow.parquet.read_table(path, columns=wanted)
-    except (pa.ArrowException, OSError) as error:
-        raise BarsError(f"{path} is neither a Parquet nor a CSV file of bars: {str(error).splitlines()[0]}") from error
+    table = read_table(path, wanted, require=lambda found: _require(path, found))
     symbols = table.column("symbol")
     if not (pa.types.is_string(symbols.type) or pa.types.is_large_string(symbols.type)):
         table = table.set_column(table.column_names.index("symbol"), "symbol", symbols.cast(pa.string()))
@@ -157,11 +126,9 @@ def _check_prices(where: str, time: NDArray[np.int64], prices: tuple[NDArray[np.
             raise BarsError(f"{where}: bar {row + 1} at {said(time[row])}: {what} ({values}; {_n(bad)})")
 
 
-def said(us: np.int64 | int) -> str:
-    """A time as people write it, UTC."""
-    return str(np.datetime64(int(us), "us").astype("datetime64[s]")) + "Z"
-
-
 def _n(bad: Any) -> str:
     count = int(bad.sum())
     return f"{count} such row{'s' if count > 1 else ''}"
+
+
+__all__ = ["BarsError", "FileBars", "read_bars", "read_names", "said"]

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.frames import BarsError, FileBars, read_bars, read_names, said
-from engine.backtest.symbols import canonical, choose, from_universe
+from engine.backtest.symbols import choose, from_universe
 from engine.domain import Symbol, micros
+from engine.market.names import split_joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def read_market(
     if start is not None and end is not None and start >= end:
         raise BarsError(f"--from {start:%Y-%m-%d %H:%M} is not before --to {end:%Y-%m-%d %H:%M}")
     names_by_path = {path: read_names(path) for path in dict.fromkeys(paths)}
-    files = {name: canonical(name) for names in names_by_path.values() for name in names}
+    files = {name: split_joined(name) for names in names_by_path.values() for name in names}
     wanted = choose(asked, files) if asked else from_universe(universe, files) if universe else sorted(files)
     pieces = [
         piece

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.backtest.frames import BarsError
 from engine.domain import Symbol
-
-_QUOTES = (
-    "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "AUD", "CAD", "CHF", "TRY", "BRL",
-    "DAI", "BTC", "XBT", "ETH", "BNB",
-)  # fmt: skip
-_SPLIT = re.compile(r"[/\-_:]")
-
-
-def canonical(name: str) -> Symbol:
-    """`BASE/QUOTE` for a file's own name: ADAUSDT, ADA-USDT, ADA_USDT and X:ADAUSDT are all ADA/USDT."""
-    text = name.strip().upper().removeprefix("X:")
-    parts = _SPLIT.split(text)
-    if len(parts) > 1 and parts[0] and parts[1]:
-        return f"{parts[0]}/{parts[1]}"
-    for quote in _QUOTES:
-        if text.endswith(quote) and len(text) > len(quote):
-            return f"{text.removesuffix(quote)}/{quote}"
-    return text
 
 
 def base(symbol: Symbol) -> str:

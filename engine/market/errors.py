@@ -17,3 +17,7 @@ class RecordError(MarketError):
 
 class FeedNameError(MarketError):
     """The feed asked for does not exist."""
+
+
+class BarsError(MarketError, ValueError):
+    """A file of bars cannot be used; the text names the file, what was wrong and what to do."""

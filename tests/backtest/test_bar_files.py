@@ -12,7 +12,7 @@ import pytest
 
 from bot.cli.errors import CliError
 from engine.backtest import BarsError, read_market
-from engine.backtest.symbols import canonical
+from engine.market.names import split_joined
 from tests.backtest.command import PEERS, command
 from tests.backtest.made import frame, save
 
@@ -49,7 +49,7 @@ def test_coins_may_be_mixed_row_by_row(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_s_name_becomes_base_and_quote(name: str, expected: str) -> None:
-    assert canonical(name) == expected
+    assert split_joined(name) == expected
 
 
 @pytest.mark.parametrize("asked", ["ADAUSDT", "ADA/USDT", "ADA", "adausdt"])

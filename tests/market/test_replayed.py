@@ -10,8 +10,12 @@ import pytest
 
 from engine.clock import ManualClock, ScaledClock, SystemClock
 from engine.domain import MarketKind, micros
-from engine.market import FeedNameError, KrakenFeed, RecordError, ReplayedBars, ReplayedFrames, SimulatedFeed
+from engine.market.errors import FeedNameError, RecordError
 from engine.market.feeds import feed_named, from_path
+from engine.market.kraken import KrakenFeed
+from engine.market.replayed import ReplayedBars
+from engine.market.replayed_frames import ReplayedFrames
+from engine.market.simulated import SimulatedFeed
 from tests.market.data import market_data
 from tests.market.sink import Kept, running, until
 
