@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -63,12 +64,13 @@ def write_bars(
     keep_others: bool = False,
     now: datetime | None = None,
 ) -> Written:
-    """Write bars of the past in one transaction (the running one, or its own), each symbol and interval once.
+    """Write bars of the past in the running transaction (an autocommitting connection gets one for it).
 
-    Idempotent. A stored bar with the same prices and volume keeps its quality; one that differs becomes a new revision
-    with this `source` and `quality` ("good" is "quiet" where nothing was traded), unless `keep_others` and another
-    source gave it. Longer bars that had closed by `now` (default: the wall clock) follow the minutes; one that is
-    offered where minutes made one stands back. Call it once in a transaction: writers wait for each other by month.
+    Each symbol and interval comes once. Idempotent: a stored bar with the same prices and volume keeps its quality; one
+    that differs becomes a new revision with this `source` and `quality` ("good" is "quiet" where nothing was traded),
+    unless `keep_others` and another source gave it. Longer bars that had closed by `now` (default: the wall clock)
+    follow the minutes; one that is offered where minutes made one stands back. Call it once in a transaction: writers
+    wait for each other by month.
 
     Raises `ValueError` for bars that are out of order, off their interval's grid or no numbers.
     """
@@ -77,7 +79,7 @@ def write_bars(
     offered = _offered(columns, QUALITIES.index(quality))
     if not offered:
         return Written()
-    with connection.transaction():
+    with connection.transaction() if connection.autocommit else nullcontext():
         bounds = [_bounds(part.rows) for part in offered]
         months = {month for since, until in bounds for month in months_between(since, until)}
         ensure_months(connection, months)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import date, timedelta
 
 import numpy as np
@@ -39,14 +40,14 @@ ON CONFLICT (market, symbol, time, exchange, trade_id) DO NOTHING
 def write_ticks(
     connection: Connection, market: str, names: Sequence[tuple[str, Symbol]], ticks: np.ndarray, batch: str
 ) -> int:
-    """Write trades in one transaction (the running one, or its own); how many were new.
+    """Write trades in the running transaction (an autocommitting connection gets one for it); how many were new.
 
     `ticks` has the fields of `tick_journal.ROW` (times in µs since 1970, NaN for no quote, trade id -1 for none), and
     `name` is the place of a trade's (exchange, symbol) among `names`. A `batch` is written once, however often it is
     given; a numbered trade is there once, whatever batch it comes in.
     """
     job = f"ticks {market}"
-    with connection.transaction():
+    with connection.transaction() if connection.autocommit else nullcontext():
         if batch in finished_pieces(connection, job):
             return 0
         days = np.unique(ticks["time"] // _DAY_US)
