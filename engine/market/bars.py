@@ -15,19 +15,24 @@ MINUTE_US = 60_000_000
 GRACE = timedelta(seconds=2)
 
 
+LONG_AGO = instant(0)
+
+Key = tuple[datetime, int]  # when, and the trade id
+
+
 @dataclass(slots=True)
 class _Forming:
     """A bar in the making; `first` and `last` order prints of one instant by trade id, so arrival does not matter."""
 
-    first: tuple[int, int]
-    last: tuple[int, int]
+    first: Key
+    last: Key
     open: float
     high: float
     low: float
     close: float
     volume: float
 
-    def add(self, key: tuple[int, int], price: float, quantity: float) -> None:
+    def add(self, key: Key, price: float, quantity: float) -> None:
         if key < self.first:
             self.first, self.open = key, price
         if key >= self.last:
@@ -79,9 +84,11 @@ class BarBuilder:
         self._ordered = ordered
         self._forming: dict[int, dict[Symbol, _Forming]] = {}
         self._alive = {symbol: _Alive() for symbol in self.symbols}
-        self._reached = dict.fromkeys(self.symbols, 0)
+        self._reached = dict.fromkeys(self.symbols, LONG_AGO)
+        self._from = self._until = LONG_AGO  # the minute of the last print, and its bars
+        self._bars: dict[Symbol, _Forming] = {}
         self._last: dict[Symbol, float] = {}
-        self._heard = 0
+        self._heard = LONG_AGO
 
     def seed(self, closes: Mapping[Symbol, float]) -> None:
         """Last closes from history: what a quiet minute is flat at before the first print."""
@@ -90,7 +97,8 @@ class BarBuilder:
 
     def hear(self, at: datetime) -> None:
         """Any sign of life of the feed, at desk time."""
-        self._heard = max(self._heard, micros(at))
+        if at > self._heard:
+            self._heard = at
 
     def alive(self, symbol: Symbol, at: datetime) -> None:
         """From `at` on, every print of `symbol` arrives."""
@@ -123,25 +131,26 @@ class BarBuilder:
 
     def add(self, item: Print) -> bool:
         """Take one print; False when its minute is gone (late: to be stored, never applied backwards)."""
-        return self.take(item, micros(item.at))
-
-    def take(self, item: Print, at: int) -> bool:
-        """`add` of a print whose time in µs is known."""
-        minute = at // MINUTE_US
-        if minute < self._next:
+        at, symbol = item.at, item.symbol
+        if not self._from <= at < self._until and not self._turn_to(micros(at) // MINUTE_US):
             return False
-        symbol, key = item.symbol, (at, item.trade_id or 0)
-        bars = self._forming.get(minute)
-        if bars is None:
-            bars = self._forming[minute] = {}
-        forming = bars.get(symbol)
+        key = (at, item.trade_id or 0)
+        forming = self._bars.get(symbol)
         if forming is None:
             price = item.price
-            bars[symbol] = _Forming(key, key, price, price, price, price, item.quantity)
+            self._bars[symbol] = _Forming(key, key, price, price, price, price, item.quantity)
         else:
             forming.add(key, item.price, item.quantity)
         if at > self._reached[symbol]:
             self._reached[symbol] = at
+        return True
+
+    def _turn_to(self, minute: int) -> bool:
+        """Make `minute` the one whose bars are at hand; False when it is gone."""
+        if minute < self._next:
+            return False
+        self._from, self._until = instant(minute * MINUTE_US), instant((minute + 1) * MINUTE_US)
+        self._bars = self._forming.setdefault(minute, {})
         return True
 
     def due(self) -> datetime:
@@ -164,17 +173,18 @@ class BarBuilder:
         if complete >= close:
             return True
         listening = [symbol for symbol, span in self._alive.items() if span.since is not None]
-        if now < close or (listening and self._heard < close):
+        if now < close or (listening and micros(self._heard) < close):
             return False
         if now >= close + self._grace:
             return True
         past = self._ordered and bool(listening) and not self._ids.holes
-        return past and all(self._reached[symbol] >= close for symbol in listening)
+        return past and all(micros(self._reached[symbol]) >= close for symbol in listening)
 
     def _close(self) -> Minute:
         start, end = self._next * MINUTE_US, (self._next + 1) * MINUTE_US
         forming = self._forming.pop(self._next, {})
         self._next += 1
+        self._from = self._until = LONG_AGO
         rows, missing = [], []
         for symbol in self.symbols:
             bar = forming.get(symbol)

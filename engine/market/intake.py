@@ -16,6 +16,7 @@ from engine.ports import FeedStatus, MarketSink
 
 MINUTE = timedelta(minutes=1)
 REMEMBERED = timedelta(hours=1)
+SKEW_EVERY = timedelta(seconds=0.05)  # often enough to find the fastest of a minute's messages
 # A print or a frame that these turned away may have been a trade, so the minute it came in is not whole.
 _COST_A_TRADE = frozenset(
     (Reason.NOT_FINITE, Reason.PRICE_NOT_POSITIVE, Reason.VOLUME_NEGATIVE, Reason.FUTURE, Reason.MALFORMED)
@@ -60,6 +61,7 @@ class Intake:
         self.seen: dict[Symbol, datetime] = {}
         self.is_up = False
         self.skew = Skew()
+        self._skew_due = start
         self.prints = self.late = self.gap_count = self.lost = 0
         self.last_frame: datetime | None = None
         self._grace = grace
@@ -78,26 +80,25 @@ class Intake:
 
     def offer_prints(self, items: Sequence[Print], now: datetime) -> None:
         """Judge the prints of one frame, in order: as `offer` does, at the pace of a busy market."""
-        now_us = micros(now)
         for item in items:
             symbol = item.symbol
             if symbol not in self.known:
                 self.reject(Reason.UNKNOWN_SYMBOL, symbol, "not asked for")
                 continue
-            at = micros(item.at)
             if self._numbered and item.trade_id is not None:
-                self.ids.see(symbol, item.trade_id, at, now_us)
+                self.ids.see(symbol, item.trade_id, item.at, now)
             if not self.gate.is_plain(item, now):
                 self._judge(item, now)
                 continue
             self.seen[symbol] = now
-            if self.builder.take(item, at):
+            if self.builder.add(item):
                 self.prints += 1
                 self.sink.on_print(item)
             else:
                 self._too_late(item, now)
-        if items:  # the newest says best how far apart the clocks are
+        if items and now >= self._skew_due:  # the newest says best how far apart the clocks are
             self.skew.see(items[-1].at, now)
+            self._skew_due = now + SKEW_EVERY
 
     def offer(self, item: Print | Quote, *, streamed: bool = True) -> bool:
         """Judge one message and deliver what may be believed because of it; False when that is nothing.
@@ -131,7 +132,7 @@ class Intake:
     def _number(self, item: Print, now: datetime) -> None:
         self.skew.see(item.at, now)
         if self._numbered and item.trade_id is not None:
-            self.ids.see(item.symbol, item.trade_id, micros(item.at), micros(now))
+            self.ids.see(item.symbol, item.trade_id, item.at, now)
 
     def _turned_away(self, item: Print, now: datetime) -> None:
         """The gate did not believe a print: that it was none is not certain, so its minute is not whole."""
@@ -201,7 +202,6 @@ class Intake:
         """The feed went silent; what came since `lost_from` (default now) may be incomplete."""
         now = self.clock.now()
         self.builder.dead(lost_from or now)
-        self.ids.forget()
         if not self.is_up:
             return
         self.is_up = False

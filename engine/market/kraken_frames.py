@@ -74,6 +74,9 @@ class KrakenFrames:
         """Take one frame. A bad one is quarantined as MALFORMED with its first words, and forgotten."""
         now = self.intake.hear()
         frame = typed(text)
+        if type(frame) is TradeFrame:  # nearly always
+            self._trades(frame.data, now)
+            return
         if frame is None:
             frame = self._odd(text)
             for symbol in self._went_live:

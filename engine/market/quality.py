@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from engine.domain import Print, Quote, Symbol
@@ -117,10 +117,9 @@ class QualityGate:
         self._confirm_within = confirm_within * scale
         self._fresh = timedelta(seconds=60) * scale
         self._skew = skew * scale
+        self._least_age = -self._skew
         self._max_age = max_age * scale
         self._believed: dict[Symbol, _Believed] = {}
-        self._now: datetime | None = None
-        self._earliest = self._latest = datetime.min.replace(tzinfo=UTC)  # of what is neither stale nor future at _now
         self.refused: Reason | None = None  # why the last message was not believed
 
     def seed(self, symbol: Symbol, price: float, at: datetime) -> None:
@@ -130,18 +129,16 @@ class QualityGate:
     def is_plain(self, item: Print, now: datetime) -> bool:
         """Whether a print is beyond doubt, and then believe it: what `admit` would say of most, many times faster.
 
-        False says nothing: `admit` judges such a print. Called for several prints of one frame with the same `now`.
+        False says nothing: `admit` judges such a print.
         """
         believed = self._believed.get(item.symbol)
         if believed is None or believed.at is None:
             return False
-        if now is not self._now:
-            self._now, self._earliest, self._latest = now, now - self._max_age, now + self._skew
         price = item.price
         if not (
             abs(price / believed.price - 1) <= JUMP_LIMIT  # so it is finite and above 0 as well
             and 0 <= item.quantity < _ENDLESS
-            and self._earliest <= item.at <= self._latest
+            and self._least_age <= now - item.at <= self._max_age
             and (item.trade_id is None or believed.remember(item.trade_id))
         ):
             return False

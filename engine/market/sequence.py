@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from engine.domain import Symbol
+from engine.domain import Symbol, micros
 
 WORTH_NAMING = 1_000  # a leap further than this is a new numbering, and one hole
 
@@ -23,31 +24,28 @@ class Hole:
 class Sequence:
     """Follows the trade ids of each symbol, which a venue counts up one by one.
 
-    A leap opens a hole; trades that come out of order fill it. What is still open after a while was lost.
+    A leap opens a hole; trades that come out of order fill it. What is still open after a while was lost. The first
+    trade after a broken line opens one too: when its trades happened is not known, only between which two.
     """
 
     def __init__(self) -> None:
         self.holes: list[Hole] = []
-        self._last: dict[Symbol, tuple[int, int]] = {}
+        self._last: dict[Symbol, tuple[int, datetime]] = {}
 
-    def see(self, symbol: Symbol, trade_id: int, at: int, now: int) -> None:
-        """A trade that happened at `at` came at `now` (µs)."""
+    def see(self, symbol: Symbol, trade_id: int, at: datetime, now: datetime) -> None:
+        """A trade that happened at `at` came at `now`."""
         last, before = self._last.get(symbol) or (trade_id - 1, at)
         if trade_id == last + 1 and not self.holes:  # nearly always
             self._last[symbol] = trade_id, at
             return
         if trade_id > last + 1:
             ids = range(last + 1, trade_id) if trade_id - last <= WORTH_NAMING else (last + 1,)
-            self.holes.append(Hole(symbol, min(before, at), max(before, at), now, set(ids)))
+            since, until = sorted((micros(before), micros(at)))
+            self.holes.append(Hole(symbol, since, until, micros(now), set(ids)))
         elif self.holes:
             self._fill(symbol, trade_id)
         if trade_id > last:
             self._last[symbol] = trade_id, at
-
-    def forget(self, symbols: tuple[Symbol, ...] = ()) -> None:
-        """A new subscription begins: what was not delivered before it is no hole in it."""
-        for symbol in symbols or tuple(self._last):
-            self._last.pop(symbol, None)
 
     def is_broken(self, symbol: Symbol, start: int, end: int) -> bool:
         """Whether a trade of `symbol` in [`start`, `end`) may be missing."""
