@@ -2,8 +2,8 @@
 
 The rule, which `tests/test_house.py` keeps: `from engine import NAME` for a NAME in `__all__`, or the four files of
 shared words `engine.domain`, `engine.messages`, `engine.snapshot` and `engine.ports`. Most names are a room's word or
-function. Whole rooms are open where the bot does a room's own trade: `backfill` and `backtest` (the commands), `clock` (waiting),
-`health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots` and `verdict` (reports, charts).
+function. Whole rooms are open where the bot does a room's own trade: `backfill` and `backtest` (the commands), `clock`
+(waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots` and `verdict` (reports, charts).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
+    from engine.forecasting.card import ModelCard
     from engine.market.errors import FeedNameError, MarketError
     from engine.market.feeds import feed_named
     from engine.market.massive_access import MassiveAccess
@@ -44,6 +45,7 @@ __all__ = [
     "LedgerError",
     "MarketError",
     "MassiveAccess",
+    "ModelCard",
     "Playbook",
     "PlaybookError",
     "PriceSource",
@@ -85,6 +87,7 @@ _ROOMS = {
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),
+    "engine.forecasting.card": ("ModelCard",),
     "engine.market.errors": ("FeedNameError", "MarketError"),
     "engine.market.feeds": ("feed_named",),
     "engine.market.massive_access": ("MassiveAccess",),
