@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from engine.analyst import gates
-from engine.analyst.rolling import RollingBar, Row
+from engine.analyst.rolling import Closed, RollingBar, Row
 from engine.domain import GateStep, Signal, Symbol, micros
 from engine.evaluation import FeatureKey, advance, bars_to_know, evaluate, features_of, fresh_carries
+from engine.features.panel import FeatureRows, Panel
+from engine.features.sets import FeatureSet
 from engine.messages import Analysis, Minute
 from engine.playbook.model import Playbook
 from engine.ports import BarColumns
@@ -23,32 +25,42 @@ _FIELDS = 5
 
 @dataclass(slots=True)
 class _Track:
-    """What is kept of one symbol: feature carries, the bar being built, and the last rows that strategies look at."""
+    """What is kept of one symbol: feature carries, the bar being built, and the last rows that strategies look at.
+
+    `closed` are bars that the model's features have still to take.
+    """
 
     carries: dict[FeatureKey, Column]
     rolling: RollingBar
     seen: int = 0
     prices: Column = field(default_factory=lambda: np.empty((_FIELDS, 0)))
     features: dict[FeatureKey, Column] = field(default_factory=dict)
+    closed: list[Closed] = field(default_factory=list)
 
 
 class Analyst:
     """Keeps every symbol's indicators and asks the playbook's strategies at each closed bar. Pure and synchronous."""
 
-    def __init__(self, playbook: Playbook, symbols: Sequence[Symbol] = ()) -> None:
+    def __init__(
+        self, playbook: Playbook, symbols: Sequence[Symbol] = (), feature_set: FeatureSet | None = None
+    ) -> None:
+        """`feature_set`: what a model reads, as a source of such bars can serve it; without one no rows are kept."""
         self._playbook = playbook
         self._step = playbook.step or _MINUTE
         self._keys = features_of(playbook)
         self._lookback = max(program.lookback for program in playbook.programs)
         self._needed = bars_to_know(playbook)
         self._tracks: dict[Symbol, _Track] = {}
+        self._panel = None if feature_set is None else Panel(feature_set, self._step, symbols)
+        self.feature_rows: FeatureRows | None = None  # of the last minute, for a model's forecasts
         for symbol in symbols:
             self._track(symbol)
 
     @property
     def warm_minutes(self) -> int:
-        """One-minute bars of history after which every strategy may speak."""
-        return self._needed * int(self._step / _MINUTE)
+        """One-minute bars of history after which every strategy, and a model, may speak."""
+        bars = self._needed if self._panel is None else max(self._needed, self._panel.features.warm_up)
+        return bars * int(self._step / _MINUTE)
 
     def warm(self, symbol: Symbol, bars: BarColumns) -> None:
         """Advance the indicators over history: bars of one minute, or of the playbook's own interval."""
@@ -56,6 +68,8 @@ class Analyst:
         columns = np.vstack((bars.open, bars.high, bars.low, bars.close, bars.volume)).astype(np.float64)
         if bars.interval == self._step:
             self._extend(track, columns)
+            if self._panel is not None:
+                self._panel.warm(bars)
         elif bars.interval == _MINUTE:
             for at, row in zip(bars.time.tolist(), columns.T.tolist(), strict=True):
                 self._feed(track, at, (row[0], row[1], row[2], row[3], row[4]))
@@ -77,6 +91,7 @@ class Analyst:
                 steps[symbol] = (gates.still_open(track.seen, self._step),)
         for symbol in minute.missing:
             steps[symbol] = self._without_bar(symbol, minute.at, signals)
+        self._take_rows(at)
         if minute.caught_up:
             return Analysis(minute.at, minute.at, ())
         return Analysis(minute.at, minute.at, tuple(signals), steps)
@@ -89,10 +104,23 @@ class Analyst:
 
     def _feed(self, track: _Track, at: int, row: Row) -> bool:
         """Take one minute; True when it closed a bar of the playbook's interval."""
-        bars = [row] if self._step == _MINUTE else track.rolling.add(at, row)
-        for bar in bars:
+        closed = [(at, row)] if self._step == _MINUTE else track.rolling.add(at, row)
+        self._take(track, closed)
+        return bool(closed)
+
+    def _take(self, track: _Track, closed: list[Closed]) -> None:
+        for _, bar in closed:
             self._extend(track, np.array(bar).reshape(_FIELDS, 1))
-        return bool(bars)
+        if self._panel is not None:
+            track.closed += closed
+
+    def _take_rows(self, at: int) -> None:
+        """Advance the model's features of all coins in one call."""
+        if self._panel is None:
+            return
+        self.feature_rows = self._panel.advance(at, {symbol: track.closed for symbol, track in self._tracks.items()})
+        for track in self._tracks.values():
+            track.closed = []
 
     def _extend(self, track: _Track, prices: Column) -> None:
         """Advance the features over new bars and keep the last rows that strategies look at."""
@@ -109,10 +137,9 @@ class Analyst:
     def _without_bar(self, symbol: Symbol, at: datetime, signals: list[Signal]) -> tuple[GateStep, ...]:
         """A missing minute: a longer bar whose end has come closes without it."""
         track = self._track(symbol)
-        bars = track.rolling.flush(micros(at))
-        for bar in bars:
-            self._extend(track, np.array(bar).reshape(_FIELDS, 1))
-        asked = self._ask(symbol, track, at, "missing its last minute", signals) if bars else ()
+        closed = track.rolling.flush(micros(at))
+        self._take(track, closed)
+        asked = self._ask(symbol, track, at, "missing its last minute", signals) if closed else ()
         return (gates.NO_BAR, *asked[1:])
 
     def _ask(

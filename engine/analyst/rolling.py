@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 Row: TypeAlias = tuple[float, float, float, float, float]
 """Open, high, low, close, volume."""
+Closed: TypeAlias = tuple[int, Row]
+"""A bar with the end of its interval, in microseconds."""
 
 
 class RollingBar:
@@ -16,7 +18,7 @@ class RollingBar:
         self._end = 0
         self._row: Row | None = None
 
-    def add(self, at: int, row: Row) -> list[Row]:
+    def add(self, at: int, row: Row) -> list[Closed]:
         """Take the minute that closed at `at`; return the bars that are complete now, oldest first."""
         end = -(-at // self._step) * self._step
         closed = [] if end == self._end else self.flush(at)
@@ -24,12 +26,12 @@ class RollingBar:
         self._row = row if self._row is None else _joined(self._row, row)
         return closed + (self.flush(at) if at == end else [])
 
-    def flush(self, at: int) -> list[Row]:
+    def flush(self, at: int) -> list[Closed]:
         """The bar being built, when its end has come by `at`."""
         if self._row is None or self._end > at:
             return []
         row, self._row = self._row, None
-        return [row]
+        return [(self._end, row)]
 
 
 def _joined(a: Row, b: Row) -> Row:
