@@ -40,7 +40,12 @@ def roll(rows: np.ndarray, minutes: int) -> np.ndarray:
 def in_order(values: np.ndarray, starts: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """The sum of each bucket's values, one after the other (numpy's own sums go in pairs)."""
     total: np.ndarray = values[starts].copy()
-    for step in range(1, int(parts.max())):
+    longest = int(parts.max())
+    if len(starts) < longest:  # bucket by bucket, or step by step through all buckets: whichever is fewer
+        for place, (start, part) in enumerate(zip(starts.tolist(), parts.tolist(), strict=True)):
+            total[place] = np.add.accumulate(values[start : start + part])[-1]
+        return total
+    for step in range(1, longest):
         longer = np.flatnonzero(parts > step)
         total[longer] += values[starts[longer] + step]
     return total
