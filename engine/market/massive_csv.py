@@ -20,6 +20,7 @@ SOURCE = "massive-files"
 PRICES = ("open", "high", "low", "close")
 NEEDED = ("ticker", *PRICES, "volume", "window_start")
 OPTIONAL = ("vwap", "transactions")
+DAY_US = 86_400_000_000
 GZIP = b"\x1f\x8b"
 
 
@@ -46,11 +47,19 @@ def bars_of(name: str, content: bytes, piece: Piece, now_us: int) -> Fetched:
     opened, units = as_micros(_integers(name, table, "window_start")[mine])
     prices = np.column_stack([_floats(table, column)[mine] for column in PRICES])
     rest = (_floats(table, column)[mine] for column in ("volume", *OPTIONAL))
-    rows = Rows(place[tickers[mine]], opened, prices, *rest)
-    rows = rows.at(np.argsort(rank[tickers[mine]], kind="stable"))  # of two names of one coin, today's comes first
+    first = np.argsort(rank[tickers[mine]], kind="stable")  # of two names of one coin, that day's comes first
+    rows = Rows(place[tickers[mine]], opened, prices, *rest).at(first)
+    rows = rows.at(~_of_another_part(rows.opened, piece))
     fetched = checked(piece.symbols, rows, micros(piece.since), micros(piece.until), now_us)
     absent = [symbol for k, symbol in enumerate(piece.symbols) if k not in set(place.tolist())]
     return noted(fetched, _said_of_units(name, units), _said_of_absent(name, absent))
+
+
+def _of_another_part(opened: np.ndarray, piece: Piece) -> np.ndarray:
+    """Rows of the file's own day that this piece does not ask for."""
+    day = micros(piece.since) // DAY_US * DAY_US
+    asked = (opened >= micros(piece.since)) & (opened < micros(piece.until))
+    return np.asarray((opened >= day) & (opened < day + DAY_US) & ~asked)
 
 
 def _wanted(tickers: Sequence[str], piece: Piece) -> Mapping[str, tuple[int, int]]:

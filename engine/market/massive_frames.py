@@ -164,9 +164,7 @@ class MassiveFrames:
         if status == "max_connections":
             self.evicted = True
             words = "stop it, or give the desk a key of its own"
-            return TurnedAway(
-                f"another program uses the key in {KEY_NAMES}, and only one may: {words}", EVICTED[0]
-            )
+            return TurnedAway(f"another program uses the key in {KEY_NAMES}, and only one may: {words}", EVICTED[0])
         if status == "slow_consumer":
             return TurnedAway(f"Massive cut the line because the desk read too slowly ({message or status})", 0.0)
         return TurnedAway(f"Massive ended the connection: {message or status}", 0.0)

@@ -12,11 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
-from engine.clock import Clock, monotonic
+from engine.clock import Clock
 from engine.domain import Quote, Symbol, micros, require_utc
 from engine.market.errors import FeedUnreachable
 from engine.market.massive_access import KEY_NAMES, MassiveAccess, MassiveRefused
 from engine.market.names import split_joined
+from engine.market.pace import Pace
 from engine.market.symbols import Absent, find, name_for
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 AT_ONCE = 6
 PAGE = 50_000  # minutes in one answer, at most
 TICKERS = 1_000
-LIMITED = 12.0  # seconds to wait where the answer does not say: the free plan has five calls a minute
+LIMITED = 12.0  # seconds between calls where the answer does not say: the free plan has five a minute
 PATIENCE = 10  # times told to slow down before giving up
 ATTEMPTS = 3  # at a server that fails or does not answer
 KEY_UNKNOWN, NOT_IN_PLAN, TOO_MANY, SERVER_FAILS = 401, 403, 429, 500
@@ -59,7 +60,7 @@ class MassiveRest:
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._not_before = 0.0
+        self._pace = Pace(0.0, sleep=sleep)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -107,7 +108,7 @@ class MassiveRest:
             results = body.get("results") or []
             if not isinstance(results, list):
                 raise MassiveRefused(f"Massive's results of {path} are no list: {str(results)[:80]}")
-            yield [row for row in results if isinstance(row, Mapping)]
+            yield [row if isinstance(row, Mapping) else {} for row in results]  # judged where rows are
             following = str(body.get("next_url") or "")
             if not following:
                 return
@@ -121,21 +122,17 @@ class MassiveRest:
         told = failed = 0
         while True:
             async with self._gate:
-                await self._wait_turn()
+                await self._pace.turn()
                 status, body, pause = await self._fetch(path, params)
             if status == TOO_MANY and told < PATIENCE:
                 told += 1
-                self._not_before = max(self._not_before, monotonic() + pause)
-                log.info("Massive asks to slow down; the next call waits %.0f s", pause)
+                self._pace.hold(LIMITED if pause is None else pause, LIMITED if pause is None else 0.0)
+                log.info("Massive asks to slow down")
             elif status >= SERVER_FAILS and failed < ATTEMPTS - 1:
                 failed += 1
                 await self._sleep(float(failed))
             else:
                 return self._judged(path, status, body)
-
-    async def _wait_turn(self) -> None:
-        while (wait := self._not_before - monotonic()) > 0:
-            await self._sleep(wait)
 
     def _judged(self, path: str, status: int, body: Mapping[str, Any]) -> dict[str, Any]:
         said = self._access.hide(str(body.get("error") or body.get("message") or body.get("status") or "no reason"))
@@ -151,8 +148,8 @@ class MassiveRest:
             raise MassiveRefused(f"Massive refused {path} (HTTP {status}): {said}")
         return dict(body)
 
-    async def _fetch(self, path: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any], float]:
-        """(HTTP status, body, seconds to wait if told to slow down)."""
+    async def _fetch(self, path: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any], float | None]:
+        """(HTTP status, body, seconds to wait before the next call; None: it does not say)."""
         if self._session is None:
             headers = {"User-Agent": "nightdesk", "Authorization": f"Bearer {self._access.require_key()}"}
             self._session = aiohttp.ClientSession(timeout=TIMEOUT, headers=headers)
@@ -160,7 +157,7 @@ class MassiveRest:
             async with self._session.get(self._url + path, params=params, allow_redirects=False) as response:
                 pause = response.headers.get("Retry-After", "")
                 body = await response.json(content_type=None) if response.status < SERVER_FAILS else {}
-                wait = min(float(pause), 60.0) if pause.isdecimal() else LIMITED
+                wait = min(float(pause), 60.0) if pause.isdecimal() else None
                 return response.status, body if isinstance(body, Mapping) else {}, wait
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             reason = self._access.hide(str(error)) or type(error).__name__

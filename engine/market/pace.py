@@ -16,6 +16,11 @@ class Pace:
         self._sleep = sleep
         self._next = 0.0
 
+    def hold(self, seconds: float, gap: float = 0.0) -> None:
+        """The venue complained: no turn begins for so many seconds, and none after it closer than `gap`."""
+        self._next = max(self._next, monotonic() + seconds)
+        self._gap = max(self._gap, gap)
+
     async def turn(self) -> None:
         """Wait for the next turn."""
         now = monotonic()

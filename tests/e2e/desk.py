@@ -24,7 +24,8 @@ SIGNALS = "ml-signals"
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
     """This process's environment without its settings, with a home of its own (the compile cache is shared)."""
-    hidden = ("SLACK_", "DESK_", "DATABASE_URL", "PLAYBOOK", "TIMEZONE", "KRAKEN_", "HTTP_PROXY", "HTTPS_PROXY")
+    hidden = ("SLACK_", "DESK_", "DATABASE_URL", "PLAYBOOK", "TIMEZONE", "KRAKEN_", "MASSIVE_", "POLYGON_")
+    hidden += ("HTTP_PROXY", "HTTPS_PROXY")
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(hidden)}
     cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     return {**kept, "XDG_DATA_HOME": str(home), "XDG_CACHE_HOME": cache, "PYTHONUNBUFFERED": "1", **extra}

@@ -14,6 +14,7 @@ from engine.domain import MarketKind
 from engine.market.kraken import KrakenFeed
 from tests.e2e.desk import RunningDesk, command
 from tests.e2e.house import BRISK, NOWHERE, HouseThread
+from tests.servers.kraken import KrakenServer
 from tests.servers.venue_thread import VenueThread
 
 CLOSED = {"KRAKEN_WS_URL": "ws://127.0.0.1:9/v2", "KRAKEN_REST_URL": "http://127.0.0.1:9/0", "DATABASE_URL": NOWHERE}
@@ -22,7 +23,7 @@ PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD", "POL/USD", "AVAX/USD")
 
 @pytest.fixture
 def venue() -> Iterator[VenueThread]:
-    with VenueThread(PAIRS) as venue:
+    with VenueThread(KrakenServer(PAIRS)) as venue:
         yield venue
 
 

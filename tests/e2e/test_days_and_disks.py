@@ -18,6 +18,7 @@ from engine.messages import ClosePosition
 from engine.store.reserve import DiskReserve
 from tests.e2e.desk import Driver
 from tests.e2e.house import HouseThread
+from tests.servers.kraken import KrakenServer
 from tests.servers.venue_thread import VenueThread
 
 SEVEN = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # 07:00 in Los Angeles
@@ -53,7 +54,7 @@ def test_a_disk_that_fills_up_refuses_entries_records_exits_and_recovers(
     monkeypatch.setattr(runtime, "DiskReserve", partial(DiskReserve, free=lambda _: room[0]))
     monkeypatch.setattr(runtime, "DiskWatch", partial(DiskWatch, every=0.1))
     clock = ScaledClock(SEVEN, 20)
-    with VenueThread(PAIRS, clock) as venue:
+    with VenueThread(KrakenServer(PAIRS), clock) as venue:
         feed = KrakenFeed(clock, ws_url=venue.server.ws_url, rest_url=venue.server.rest_url)
         with HouseThread(tmp_path / "desk", feed, MarketKind.LIVE) as desk:
             one, other = step_up(desk, venue)

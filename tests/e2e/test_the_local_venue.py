@@ -16,6 +16,7 @@ from engine.domain import MarketKind
 from engine.market.kraken import KrakenFeed
 from tests.e2e.desk import Driver
 from tests.e2e.house import HouseThread
+from tests.servers.kraken import KrakenServer
 from tests.servers.venue_thread import VenueThread
 
 BTC, ETH, SOL, POL, AVAX = PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD", "POL/USD", "AVAX/USD")
@@ -27,7 +28,7 @@ START = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VenueThread, Driver]]:
     """A venue and a desk at it; the first whole minute is over."""
     clock = ScaledClock(START, SPEED)
-    with VenueThread(PAIRS, clock) as venue:
+    with VenueThread(KrakenServer(PAIRS), clock) as venue:
         feed = KrakenFeed(clock, ws_url=venue.server.ws_url, rest_url=venue.server.rest_url)
         with HouseThread(tmp_path_factory.mktemp("live") / "desk", feed, MarketKind.LIVE) as desk:
             desk.wait(lambda: [m for m in minutes(desk) if not m["missing"]], 20, "whole minute")

@@ -99,7 +99,17 @@ class KrakenServer:
         while self._subscribed:
             await asyncio.sleep(0.005)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What sends a desk here."""
+        return {"KRAKEN_WS_URL": self.ws_url, "KRAKEN_REST_URL": self.rest_url}
+
     # ------------------------------------------------------------ what the market does
+
+    async def trade_at_its_price(self, pair: str) -> None:
+        price = self.prices[pair]
+        await self.emit_trades([{"symbol": pair, "price": price, "qty": 50.0}])
+        await self.emit_quote(pair, price * 0.9999, price * 1.0001)
 
     async def emit_trades(self, trades: Iterable[Mapping[str, object]]) -> None:
         """Send prints: `symbol`, `price`, `qty` and, when given, `timestamp` (text or instant), `trade_id`, `side`."""

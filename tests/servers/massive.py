@@ -38,7 +38,8 @@ class MassiveServer:
     Faults: `plan` (channels the key may have), `silent_refusals` (errors name no topic), `unknown` (pairs that are
     refused), `deaf` (requests get no answer), `keyless` (no connection's key is taken, but with this status), `closed`
     (connections end at once), `drop()`, `emit_raw()`, `end_with()`; in REST `limited` and `failing` (how many answers
-    are 429 and 500), `forbidden` (a path that begins so is not in the plan), `next_host` (what next_url names).
+    are 429 and 500), `raw` (results as they are given, whatever was asked), `forbidden` (a path that begins so is not
+    in the plan), `next_host` (what next_url names).
     """
 
     def __init__(self, pairs: Sequence[str] = ("BTC-USD", "ETH-USD"), *, page: int = 50_000) -> None:
@@ -53,6 +54,7 @@ class MassiveServer:
         self.connections = 0
         self.requests: list[dict[str, str]] = []
         self.bars: dict[str, list[dict[str, float]]] = {}
+        self.raw: dict[str, list[Any]] = {}
         self.ended: dict[str, str] = {}
         self.limited = self.failing = 0
         self.retry_after = "0"
@@ -81,7 +83,17 @@ class MassiveServer:
         await self._server.wait_closed()
         await self._runner.cleanup()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What sends a desk here."""
+        return {"POLYGON_API_KEY": self.key, "MASSIVE_WS_URL": self.ws_url, "MASSIVE_REST_URL": self.rest_url}
+
     # ------------------------------------------------------------ what the market does
+
+    async def trade_at_its_price(self, pair: str) -> None:
+        price = self.prices[pair]
+        await self.emit_trades(pair, price, size=50.0)
+        await self.emit_quote(pair, price * 0.9999, price * 1.0001)
 
     async def emit_trades(self, pair: str, *prices: float, size: float = 1.0, **more: Any) -> None:
         """Trades of one pair, in one frame. `more` replaces fields: t, x, i, c."""
@@ -229,7 +241,7 @@ class MassiveServer:
         name, first, last = (request.match_info[part] for part in ("name", "first", "last"))
         rows = self.bars.get(name)
         rows = self._flat(name) if rows is None else rows
-        kept = [row for row in rows if int(first) <= row["t"] <= int(last)]
+        kept = self.raw.get(name) or [row for row in rows if int(first) <= row["t"] <= int(last)]
         about = {"ticker": name, "adjusted": True, "queryCount": len(kept)}
         return self._refusal(request) or self._page_of(request, kept, about)
 

@@ -1,31 +1,33 @@
-"""The local Kraken on a thread of its own, for tests that drive a desk in another process."""
+"""A local venue on a thread of its own, for tests that drive a desk in another process."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Mapping
+from typing import Any, Generic, TypeVar
 
 from engine.clock import Clock, SystemClock
 from tests.servers.kraken import KrakenServer
+from tests.servers.massive import MassiveServer
 
 T = TypeVar("T")
+S = TypeVar("S", KrakenServer, MassiveServer)
 BEAT = 0.25  # seconds between the prints of a pair
 
 
-class VenueThread:
+class VenueThread(Generic[S]):
     """A venue that prints each pair at its price in `prices` until told otherwise; `still` names pairs that rest."""
 
-    def __init__(self, pairs: Sequence[str], clock: Clock | None = None) -> None:
+    def __init__(self, server: S, clock: Clock | None = None) -> None:
         """`clock`: what the venue stamps with, when not real time."""
-        self.server = KrakenServer(pairs)
+        self.server = server
         self.server.now = (clock or SystemClock()).now
         self.still: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="venue", daemon=True)
 
-    def __enter__(self) -> VenueThread:
+    def __enter__(self) -> VenueThread[S]:
         self._thread.start()
         self.ask(self.server.__aenter__())
         self._trading = asyncio.run_coroutine_threadsafe(self._trade(), self._loop)
@@ -41,7 +43,7 @@ class VenueThread:
     @property
     def settings(self) -> Mapping[str, str]:
         """What sends a desk here."""
-        return {"KRAKEN_WS_URL": self.server.ws_url, "KRAKEN_REST_URL": self.server.rest_url}
+        return self.server.settings
 
     def ask(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run on the venue's loop and wait for the answer."""
@@ -55,7 +57,5 @@ class VenueThread:
         while True:
             for pair in self.server.pairs:
                 if pair not in self.still:
-                    price = self.server.prices[pair]
-                    await self.server.emit_trades([{"symbol": pair, "price": price, "qty": 50.0}])
-                    await self.server.emit_quote(pair, price * 0.9999, price * 1.0001)
+                    await self.server.trade_at_its_price(pair)
             await asyncio.sleep(BEAT)
