@@ -10,13 +10,14 @@ from importlib.metadata import version
 
 from bot.cli.errors import CliError
 
-COMMANDS = ("run", "backtest", "replay", "verify", "doctor", "migrate", "console")
+COMMANDS = ("run", "backfill", "backtest", "replay", "verify", "doctor", "migrate", "console")
 
 EPILOG = """\
 examples:
   nightdesk                              start the desk (a sandbox workspace opens when no Slack tokens are set)
   nightdesk run --feed simulated         start it on the simulated market
   nightdesk status                       what the running desk holds
+  nightdesk backfill --source kraken --symbols BTC/USD --from 2025-05-01
   nightdesk backtest --playbook ema --bars FILE.parquet --out out/ema
   nightdesk verify                       check the ledger's chain
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.blocks import Rendered
+from bot.commands.jobs import cancel_job
 from bot.commands.safety import PANIC, lift, panic_now, resume_question
 from bot.commands.why import explain
 from bot.front import Answer, Ask, Front, Handler, first, outcomes
@@ -137,4 +138,5 @@ ACTIONS: dict[ActionId, tuple[Role, Handler]] = {
     ActionId.RESUME_CONFIRM: (Role.RISK, confirm_resume),
     ActionId.PANIC_CONFIRM: (Role.RISK, confirm_panic),
     ActionId.CONFIRM_CANCEL: (Role.VIEWER, cancel),
+    ActionId.JOB_CANCEL: (Role.ADMIN, cancel_job),
 }

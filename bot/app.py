@@ -33,6 +33,7 @@ from bot.front import (
 )
 from bot.home import HomeTabs
 from bot.ids import ActionId
+from bot.jobs import Jobs
 from bot.render import Words, slack
 from bot.settings import Settings
 from bot.views import VIEWS, Window, ask_panic, ask_pause
@@ -57,10 +58,11 @@ def front_desk(
     *,
     claim: ClaimCode | None = None,
     reports: Reports | None = None,
+    jobs: Jobs | None = None,
 ) -> Front:
     """What every listener works with."""
     access = Access(settings, client, lambda: desk.snapshot().roles, clock.monotonic)
-    return Front(desk, client, Words(settings.zone), access, claim, reports, shown_settings(settings))
+    return Front(desk, client, Words(settings.zone), access, claim, reports, shown_settings(settings), jobs)
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:

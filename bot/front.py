@@ -17,6 +17,7 @@ from bot.blocks import Rendered, compose
 from bot.cards import labelled
 from bot.charts import Drawing
 from bot.ids import DEEDS
+from bot.jobs import Jobs
 from bot.render import Words, plain, short
 from bot.slack_limits import fit
 from engine import Desk
@@ -98,6 +99,7 @@ class Front:
     claim: ClaimCode | None = None
     reports: Reports | None = None
     config: Mapping[str, str] = field(default_factory=dict)
+    jobs: Jobs | None = None
 
     def snapshot(self) -> Snapshot:
         return self.desk.snapshot()

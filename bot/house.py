@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -16,6 +17,7 @@ from bot.annals import Annals
 from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
+from bot.jobs import Jobs
 from bot.narration import Narrator
 from bot.outbox_tidying import going_on
 from bot.posts import Announce, announcer
@@ -28,8 +30,8 @@ from bot.second_path import SecondPath
 from bot.settings import Settings
 from bot.slack_side import SlackSide
 from bot.workspace import Workspace
-from engine import Desk, SystemClock, Terms, vitals
-from engine.domain import Instrument, Role, Symbol
+from engine import Desk, PriceSource, SystemClock, Terms, price_source, vitals
+from engine.domain import Instrument, MarketKind, Role, Symbol
 from engine.ports import Feed
 from engine.records import Record
 from engine.snapshot import Snapshot
@@ -46,11 +48,14 @@ class House:
         secrets = (*settings.secrets(), workspace.bot_token, workspace.app_token)
         self._handlers = logs.set_up(terms.data / "logs", settings.log_level, settings.zone, secrets, debug=debug)
         self.desk = Desk(terms, feed, _announcer(terms, settings))
+        if (source := _second_source(settings, feed)) is not None:
+            self.desk.compare_with(source, settings.second_source_limit)
         self._second = SecondPath(_secret(settings.slack_webhook_url), _secret(settings.dead_man_url))
         self._console = Console(self.desk, folders.private_folder(terms.data) / "desk.sock")
         self._lag = vitals.LoopLag()
         self._measuring: asyncio.Task[None] | None = None
         self._slack: SlackSide | None = None
+        self._jobs = Jobs(self.desk, self._show)
         self._schedule: Schedule | None = None
 
     async def open(self, instruments: Mapping[Symbol, Instrument] | None, progress: Progress) -> None:
@@ -89,6 +94,7 @@ class House:
             if self._slack is not None:
                 stack.push_async_callback(self._slack.close)
             stack.push_async_callback(self.desk.stop, why)
+            stack.push_async_callback(self._jobs.close)
             stack.push_async_callback(self._console.stop)
             if self._measuring is not None:
                 self._measuring.cancel()
@@ -99,7 +105,8 @@ class House:
     def _slack_side(self, annals: Annals, progress: Progress) -> SlackSide:
         client = slack_client(self._workspace.bot_token, self._workspace.api_url)
         reporter = Reporter(self.desk, Words(self._settings.zone), annals, self._written)
-        front = front_desk(self.desk, self._settings, client, claim=self._claim(progress), reports=reporter)
+        claim = self._claim(progress)
+        front = front_desk(self.desk, self._settings, client, claim=claim, reports=reporter, jobs=self._jobs)
         return SlackSide(front, self._workspace, self._data, reporter, _real_now, self._second.report_posted)
 
     def _written(self) -> float | None:
@@ -130,6 +137,10 @@ class House:
         if self._slack is not None:
             self._slack.wake(record)
 
+    def _show(self, subject: str, data: Mapping[str, Any]) -> None:
+        if self._slack is not None:
+            self._slack.retouch(subject, data)
+
     def _tidy(self) -> None:
         logs.tidy(self._data / "logs", _now())
         if self._slack is not None:
@@ -146,6 +157,16 @@ def _rules_changed(snapshot: Snapshot) -> str:
 def _announcer(terms: Terms, settings: Settings) -> Announce:
     notices = terms.playbook.notices
     return announcer(News(notices.big_win, notices.big_loss, notices.daily_goal, settings.zone))
+
+
+def _second_source(settings: Settings, feed: Feed) -> PriceSource | None:
+    """What the feed's prices are held against: by default Kraken's free REST ticker, for Kraken's stream."""
+    name = settings.second_source
+    if name == "auto":
+        name = "kraken-rest" if feed.name == "kraken" else "off"
+    if name == "off" or feed.kind is not MarketKind.LIVE:
+        return None
+    return price_source(name, feed.clock, settings.kraken_rest_url)
 
 
 def _secret(value: SecretStr | None) -> str | None:

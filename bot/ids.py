@@ -26,6 +26,7 @@ class ActionId(StrEnum):
     HOME_RESUME = "home_resume"
     HOME_PANIC = "home_panic"
     HOME_REFRESH = "home_refresh"
+    JOB_CANCEL = "job_cancel"
 
 
 class ViewId(StrEnum):
@@ -51,6 +52,7 @@ DEEDS: dict[str, str] = {
     ActionId.HOME_PAUSE: "pausing",
     ActionId.HOME_RESUME: "resuming",
     ActionId.HOME_PANIC: "panic",
+    ActionId.JOB_CANCEL: "cancelling a job",
     ViewId.PAUSE: "pausing",
     ViewId.PANIC: "panic",
     ViewId.STOP: "moving a stop",

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS subjects (
     subject TEXT PRIMARY KEY, template TEXT NOT NULL, data TEXT NOT NULL, channel TEXT, ts TEXT, root TEXT
 );
 """
+LAST = 9  # priority of what may wait for everything else
 _COLUMNS = (
     "key, seq, place, channel, op, subject, thread, template, mention, priority, state, tries, queued_at, sent_at"
 )
@@ -133,6 +134,31 @@ class OutboxStore:
             "ON CONFLICT (subject) DO UPDATE SET template=excluded.template, data=excluded.data",
             (post.subject, post.template, json.dumps(merged)),
         )
+
+    def retouch(self, subject: str, data: Mapping[str, Any], at: float) -> bool:
+        """Lay newer data over a subject without a ledger row: one edit of it waits at most, behind everything else.
+
+        False when the subject is not known (yet). For what may be lost: the subject's next ledger row says it all.
+        """
+        with self._lock:
+            known = self._db.execute("SELECT data, template FROM subjects WHERE subject=?", (subject,)).fetchone()
+            newest = self._db.execute(
+                "SELECT seq, max(place), channel FROM posts WHERE subject=? GROUP BY seq, channel ORDER BY seq DESC",
+                (subject,),
+            ).fetchone()
+            if known is None or newest is None:
+                return False
+            self._db.execute(
+                "UPDATE subjects SET data=? WHERE subject=?", (json.dumps({**json.loads(known[0]), **data}), subject)
+            )
+            self._db.execute(
+                "INSERT INTO posts (key, seq, place, channel, op, subject, template, mention, priority, queued_at) "
+                "VALUES (?, ?, ?, ?, 'update', ?, ?, 0, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET state='queued', tries=0, error='', sent_at=NULL, seq=excluded.seq, "
+                "place=excluded.place, queued_at=excluded.queued_at",
+                (f"{subject}|now", newest[0], newest[1] + 1, newest[2], subject, known[1], LAST, at),
+            )
+            return True
 
     def waiting(self, channel: str, most: int = 200) -> list[Waiting]:
         """Undelivered posts of a channel: by priority, then in the order of the ledger."""

@@ -23,6 +23,8 @@ from engine.outcomes import (
     DeskStopped,
     HoldLifted,
     HoldPlaced,
+    JobClosed,
+    JobOpened,
     OrderAcked,
     Outcome,
     PositionChanged,
@@ -250,6 +252,24 @@ def _order_refused(outcome: OrderAcked, scene: _Scene) -> Iterator[Post]:
     yield scene.post("refused", ALERTS, f"order:{outcome.client_id}", "order_refused", priority=ALERT, data=data)
 
 
+# ------------------------------------------------------------ long work
+
+
+def job_subject(job: str) -> str:
+    return f"job:{job}"
+
+
+def _job_opened(outcome: JobOpened, scene: _Scene) -> Iterator[Post]:
+    data = {"job": outcome.job, "kind": outcome.kind, "text": outcome.text, "by": outcome.by, "fate": "running"}
+    yield scene.post("opened", SIGNALS, job_subject(outcome.job), "job", priority=REPORT, data=data)
+
+
+def _job_closed(outcome: JobClosed, scene: _Scene) -> Iterator[Post]:
+    data = {"fate": outcome.fate, "ended_by": outcome.by, "sentence": outcome.sentence, "result": outcome.result}
+    data["took"] = (outcome.at - outcome.opened.at).total_seconds() / scene.speed
+    yield scene.post("closed", SIGNALS, job_subject(outcome.opened.job), "job", op="update", priority=REPORT, data=data)
+
+
 # ------------------------------------------------------------ alarms and reports
 
 
@@ -323,4 +343,6 @@ _SPEAKERS: dict[type, Callable[[Any, _Scene], Iterable[Post]]] = {
     AlarmRepeated: _repeated,
     AlarmCleared: _cleared,
     ReportDue: _report,
+    JobOpened: _job_opened,
+    JobClosed: _job_closed,
 }

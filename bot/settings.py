@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     kraken_api_secret: OptionalSecret = None
     kraken_ws_url: str = "wss://ws.kraken.com/v2"
     kraken_rest_url: str = "https://api.kraken.com"
+    exchange_url: OptionalText = None  # stands in for the address of ccxt's exchange
     massive_ws_url: str = "wss://socket.massive.com/crypto"
     massive_rest_url: str = "https://api.massive.com"
     massive_files_url: str = "https://files.massive.com"
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     timezone: str = "America/Los_Angeles"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     store_ticks: Literal["segments", "database", "off"] = "segments"
+    tick_days: int = Field(default=7, ge=1)
     dask_scheduler: OptionalText = None
 
     @field_validator("slack_api_url", "kraken_rest_url", "massive_rest_url", "massive_files_url", mode="after")

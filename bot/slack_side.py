@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from bot.app import build_app
 from bot.connection import Connection, Joined, NotReached, SlackRefused, check, check_until_reached
@@ -77,6 +78,14 @@ class SlackSide:
         """There is something new to say. Any thread."""
         if self._outbox is not None:
             self._outbox.wake(record)
+
+    def retouch(self, subject: str, data: Mapping[str, Any]) -> None:
+        """Let a message that stands say something newer; a lost edit is no loss."""
+        try:
+            if self._store.retouch(subject, data, self._now()):
+                self.wake()
+        except sqlite3.Error as error:
+            log.warning("the outbox file does not take an edit of %s (%s)", subject, error)
 
     def tidy(self, living: Collection[str]) -> None:
         """Forget posts that are old and over; `living`: words that name what still goes on."""

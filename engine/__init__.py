@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.store.folder import lock_folder, lock_token
     from engine.store.ledger import LedgerError
     from engine.store.migrating import migrate_folder
+    from engine.store.tick_keeping import TickTerms
     from engine.supply import prepared
     from engine.trader import stop_fault
 
@@ -52,6 +53,7 @@ __all__ = [
     "StoreError",
     "SystemClock",
     "Terms",
+    "TickTerms",
     "backfill",
     "backtest",
     "birth",
@@ -102,6 +104,7 @@ _ROOMS = {
     "engine.store.folder": ("lock_folder", "lock_token"),
     "engine.store.ledger": ("LedgerError",),
     "engine.store.migrating": ("migrate_folder",),
+    "engine.store.tick_keeping": ("TickTerms",),
     "engine.supply": ("prepared",),
     "engine.trader": ("stop_fault",),
 }

@@ -8,6 +8,7 @@ from collections import deque
 from bot.blocks import Rendered, section
 from bot.cards import labelled
 from bot.commands.asking import count_of, lines, near
+from bot.commands.jobs import backfill
 from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import DEEDS, ActionId, ViewId, pressed
 from bot.render import price
@@ -15,6 +16,8 @@ from engine.domain import Role
 from engine.messages import (
     Attempted,
     ClosePosition,
+    JobEnded,
+    JobStarted,
     Message,
     MoveStop,
     Panic,
@@ -33,10 +36,12 @@ LATER = {
     "autonomy": "Changing autonomy tiers from Slack",
     "models": "The model registry",
     "train": "Training models",
-    "backfill": "Downloading history from Slack",
     "backtest": "Backtesting from Slack",
 }
-AUDITED = (Press, ClosePosition, MoveStop, Pause, Resume, Panic, RoleClaimed, TierChanged, Attempted, Started, Stopped)
+AUDITED = (
+    *(Press, ClosePosition, MoveStop, Pause, Resume, Panic, RoleClaimed, TierChanged),
+    *(JobStarted, JobEnded, Attempted, Started, Stopped),
+)
 _ORDERS = frozenset(
     {
         "/pause",
@@ -67,8 +72,9 @@ async def desk(front: Front, ask: Ask) -> Rendered | Answer:
 
 
 def need(text: str) -> Role:
-    """A stranger may claim; everything else under /desk is read by viewers."""
-    return Role.NONE if text.split()[:1] == ["claim"] else Role.VIEWER
+    """A stranger may claim; long work is the admins'; everything else under /desk is read by viewers."""
+    word = next(iter(text.lower().split()), "")
+    return {"claim": Role.NONE, "backfill": Role.ADMIN}.get(word, Role.VIEWER)
 
 
 async def _help(front: Front, ask: Ask) -> Rendered:
@@ -167,6 +173,10 @@ def _what(message: Message) -> str:
             return f"{type(message).__name__.lower()} {message.reason}".strip()
         case RoleClaimed():
             return f"claimed the {message.role} role"
+        case JobStarted():
+            return f"started {message.kind} {message.text}"
+        case JobEnded():
+            return f"job {message.job} ended: {message.fate} {message.sentence}".strip()
         case TierChanged():
             return f"tier of {message.strategy or 'the desk'} to {message.tier}"
         case _:
@@ -189,6 +199,7 @@ def _listed(front: Front, rows: list[str]) -> Rendered:
 
 _WORDS: dict[str, Handler] = {
     "help": _help,
+    "backfill": backfill,
     "claim": _claim,
     "playbook": _playbook,
     "universe": _universe,

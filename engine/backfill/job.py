@@ -114,7 +114,8 @@ class Backfill:
         wanted, report = self._wanted, self.report
         self._watch(self.progress)
         listings = await self._history.prepare(wanted.symbols)
-        report.absent = {symbol: "not carried" for symbol in wanted.symbols if symbol not in listings}
+        why = getattr(self._history, "refused", {})
+        report.absent = {symbol: why.get(symbol, "not carried") for symbol in wanted.symbols if symbol not in listings}
         carried = [symbol for symbol in wanted.symbols if symbol in listings]
         await self._plan(carried)
         try:

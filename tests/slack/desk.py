@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -91,6 +92,7 @@ class FakeDesk:
         self.answers: Callable[[Message], Sequence[Outcome]] = lambda message: ()
         self.silent = False
         self.quotes: dict[str, Quote] = {}
+        self.terms = SimpleNamespace(data=Path("desk"))
         self.playbook = SimpleNamespace(text="name: ema\nuniverse: [BTC/USD]\n")
 
     def submit(self, message: Message) -> Future[Record]:

@@ -1,0 +1,57 @@
+"""A job's surroundings: the database of a data folder, started where nothing runs, shared where a desk does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.backfill.job import WRITERS, Backfill
+from engine.backfill.keeping import StoreKeeper
+from engine.backfill.progress import Progress
+from engine.backfill.wanted import Wanted
+from engine.clock import SystemClock
+from engine.ports import History
+from engine.store.database import Database, open_database
+from engine.store.errors import FolderInUse
+from engine.store.folder import FileLock, lock_folder
+from engine.store.migrating import migrate
+
+
+@contextmanager
+def opened(url: str | None, data_dir: Path) -> Iterator[Database]:
+    """The database of `url`, or the embedded one of a data folder, with its tables; beside a desk or without one.
+
+    The desk's lease is neither asked for nor touched. Raises `FolderInUse` while another backfill works on the folder,
+    and `StoreError` for a database that cannot be used.
+    """
+    with FileLock(data_dir / "backfill.lock", f"the backfill of data folder {data_dir}"):
+        database = open_database(url, data_dir)
+        try:
+            migrate(database)
+            yield database
+        finally:
+            _let_go(database, data_dir)
+
+
+def prepared_job(
+    database: Database,
+    history: History,
+    wanted: Wanted,
+    watch: Callable[[Progress], None] = lambda progress: None,
+    writers: int = WRITERS,
+) -> Backfill:
+    """A job ready to `run`. `watch` hears of every piece."""
+    keeper = StoreKeeper(database, wanted, history.name, SystemClock().now)
+    return Backfill(history, keeper, wanted, watch, writers=writers)
+
+
+def _let_go(database: Database, data_dir: Path) -> None:
+    """Stop the server that was started for us, unless a desk has found it meanwhile and works on it."""
+    if database.server is None or database.server.adopted:
+        return
+    try:
+        with lock_folder(data_dir):
+            database.close()
+    except FolderInUse:
+        return
