@@ -26,6 +26,7 @@ from bot.workspace import Workspace, require_both_tokens, require_free
 from engine import (
     Playbook,
     Terms,
+    TickTerms,
     birth,
     compile_core,
     feed_named,
@@ -249,6 +250,7 @@ def terms(market: Market, playbook: Playbook, settings: Settings) -> Terms:
         database_url=url.get_secret_value() if url else None,
         settings=playbook.settings,
         environment=settings.environment,
+        ticks=TickTerms(settings.store_ticks, settings.tick_days),
     )
 
 

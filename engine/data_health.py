@@ -10,6 +10,7 @@ from engine.crosscheck import CrossStatus
 from engine.healing import HealingStatus
 from engine.health import OK, WARNING, Reading
 from engine.ports import FeedStatus
+from engine.store.tick_writer import TickStatus
 
 OPEN_WARNING = timedelta(minutes=5)  # × speed
 SOURCE_SILENT = timedelta(minutes=5)
@@ -27,11 +28,12 @@ class DataFacts:
     cross: CrossStatus | None = None
     started: datetime | None = None
     speed: float = 1.0
+    ticks: TickStatus | None = None  # None: raw trades are not kept
 
 
 def judge_data(facts: DataFacts) -> tuple[Reading, ...]:
     """The readings of the market data, in the order in which `/health` shows them."""
-    return tuple(reading for check in (_gaps, _quarantine, _prints, _second_source) for reading in check(facts))
+    return tuple(reading for check in (_gaps, _quarantine, _prints, _second_source, _ticks) for reading in check(facts))
 
 
 def _gaps(facts: DataFacts) -> Iterator[Reading]:
@@ -65,8 +67,24 @@ def _quarantine(facts: DataFacts) -> Iterator[Reading]:
 def _prints(facts: DataFacts) -> Iterator[Reading]:
     late, lost = facts.feed.late_prints, facts.feed.lost_prints
     if late or lost:
-        sentence = f"{_count(late, 'print')} came after the minute had closed, {lost} never came; history fills them in."
+        sentence = (
+            f"{_count(late, 'print')} came after the minute had closed, {lost} never came; history fills them in."
+        )
         yield Reading("late prints", OK, float(late + lost), "count", sentence)
+
+
+def _ticks(facts: DataFacts) -> Iterator[Reading]:
+    it = facts.ticks
+    if it is None:
+        return
+    words = [f"{_count(it.written, 'raw trade')} kept since the start"]
+    if it.p99_ms is not None:
+        words.append(f"99 of 100 on disk within {it.p99_ms:.0f} ms")
+    if it.dropped:
+        words.append(f"{it.dropped:,} not kept")
+    if it.problem:
+        words.append(it.problem)
+    yield Reading("raw trades", WARNING if it.problem else OK, float(it.dropped), "count", "; ".join(words) + ".")
 
 
 def _second_source(facts: DataFacts) -> Iterator[Reading]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from engine.clock import Clock
@@ -16,16 +17,20 @@ from engine.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0  # real seconds
+Keep = Callable[[Print, Quote | None], None]
 
 
 class DeskSink:
     """Implements `MarketSink` over the inbox. Without prints (a replay of bars) quotes only show prices."""
 
     def __init__(self, inbox: Inbox, has_prints: bool) -> None:
+        self.keep: Keep | None = None  # gets every trade, with the symbol's last real quote
         self._inbox = inbox
         self._has_prints = has_prints
 
     def on_print(self, item: Print) -> None:
+        if self.keep is not None:
+            self.keep(item, self._inbox.quotes.real(item.symbol))
         self._inbox.on_print(item)
 
     def on_quote(self, item: Quote) -> None:

@@ -34,6 +34,10 @@ class QuoteBoard:
     def get(self, symbol: Symbol) -> Quote | None:
         return self._quotes.get(symbol)
 
+    def real(self, symbol: Symbol) -> Quote | None:
+        """The last quote that the market itself gave."""
+        return self._quotes.get(symbol) if symbol in self._real else None
+
     def stand_in(self, symbol: Symbol, at: datetime, price: float) -> None:
         """Let a traded price stand for the quote of a symbol whose source has no quotes."""
         if symbol not in self._real and price > 0:

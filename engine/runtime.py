@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from engine.snapshot import Snapshot
 from engine.storage import Storage
 from engine.store.ledger import SqliteLedger
 from engine.store.reserve import DiskReserve
+from engine.store.tick_keeping import TickTerms
 from engine.supply import HISTORY_MINUTES, Supply
 from engine.warming import MinuteTail, as_columns, joined, up_to
 from engine.written import code_hash
@@ -57,6 +58,7 @@ class Terms:
     database_url: str | None
     settings: Mapping[str, str]
     environment: str = "development"
+    ticks: TickTerms = field(default_factory=TickTerms)
 
 
 class Desk:
@@ -77,9 +79,10 @@ class Desk:
         broker = PaperBroker(self.clock.now, self._instruments, terms.environment)
         self._gateway = Gateway(broker, self._inbox.submit, self.clock.now, lambda: self.storage.lost)
         self.notice = broker.notice
-        self.storage = Storage(terms.data, terms.database_url, self._ledger, self._lost)
+        self.storage = _storage(terms, feed, self._ledger, self._lost)
         self.healer = Healer(feed, self.storage, self.clock)
         self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self.healer.keep)
+        self._supply.sink.keep = self.storage.keep_tick
         if hasattr(feed, "on_late"):  # a feed without prints has none that come late
             feed.on_late = self.storage.note_late
         if hasattr(feed, "on_suspect"):
@@ -115,13 +118,11 @@ class Desk:
         return self.readings
 
     def data_health(self) -> tuple[Reading, ...]:
-        """Readings of the market data: gaps, what was set aside, the second source."""
+        """Readings of the market data: gaps, what was set aside, the second source, raw trades."""
         started = self.snapshot().started if self._loop.has_started else None
         cross = self._cross.status() if self._cross else None
-        facts = DataFacts(
-            self.clock.now(), self.feed.status(), self.healer.status(), cross, started, max(1.0, self.clock.speed)
-        )
-        return judge_data(facts)
+        feed, healing, speed = self.feed.status(), self.healer.status(), max(1.0, self.clock.speed)
+        return judge_data(DataFacts(self.clock.now(), feed, healing, cross, started, speed, self.storage.tick_status()))
 
     def compare_with(self, source: PriceSource, limit: float) -> None:
         """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""
@@ -256,3 +257,7 @@ class Desk:
         self.submit(Stopped(self.clock.now(), why))
         self._loop.stop(max(1.0, deadline - monotonic()))
         self._gateway.stop(1.0)
+
+
+def _storage(terms: Terms, feed: Feed, ledger: SqliteLedger, lost: Callable[[str], None]) -> Storage:
+    return Storage(terms.data, terms.database_url, ledger, lost, ticks=terms.ticks, exchange=feed.name)

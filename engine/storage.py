@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from engine.domain import Print
+from engine.domain import Print, Quote
 from engine.messages import Born
 from engine.store.database import Connection, Database, addressed, embedded, open_database
 from engine.store.embedded import EmbeddedPostgres
@@ -25,6 +25,8 @@ from engine.store.notes import Notes
 from engine.store.progress import ProjectionStatus
 from engine.store.projections import Projections
 from engine.store.rows import market_of
+from engine.store.tick_keeping import TickTerms, ship, tick_writer
+from engine.store.tick_writer import TickStatus
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +51,17 @@ class Storage:
     """Projections into PostgreSQL under a lease. The desk trades on without any of it."""
 
     def __init__(
-        self, data: Path, url: str | None, ledger: SqliteLedger, on_lost: Callable[[str], None], retry: float = 30.0
+        self,
+        data: Path,
+        url: str | None,
+        ledger: SqliteLedger,
+        on_lost: Callable[[str], None],
+        retry: float = 30.0,
+        *,
+        ticks: TickTerms | None = None,
+        exchange: str = "",
     ) -> None:
+        """`ticks` says where raw trades of `exchange` are kept; None: nowhere."""
         self._data = data
         self._url = url
         self._ledger = ledger
@@ -64,6 +75,8 @@ class Storage:
         self._lost = ""
         self._known: tuple[str, str] | None = None
         self.notes = Notes()
+        self._tick_terms = ticks or TickTerms()
+        self._ticks = tick_writer(self._tick_terms, data, exchange, self._ship)
 
     def open(self) -> None:
         """Open the database, bring its tables up to date and take the lease.
@@ -85,6 +98,8 @@ class Storage:
 
     def start(self) -> None:
         """Follow the ledger from now on; where the database could not be opened, keep trying."""
+        if self._ticks is not None:
+            self._ticks.start()
         if self._database is not None:
             self._follow(self._database)
         else:
@@ -97,6 +112,16 @@ class Storage:
     def note_late(self, item: Print) -> None:
         """Remember a print that came after its minute had closed, also while the database is away."""
         self.notes.put_late_print(item)
+        self.keep_tick(item, None)
+
+    def keep_tick(self, item: Print, quote: Quote | None) -> None:
+        """Keep a raw trade, with the best bid and ask known then. Returns at once."""
+        if self._ticks is not None:
+            self._ticks.put(item, quote)
+
+    def tick_status(self) -> TickStatus | None:
+        """How raw trades are kept; None where they are not."""
+        return self._ticks.status() if self._ticks is not None else None
 
     def is_level(self) -> bool:
         """Whether the database has every row of the ledger."""
@@ -116,6 +141,11 @@ class Storage:
             return Healed()
         with self._connected() as connection:
             return write_history(connection, desk, spans, live_since, self._lease)
+
+    def _ship(self, journal: Path) -> None:
+        if (desk := self._desk()) is None:
+            raise StoreError("the desk has no ledger yet")
+        ship(journal, desk[1], self._connected, self._tick_terms.days)
 
     def _desk(self) -> tuple[str, str] | None:
         """Who this desk is, and in which market; None before its ledger begins."""
@@ -157,6 +187,8 @@ class Storage:
     def close(self) -> None:
         """Write what is left, give the lease back and stop an embedded server."""
         self._stopped.set()
+        if self._ticks is not None:
+            self._ticks.stop()
         if self._projections is not None:
             self._projections.stop(5.0)
         if self._lease is not None:

@@ -20,7 +20,7 @@ from engine.store.tick_segments import DAY_US, folder_of, next_number, prune
 
 log = logging.getLogger(__name__)
 
-GATHER = 0.03  # real seconds from the first waiting tick to a write: one durable write serves them all
+GATHER = 0.02  # real seconds from the first waiting tick to a write: one durable write serves them all
 LOOK_EVERY = 5.0  # at the disk, and at the age of the journals
 SEAL_AFTER = 3600.0
 SEAL_ROWS = 250_000
@@ -28,7 +28,7 @@ ROOM = 200_000  # ticks that may wait: some minutes of a busy market
 LOW, ENOUGH = 1024 * MIB, 1280 * MIB  # free bytes below which nothing is stored, and above which it is again
 _SLOWEST = 5_000  # ms, the last bucket of the histogram
 
-Waiting = tuple[str, Print, Quote | None, float]
+Waiting = tuple[Print, Quote | None, float]
 NAN = float("nan")
 
 
@@ -49,6 +49,7 @@ class TickWriter:
     def __init__(
         self,
         home: Path,
+        exchange: str,
         finishing: Finishing,
         *,
         days: int = 7,
@@ -57,8 +58,9 @@ class TickWriter:
         seal_after: float = SEAL_AFTER,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
-        """`home` holds a folder a day; `days` of them are kept."""
+        """`home` holds a folder a day; `days` of them are kept. `exchange` is whose trades these are."""
         self._home = home
+        self._exchange = exchange
         self._finishing = finishing
         self._days = days
         self._room = room
@@ -73,7 +75,7 @@ class TickWriter:
         self._looked = float("-inf")
         self._is_full = False
         self._problem = ""
-        self._written = self._dropped = 0
+        self._written = self._dropped = self._dropped_before = 0
         self._took = np.zeros(_SLOWEST + 1, np.int64)
 
     # ------------------------------------------------------------ any thread
@@ -83,12 +85,20 @@ class TickWriter:
         self._finishing.start(self._home)
         self._thread.start()
 
-    def put(self, exchange: str, item: Print, quote: Quote | None) -> None:
+    def stop(self, within: float = 5.0) -> None:
+        """Write what waits, and end. Journals stay as they are: the next start finishes them."""
+        self._ending.set()
+        self._some.set()
+        if self._thread.ident is not None:
+            self._thread.join(within)
+        self._finishing.stop(within)
+
+    def put(self, item: Print, quote: Quote | None) -> None:
         """Take one trade and return at once. What finds no room is counted as dropped, never waited for."""
         if len(self._waiting) >= self._room or self._is_full:
             self._dropped += 1
             return
-        self._waiting.append((exchange, item, quote, monotonic()))
+        self._waiting.append((item, quote, monotonic()))
         if not self._some.is_set():
             self._some.set()
 
@@ -97,14 +107,6 @@ class TickWriter:
         p99 = float(np.searchsorted(took, 0.99 * took[-1])) if took[-1] else None
         problem = self._problem or self._finishing.problem
         return TickStatus(self._written, self._dropped, len(self._waiting), p99, problem)
-
-    def stop(self, within: float = 5.0) -> None:
-        """Write what waits, and end. Journals stay as they are: the next start finishes them."""
-        self._ending.set()
-        self._some.set()
-        if self._thread.ident is not None:
-            self._thread.join(within)
-        self._finishing.stop(within)
 
     # ------------------------------------------------------------ the writing thread
 
@@ -130,14 +132,12 @@ class TickWriter:
             self._waiting.extendleft(reversed(batch))
             self._say(f"raw trades cannot be written ({error.strerror or error}); {len(self._waiting):,} wait")
             self._ending.wait(1.0)
-        else:
-            self._problem = self._problem if self._is_full else ""
 
     def _write(self, batch: Sequence[Waiting]) -> list[Waiting]:
         """Write those of one day, all or none; returns the others."""
         day = _day(batch[0])
         ours, others = [one for one in batch if _day(one) == day], [one for one in batch if _day(one) != day]
-        self._journal(day).append([_tick(*one[:3]) for one in ours])
+        self._journal(day).append([_tick(self._exchange, item, quote) for item, quote, _ in ours])
         now = monotonic()
         took = np.array([now - arrived for *_, arrived in ours]) * 1e3
         self._took += np.bincount(np.clip(took, 0, _SLOWEST).astype(np.int64), minlength=_SLOWEST + 1)
@@ -168,10 +168,15 @@ class TickWriter:
         self._looked = now = monotonic()
         for day in [day for day, (_, since) in self._journals.items() if now - since >= self._seal_after]:
             self._finish(day)
+        crowded, self._dropped_before = self._dropped > self._dropped_before, self._dropped
         free = self._free(self._home)
         self._is_full = free < (ENOUGH if self._is_full else LOW)
         if self._is_full:
             self._say(f"raw trades are not stored: {free / MIB:,.0f} MiB are free on their disk")
+        elif crowded:
+            self._say("raw trades come faster than their disk takes them: some were not stored")
+        else:
+            self._problem = ""
 
     def _say(self, problem: str) -> None:
         if not self._problem:
@@ -188,4 +193,4 @@ def _tick(exchange: str, item: Print, quote: Quote | None) -> Tick:
 
 
 def _day(waiting: Waiting) -> int:
-    return micros(waiting[1].at) // DAY_US
+    return micros(waiting[0].at) // DAY_US
