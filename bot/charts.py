@@ -10,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from engine import curve
 from engine.domain import EquityPoint
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -27,8 +28,8 @@ MOST_POINTS = 700
 _TIME_LIMIT = 60.0  # seconds for one picture, on a busy machine
 _HALF_HOUR = 1 / 48  # of a day: the air around a single point
 _HERE = Path(__file__).resolve().parent.parent
-_INK, _SOFT, _GRID = "#1d2733", "#5c6b7a", "#e3e8ee"
-_EQUITY, _HOLD, _FALL = "#0b6e99", "#c98a1b", "#c0392b"
+INK, SOFT, GRID = "#1d2733", "#5c6b7a", "#e3e8ee"
+EQUITY, HOLD, FALL = "#0b6e99", "#c98a1b", "#c0392b"
 
 
 class ChartError(RuntimeError):
@@ -77,10 +78,10 @@ def _signed(fraction: float) -> str:
     return f"{fraction * 100:+.2f} %".replace("-", "−")
 
 
-async def render(drawing: Drawing) -> bytes:
-    """The PNG of a drawing. Raises `ChartError` when it could not be drawn."""
+async def render(drawing: DataclassInstance, painter: str = "bot.charts") -> bytes:
+    """The PNG of a drawing that the module `painter` knows. Raises `ChartError` when it could not be drawn."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot.charts",
+        sys.executable, "-m", painter,
         cwd=_HERE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
@@ -111,38 +112,38 @@ def equity_png(drawing: Drawing) -> bytes:
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     figure.subplots_adjust(left=0.115, right=0.965, top=0.84, bottom=0.085, hspace=0.09)
-    figure.text(0.04, 0.945, drawing.title, fontsize=30, fontweight="bold", color=_INK, va="center")
-    figure.text(0.04, 0.885, drawing.subtitle, fontsize=21, color=_SOFT, va="center")
+    figure.text(0.04, 0.945, drawing.title, fontsize=30, fontweight="bold", color=INK, va="center")
+    figure.text(0.04, 0.885, drawing.subtitle, fontsize=21, color=SOFT, va="center")
     times = _days(drawing.equity)
     equity = [value for _, value in drawing.equity]
     _draw_equity(upper, drawing, times, equity)
     _draw_drawdown(lower, times, equity)
-    _time_axis(lower, times, ZoneInfo(drawing.zone))
+    time_axis(lower, times, ZoneInfo(drawing.zone))
     if drawing.label:
-        _watermark(figure, drawing.label)
-    return _png(figure)
+        watermark(figure, drawing.label)
+    return to_png(figure)
 
 
 def _draw_equity(axes: Axes, drawing: Drawing, times: list[float], equity: list[float]) -> None:
     if drawing.benchmark:
         values = [value for _, value in drawing.benchmark]
         axes.plot(
-            _days(drawing.benchmark), values, color=_HOLD, linewidth=2.4, linestyle=(0, (4, 2)), label="Buy and hold"
+            _days(drawing.benchmark), values, color=HOLD, linewidth=2.4, linestyle=(0, (4, 2)), label="Buy and hold"
         )
     if equity:
-        axes.axhline(equity[0], color=_SOFT, linewidth=1.2, linestyle=":")
+        axes.axhline(equity[0], color=SOFT, linewidth=1.2, linestyle=":")
     dot = "o" if len(equity) == 1 else None
     axes.plot(
         times,
         equity,
-        color=_EQUITY,
+        color=EQUITY,
         linewidth=3.4,
         label="This desk",
         solid_joinstyle="round",
         marker=dot,
         markersize=14,
     )
-    _style(axes)
+    calm(axes)
     axes.yaxis.set_major_formatter(lambda value, _: _dollars(value, axes.get_ylim()))
     axes.legend(loc="best", fontsize=20, frameon=True, framealpha=0.85, edgecolor="none")
 
@@ -152,21 +153,21 @@ def _draw_drawdown(axes: Axes, times: list[float], equity: list[float]) -> None:
     for value in equity:
         top = max(top, value)
         falls.append((value / top - 1) * 100 if top > 0 else 0.0)
-    axes.fill_between(times, falls, 0, color=_FALL, alpha=0.28, linewidth=0)
-    axes.plot(times, falls, color=_FALL, linewidth=2)
-    _style(axes)
+    axes.fill_between(times, falls, 0, color=FALL, alpha=0.28, linewidth=0)
+    axes.plot(times, falls, color=FALL, linewidth=2)
+    calm(axes)
     deepest = min(falls, default=0.0)
     axes.set_ylim(min(deepest * 1.5, -0.1), abs(deepest) * 0.06 + 0.005)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g} %".replace("-", "−"))
     axes.locator_params(axis="y", nbins=4)
     word = f"Drawdown, deepest {deepest:.2f} %".replace("-", "−")
-    axes.text(0.012, 0.07, word, transform=axes.transAxes, fontsize=19, color=_FALL, va="bottom", fontweight="bold")
+    axes.text(0.012, 0.07, word, transform=axes.transAxes, fontsize=19, color=FALL, va="bottom", fontweight="bold")
 
 
-def _time_axis(axes: Axes, times: list[float], zone: ZoneInfo) -> None:
+def time_axis(axes: Axes, times: list[float], zone: ZoneInfo, most: int = 6) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
     formatter = ConciseDateFormatter(locator, tz=zone, show_offset=False)  # type: ignore[no-untyped-call]
     formatter.formats = ["%Y", "%b", "%a %d", "%H:%M", "%H:%M", "%S"]
     formatter.zero_formats = ["", "%Y", "%b", "%a %d", "%H:%M", "%H:%M"]
@@ -177,18 +178,18 @@ def _time_axis(axes: Axes, times: list[float], zone: ZoneInfo) -> None:
         axes.set_xlim(times[0] - alone, times[-1] + alone)
 
 
-def _style(axes: Axes) -> None:
-    axes.grid(True, color=_GRID, linewidth=1.2)
+def calm(axes: Axes) -> None:
+    axes.grid(True, color=GRID, linewidth=1.2)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=20, colors=_SOFT, length=0, pad=8)
+    axes.tick_params(labelsize=20, colors=SOFT, length=0, pad=8)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(_GRID)
+        spine.set_color(GRID)
 
 
-def _watermark(figure: Figure, label: str) -> None:
+def watermark(figure: Figure, label: str) -> None:
     figure.text(
-        0.54, 0.55, label.upper(), fontsize=74, color=_SOFT, alpha=0.13, ha="center", va="center",
+        0.54, 0.55, label.upper(), fontsize=74, color=SOFT, alpha=0.13, ha="center", va="center",
         rotation=18, fontweight="bold",
     )  # fmt: skip
 
@@ -203,7 +204,7 @@ def _days(series: Sequence[tuple[float, float]]) -> list[float]:
     return [at / 86400 for at, _ in series]
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
     """The picture with a palette of its few colours: a third of the size on a phone's connection."""
     from PIL import Image
 
@@ -226,13 +227,12 @@ def _series(points: Sequence[EquityPoint]) -> list[tuple[float, float]]:
     return [(point.at.timestamp(), point.equity) for point in curve.thinned(points, MOST_POINTS)]
 
 
-def main() -> int:
+def paint(draw: Callable[[Mapping[str, Any]], bytes]) -> int:
     """Read a drawing as JSON from standard input and write its PNG to standard output."""
     os.nice(10)  # the desk comes first
-    told: Mapping[str, Any] = json.load(sys.stdin)
-    sys.stdout.buffer.write(equity_png(Drawing(**told)))
+    sys.stdout.buffer.write(draw(json.load(sys.stdin)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(paint(lambda told: equity_png(Drawing(**told))))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.forecasting.intervals import Estimate
+from engine.forecasting.wording import percent
 
 Kind = Literal["shuffled", "lagged", "centred"]
 KINDS: tuple[Kind, ...] = ("shuffled", "lagged", "centred")
@@ -36,14 +37,14 @@ class Causality:
 
 def faithful(canary: Canary, model: Estimate, base_rate: float, alarm: float) -> tuple[bool, str]:
     """Whether the canary did what it must, and the sentence that says so."""
-    seen = f"{canary.accuracy.value:.1%}"
+    seen = f"{percent(canary.accuracy.value)}"
     if canary.kind == "shuffled":
         if canary.accuracy.interval.low <= base_rate:
             return True, f"Trained on shuffled labels it is right {seen} of the time: nothing is left, as it must be."
         return False, f"Trained on shuffled labels it is still right {seen} of the time: the test rows leak into it."
     if canary.kind == "lagged":
         if canary.accuracy.interval.low <= model.interval.high:
-            return True, f"With features one bar late it is right {seen} of the time, on time {model.value:.1%}."
+            return True, f"With features one bar late it is right {seen} of the time, on time {percent(model.value)}."
         return False, f"With features one bar late it is better ({seen}) than on time: rows and labels are out of step."
     if canary.named or canary.accuracy.value > alarm:
         how = "the causality test names it" if canary.named else f"{seen} is beyond belief"

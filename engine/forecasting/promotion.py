@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from engine.forecasting.gate import Findings, GateTerms, Part, Step
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.skill import Skill
+from engine.forecasting.wording import percent
 
 
 def promotion_steps(findings: Findings, terms: GateTerms) -> tuple[Step, ...]:
@@ -24,14 +25,17 @@ def _forecasts(judgement: Judgement, terms: GateTerms) -> Iterator[Step]:
     if least is not None:
         word = "at least" if value >= least else "below"
         yield _step(
-            "ACCURACY", value >= least, f"Accuracy {value:.1%}, {word} the {least:.0%} asked for.", value, least
+            "ACCURACY",
+            value >= least,
+            f"Accuracy {percent(value)}, {word} the {percent(least, 0)} asked for.",
+            value,
+            least,
         )
     if judgement.training is None or judgement.gap is None:
         yield _step("GAP", False, "The accuracy on the training rows is not known, so neither is the gap to it.")
     else:
-        seen = (
-            f"On its training rows it is right {judgement.training.accuracy:.1%} of the time, on the test {value:.1%}."
-        )
+        fitted = percent(judgement.training.accuracy)
+        seen = f"On its training rows it is right {fitted} of the time, on the test {percent(value)}."
         yield _step("GAP", True, seen, judgement.gap)
 
 
@@ -42,8 +46,9 @@ def _trading(findings: Findings, terms: GateTerms) -> Iterator[Step]:
         return
     enough = f"{money.trades:,} trades in the test; {needed:,} are needed."
     yield _step("TRADES", money.trades >= needed, enough, float(money.trades), float(needed))
-    costs = f"{money.equity_return:+.1%} after costs of {money.costs:,.2f}, buy and hold {money.hold_return:+.1%}."
-    yield _step("AFTER_COSTS", money.pnl > 0, costs.replace("-", "−"), money.pnl, 0.0)
+    made, held = (percent(one, signed=True) for one in (money.equity_return, money.hold_return))
+    said = f"{made} after costs of {money.costs:,.2f}, buy and hold {held}."
+    yield _step("AFTER_COSTS", money.pnl > 0, said, money.pnl, 0.0)
 
 
 def _luck(skill: Skill | None, terms: GateTerms) -> Iterator[Step]:
@@ -55,7 +60,7 @@ def _luck(skill: Skill | None, terms: GateTerms) -> Iterator[Step]:
         if value is None:
             yield _step("OVERFITTING", True, "One trial only, or too few days: nothing was chosen among trials.")
         else:
-            said = f"The trial that looked best was in the worse half afterwards {value:.0%} of the time."
+            said = f"The trial that looked best was in the worse half afterwards {percent(value, 0)} of the time."
             yield _step("OVERFITTING", value <= most, said, value, most)
 
 
@@ -65,5 +70,7 @@ def _deflated(skill: Skill | None, least: float) -> Step:
             "DEFLATED_SHARPE", False, "The trading has no variation to measure a Sharpe ratio by.", None, least
         )
     luck = f"{skill.threshold:.2f} would be luck among {skill.trials:,} trial{'' if skill.trials == 1 else 's'}"
-    said = f"Sharpe ratio {skill.sharpe:.2f} a year after costs; {luck}. Skill with {skill.deflated:.1%} probability."
+    said = (
+        f"Sharpe ratio {skill.sharpe:.2f} a year after costs; {luck}. Skill with {percent(skill.deflated)} probability."
+    )
     return _step("DEFLATED_SHARPE", skill.deflated >= least, said.replace("-", "−"), skill.deflated, least)

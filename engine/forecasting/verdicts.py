@@ -10,6 +10,7 @@ from engine.forecasting.gate import Findings, Gate, GateTerms, Part, Step, Verdi
 from engine.forecasting.intervals import Estimate
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.promotion import promotion_steps
+from engine.forecasting.wording import percent, points
 
 COIN_BRIER = 0.25
 BASELINES = ("always", "persistence", "reversal", "logistic")
@@ -75,8 +76,10 @@ def _alarm(judgement: Judgement, terms: GateTerms, cleared: bool) -> Step:
     found, limit = _suspect(judgement)[0], terms.alarm_accuracy
     value = found.value if found else None
     if value is None or not _alarming(judgement, terms):
-        return Step("ALARM", Part.DEFECT, True, f"Not surely too good: the alarm is at {limit:.0%}.", value, limit)
-    said = f"{value:.1%} is above {limit:.0%}, which no honest model of a real market keeps up"
+        return Step(
+            "ALARM", Part.DEFECT, True, f"Not surely too good: the alarm is at {percent(limit, 0)}.", value, limit
+        )
+    said = f"{percent(value)} is above {percent(limit, 0)}, which no honest model of a real market keeps up"
     then = "no leak was found, so a person may promote it, a rule may not" if cleared else "look for the leak first"
     return Step("ALARM", Part.DEFECT, cleared, f"{said}: {then}.", value, limit)
 
@@ -97,16 +100,12 @@ def _beats(name: str, beside: Beside | None) -> Step:
     if beside is None:
         return Step(code, Part.EVIDENCE, False, f"It has not been compared with {name}.")
     low, high = beside.ahead.interval.low, beside.ahead.interval.high
-    points = f"{points_of(beside.ahead.value)} points, 95 %: {points_of(low)} to {points_of(high)}"
+    lead = f"{points(beside.ahead.value)} points, 95 %: {points(low)} to {points(high)}"
     if low > 0:
-        sentence = f"Ahead of {beside.name} ({beside.accuracy.value:.1%}) by {points}."
+        sentence = f"Ahead of {beside.name} ({percent(beside.accuracy.value)}) by {lead}."
     else:
-        sentence = f"Not surely ahead of {beside.name} ({beside.accuracy.value:.1%}): {points}."
+        sentence = f"Not surely ahead of {beside.name} ({percent(beside.accuracy.value)}): {lead}."
     return Step(code, Part.EVIDENCE, low > 0, sentence, low, 0.0)
-
-
-def points_of(fraction: float) -> str:
-    return f"{fraction * 100:+.1f}".replace("-", "−")
 
 
 def _calibrated(judgement: Judgement) -> Step:
@@ -128,7 +127,7 @@ def _verdict(findings: Findings, steps: Sequence[Step], terms: GateTerms) -> tup
         return Verdict.EDGE, "That beats chance and every baseline."
     best = max(findings.judgement.beside, key=lambda one: one.accuracy.value)
     if findings.judgement.effective_n >= terms.fewest_cases and best.ahead.interval.high < terms.worth_having:
-        most = points_of(best.ahead.interval.high)
+        most = points(best.ahead.interval.high).lstrip("+")
         return Verdict.NO_EDGE, f"At best it is {most} points ahead of {best.name}: not worth having."
     if losing:
         return Verdict.NO_EDGE, "And it loses money after costs."
@@ -142,5 +141,5 @@ def _loses(findings: Findings) -> bool:
 
 def _seen(judgement: Judgement) -> str:
     accuracy = judgement.accuracy
-    between = f"95 %: {accuracy.interval.low:.1%} to {accuracy.interval.high:.1%}"
-    return f"Right {accuracy.value:.1%} of the time ({between}) in {judgement.rows:,} forecasts."
+    between = f"95 %: {percent(accuracy.interval.low)} to {percent(accuracy.interval.high)}"
+    return f"Right {percent(accuracy.value)} of the time ({between}) in {judgement.rows:,} forecasts."

@@ -32,7 +32,7 @@ def random_walks(seed, days=60, coins=4, step=HOUR // 4, horizon=2 * HOUR):
 
 
 def stubborn_forecasts(cases, seed, spread=0.03, memory=0.98):
-    """P(up) that knows nothing but changes slowly, with one tendency in every coin: the hardest noise to see through."""
+    """P(up) that knows nothing but changes slowly, all coins alike: the hardest noise to see through."""
     rng = np.random.default_rng(seed)
     times, place = np.unique(cases.time, return_inverse=True)
     drift = np.zeros(len(times))

@@ -122,7 +122,7 @@ def test_more_than_chance_that_loses_after_costs_is_no_edge():
 
 
 def test_enough_rows_without_a_lead_worth_having_are_no_edge():
-    gate = decide(findings(0.5, days=2_000, money=None, skill=None))
+    gate = decide(findings(0.5, days=600, money=None, skill=None))
     assert gate.verdict is Verdict.NO_EDGE
 
 

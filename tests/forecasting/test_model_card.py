@@ -1,0 +1,92 @@
+"""The model card: one page of numbers, a picture and words that Slack takes, whatever is known of the model."""
+
+import io
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+from PIL import Image
+from pydantic import TypeAdapter
+
+from bot.blocks import compose
+from bot.model_card import card_alt, card_drawing, card_png
+from bot.model_card_picture import card_picture
+from bot.render import Words
+from bot.slack_limits import check_message
+from engine import ModelCard
+from tests.forecasting.carded import card
+
+WORDS = Words(ZoneInfo("America/Los_Angeles"))
+
+
+@pytest.fixture(scope="module")
+def good():
+    return card(0.57)
+
+
+def size(png):
+    with Image.open(io.BytesIO(png)) as picture:
+        return picture.size
+
+
+def bare(made):
+    """A card of a model that was judged on one span, never traded, and whose features nobody weighed."""
+    judgement = replace(made.judgement, folds=(), training=None)
+    return replace(made, judgement=judgement, money=None, skill=None, importances=())
+
+
+async def test_the_picture_is_drawn_in_a_process_of_its_own(good):
+    png = await card_png(card_drawing(good, WORDS))
+    assert size(png)[0] == 1200
+    assert len(png) < 400_000
+
+
+def test_a_card_with_half_of_it_unknown_is_drawn_too(good):
+    assert size(card_picture(card_drawing(bare(good), WORDS)))[0] == 1200
+
+
+def test_the_picture_grows_with_what_keeps_the_model_from_trading(good):
+    passed = replace(good, gate=replace(good.gate, steps=()))
+    broken = card_drawing(card(0.5, clean=False), WORDS)
+    assert len(broken.reasons) == 4
+    assert size(card_picture(broken))[1] > size(card_picture(card_drawing(passed, WORDS)))[1]
+
+
+def test_the_picture_shows_the_model_beside_every_baseline(good):
+    drawing = card_drawing(good, WORDS)
+    assert [name for name, *_ in drawing.accuracies] == ["this model", *(one.name for one in good.judgement.beside)]
+    assert drawing.verdict == str(good.gate.verdict)
+    assert len(drawing.folds) == len(good.judgement.folds)
+    assert len(drawing.tenths) == 10
+
+
+def test_words_and_picture_tell_the_same_facts(good):
+    message = compose(WORDS, "model_card", card=good)
+    for name, value in card_drawing(good, WORDS).facts:
+        assert name in str(message.blocks)
+        assert value in str(message.blocks)
+
+
+@pytest.mark.parametrize("change", [lambda made: made, bare])
+def test_the_words_fit_slack(good, change):
+    message = compose(WORDS, "model_card", card=change(good))
+    assert check_message({"text": message.text, "blocks": message.blocks}) == []
+    assert str(good.gate.verdict) in message.text
+
+
+def test_every_reason_is_told_in_words():
+    made = card(0.5, clean=False)
+    message = compose(WORDS, "model_card", card=made)
+    assert made.gate.failed[0].sentence in str(message.blocks)
+
+
+def test_who_cannot_see_the_picture_hears_the_verdict_and_the_market(good):
+    said = card_alt(replace(good, label="planted edge"))
+    assert str(good.gate.verdict) in said
+    assert "Planted edge market." in said
+    assert "reversal" in said
+
+
+def test_a_card_survives_the_ledger(good):
+    kept = TypeAdapter(ModelCard)
+    assert kept.validate_json(kept.dump_json(good)) == good
