@@ -10,7 +10,7 @@ from engine.domain import Symbol
 from engine.market.coins import coins
 
 KRAKEN_CODES = {"XBT": "BTC", "XDG": "DOGE"}
-_QUOTES = (
+QUOTES = (
     "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "AUD", "CAD", "CHF", "TRY", "BRL",
     "DAI", "BTC", "XBT", "ETH", "BNB",
 )  # fmt: skip
@@ -44,7 +44,7 @@ def split_joined(name: str) -> Symbol:
     parts = _BETWEEN.split(text)
     if len(parts) > 1 and parts[0] and parts[1]:
         return f"{parts[0]}/{parts[1]}"
-    fits = [quote for quote in _QUOTES if text.endswith(quote) and len(text) > len(quote)]
+    fits = [quote for quote in QUOTES if text.endswith(quote) and len(text) > len(quote)]
     if not fits:
         return text
     known = [quote for quote in fits if text.removesuffix(quote) in _known_bases()]

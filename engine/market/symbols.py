@@ -7,7 +7,7 @@ passed from one coin to another (LUNA) never joins two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
@@ -75,6 +75,21 @@ def names_for(source: str, symbol: Symbol) -> tuple[str, ...]:
     form = _FORMS.get(source, "{}/{}")
     codes = [era.name for era in reversed(_eras_at(source, base))] or [base]
     return tuple(form.format(code, _code(source, quote, None)) for code in dict.fromkeys(codes))
+
+
+def lives(source: str, name: str, first: datetime, last: datetime) -> Sequence[tuple[datetime, Symbol | Absent]]:
+    """What `name` meant at `source` from `first` to `last`: (from when on, which pair), oldest first.
+
+    A ticker that passed from one coin to another has two entries; most names have one.
+    """
+    codes = split_joined(name).split("/")
+    turns = {at for code in codes for era, _ in _meanings(source).get(code, ()) for at in (era.since, era.until) if at}
+    found: list[tuple[datetime, Symbol | Absent]] = []
+    for at in [first, *sorted(at for at in turns if first < at <= last)]:
+        meant = find(source, name, at)
+        if not found or found[-1][1] != meant:
+            found.append((at, meant))
+    return found
 
 
 def current(symbol: Symbol) -> Symbol:
