@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def named(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=~! ]", one, maxsplit=1)[0].lower() for one in requirements}
 
 
+@cache
 def imported() -> set[str]:
     found: set[str] = set()
     for folder in FOLDERS:

@@ -2,5 +2,6 @@
 
 from engine.features import recursions as recursions
 from engine.features.registry import Column, Feature, find_feature
+from engine.features.windowed import from_pandas_ta
 
-__all__ = ["Column", "Feature", "find_feature"]
+__all__ = ["Column", "Feature", "find_feature", "from_pandas_ta"]

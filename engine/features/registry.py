@@ -41,6 +41,7 @@ class Feature:
 
 
 _FEATURES: dict[str, Feature] = {}
+_BUILT_IN: set[str] = set()
 
 
 def feature(
@@ -51,12 +52,21 @@ def feature(
 ) -> Callable[[Callable[..., None]], Feature]:
     """Register a compiled recursion under its own name."""
 
-    def register(advance: Callable[..., None]) -> Feature:
+    def registered(advance: Callable[..., None]) -> Feature:
         made = Feature(advance.__name__, advance, inputs, carry_size, warm_up, two)
+        _BUILT_IN.add(made.name)
         _FEATURES[made.name] = made
         return made
 
-    return register
+    return registered
+
+
+def register(made: Feature) -> Feature:
+    """Make a feature of one's own findable. Raises `ValueError` for the name of a built-in one."""
+    if made.name in _BUILT_IN:
+        raise ValueError(f"{made.name} is a feature of the desk's own; give yours another name")
+    _FEATURES[made.name] = made
+    return made
 
 
 def find_feature(name: str) -> Feature:
