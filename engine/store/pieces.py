@@ -69,6 +69,12 @@ def finished_pieces(connection: Connection, job: str) -> set[str]:
     return {key for (key,) in rows}
 
 
+def is_finished(connection: Connection, job: str, key: str) -> bool:
+    """Whether one piece of `job` is done."""
+    sql = "SELECT EXISTS (SELECT 1 FROM backfill_pieces WHERE job = %s AND key = %s)"
+    return connection.execute(sql, (job, key)).fetchone() == (True,)
+
+
 def pieces_of(connection: Connection, job: str) -> list[FinishedPiece]:
     """All finished pieces of `job` with what became of them, in the order in which they were done."""
     sql = """

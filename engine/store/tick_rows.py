@@ -12,7 +12,7 @@ from engine.domain import Symbol, instant
 from engine.store.bar_rows import POSTGRES_EPOCH_US
 from engine.store.database import Connection
 from engine.store.partitions import drop_days, ensure_days, is_native
-from engine.store.pieces import Written, finish_piece, finished_pieces
+from engine.store.pieces import Written, finish_piece, is_finished
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -48,7 +48,7 @@ def write_ticks(
     """
     job = f"ticks {market}"
     with connection.transaction() if connection.autocommit else nullcontext():
-        if batch in finished_pieces(connection, job):
+        if is_finished(connection, job, batch):
             return 0
         days = np.unique(ticks["time"] // _DAY_US)
         ensure_days(connection, [instant(int(day) * _DAY_US).date() for day in days])
@@ -67,14 +67,17 @@ def write_ticks(
 def drop_old_ticks(connection: Connection, today: date, keep: int) -> list[str]:
     """Drop what is older than `keep` days before `today`, whole days at once; the partitions that went.
 
-    The marks of batches that were finished before go too.
+    The marks of batches that were finished before go with them.
     """
     before = today - timedelta(days=keep)
-    connection.execute("DELETE FROM backfill_pieces WHERE job LIKE 'ticks %%' AND finished_at < %s", (before,))
-    if not is_native(connection, "ticks"):
-        connection.execute("DELETE FROM ticks WHERE time < %s", (before,))
-        return []
-    return drop_days(connection, before)
+    if is_native(connection, "ticks"):
+        gone = drop_days(connection, before)
+    else:
+        row = connection.execute("SELECT count(drop_chunks('ticks', %s::timestamptz))", (before,)).fetchone()
+        gone = ["chunks"] * (row[0] if row else 0)
+    if gone:
+        connection.execute("DELETE FROM backfill_pieces WHERE job LIKE 'ticks %%' AND finished_at < %s", (before,))
+    return gone
 
 
 def _blocks(ticks: np.ndarray) -> Iterator[bytes]:
