@@ -262,6 +262,8 @@ class KrakenServer:
         await asyncio.sleep(self.rest_delay)
         if self.rest_errors.get(call):
             return web.json_response({"error": self.rest_errors[call].popleft()})
+        if call == "Assets":
+            return web.json_response({"error": [], "result": self._assets()})
         if call == "AssetPairs":
             return web.json_response({"error": [], "result": dict(map(self._asset_pair, self.pairs))})
         pair = next((pair for pair in self.pairs if params.get("pair") in _rest_names(pair)), None)
@@ -269,11 +271,18 @@ class KrakenServer:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
         return web.json_response({"error": [], "result": self._about(call, pair, params)})
 
+    def _assets(self) -> dict[str, object]:
+        codes = sorted({code for pair in self.pairs for code in _rest_names(pair)[2].split("/")})
+        terms = {"aclass": "currency", "decimals": 10, "display_decimals": 5, "status": "enabled"}
+        return {code: {"altname": code, **terms} for code in codes}
+
     def _asset_pair(self, pair: str) -> tuple[str, dict[str, object]]:
         key, altname, wsname = _rest_names(pair)
         return key, {
             "altname": altname,
             "wsname": wsname,
+            "base": wsname.split("/")[0],
+            "quote": wsname.split("/")[1],
             "pair_decimals": 2,
             "lot_decimals": 8,
             "ordermin": "0.00005",

@@ -1,0 +1,195 @@
+"""Exchanges through ccxt: its real code against local venues that speak the documented protocols."""
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from engine.clock import ManualClock
+from engine.domain import micros
+from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
+from engine.market.exchange import Exchange, ExchangeRefused
+from engine.market.exchange_history import ExchangeHistory
+from engine.market.histories import history_named
+from tests.servers.binance import BinanceServer, kline
+from tests.servers.kraken import KrakenServer
+
+START = datetime(2024, 3, 4, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+CLOCK = ManualClock(START + timedelta(days=400))
+MARKETS = {"BTCUSDT": ("BTC", "USDT"), "ADAUSDT": ("ADA", "USDT"), "BEAMXUSDT": ("BEAMX", "USDT")}
+
+
+def ms(at):
+    return micros(at) // 1_000
+
+
+def candles(count, start=START, skip=()):
+    return [kline(ms(start) + k * 60_000, 100 + k * 0.01) for k in range(count) if k not in skip]
+
+
+@asynccontextmanager
+async def binance(venue, spec="ccxt:binance", **options):
+    """A history on a local Binance, closed at the end of the block."""
+    history = history_named(spec, CLOCK, exchange_url=venue.url, **options)
+    try:
+        yield history
+    finally:
+        await history.close()
+
+
+async def all_bars(history, symbol, since, until):
+    answers = [await history.fetch(piece) for piece in history.pieces([symbol], since, until)]
+    return np.concatenate([answer.bars[0].time for answer in answers]), answers
+
+
+async def test_candles_are_paged_to_the_last_and_holes_stay_holes():
+    holes = {*range(1_500, 1_800), 4_000, *range(5_000, 7_500)}
+    async with BinanceServer(MARKETS) as venue:
+        venue.klines["BTCUSDT"] = candles(9_000, skip=holes)
+        async with binance(venue) as history:
+            await history.prepare(["BTC/USDT"])
+            time, answers = await all_bars(history, "BTC/USDT", START, START + 9_000 * MINUTE)
+    expected = [micros(START) + (k + 1) * 60_000_000 for k in range(9_000) if k not in holes]
+    assert time.tolist() == expected
+    first = answers[0].bars[0]
+    assert (first.open[0], first.volume[0]) == (100.0, 2.0)
+    assert first.high[0] == pytest.approx(101.0)
+    assert {params["limit"] for call, params in venue.calls if call == "klines"} <= {str(k) for k in range(1_001)}
+
+
+async def test_a_pair_that_ended_and_its_new_name_are_one_series():
+    later = START + timedelta(days=2)
+    async with BinanceServer({"MATICUSDT": ("MATIC", "USDT"), "POLUSDT": ("POL", "USDT")}) as venue:
+        venue.ended = {"MATICUSDT"}
+        venue.klines = {"MATICUSDT": candles(600), "POLUSDT": candles(600, later)}
+        async with binance(venue) as history:
+            listings = await history.prepare(["POL/USDT"])
+            assert set(listings["POL/USDT"].source_name.split(" and ")) == {"MATIC/USDT", "POL/USDT"}
+            time, _ = await all_bars(history, "POL/USDT", START, START + timedelta(days=4))
+    assert time.size == 1_200
+
+
+async def test_what_an_exchange_does_not_carry_is_absent_with_what_it_has_instead():
+    async with BinanceServer(MARKETS) as venue, binance(venue) as history:
+        assert set(await history.prepare(["BTC/USD", "BEAM/USDT", "XMR/USDT", "QQQ/USDT"])) == {"BEAM/USDT"}
+        assert history.refused["BTC/USD"] == "not on Binance; it has BTC/USDT"
+        assert history.refused["XMR/USDT"] == "not on Binance: delisted 2024-02-20"
+        assert history.refused["QQQ/USDT"] == "not on Binance"
+
+
+REFUSALS = [
+    (
+        418,
+        {"code": -1003, "msg": "Way too many requests; IP banned"},
+        FeedUnreachable,
+        "did not give candles of BTC/USDT",
+    ),
+    (429, {"code": -1003, "msg": "Too many requests"}, FeedUnreachable, "did not give candles of BTC/USDT"),
+    (503, {"msg": "Service Unavailable"}, FeedUnreachable, "did not give candles"),
+    (400, {"code": -1121, "msg": "Invalid symbol."}, ExchangeRefused, "has no candles of BTC/USDT"),
+    (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions"}, ExchangeRefused, "only with a key"),
+    (400, {"code": -1100, "msg": "Illegal characters found in parameter"}, ExchangeRefused, "refused candles"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "error", "words"), REFUSALS, ids=[str(k) for k in range(len(REFUSALS))])
+async def test_a_refusal_becomes_one_sentence_with_what_was_asked(status, body, error, words):
+    async with BinanceServer(MARKETS) as venue, binance(venue) as history:
+        await history.prepare(["BTC/USDT"])
+        (piece,) = history.pieces(["BTC/USDT"], START, START + 9 * MINUTE)
+        venue.faults.append((status, body))
+        with pytest.raises(error, match=words) as caught:
+            await history.fetch(piece)
+        assert "\n" not in str(caught.value)
+        assert "ccxt:binance" in str(caught.value)
+
+
+async def test_an_exchange_that_is_not_there_or_unknown_is_said():
+    history = history_named("ccxt:binance", CLOCK, exchange_url="http://127.0.0.1:9")
+    try:
+        with pytest.raises(FeedUnreachable, match="ccxt:binance did not give its markets"):
+            await history.prepare(["BTC/USDT"])
+    finally:
+        await history.close()
+    with pytest.raises(FeedNameError, match="ccxt knows no exchange 'binanse'; near it: binance"):
+        history_named("ccxt:binanse", CLOCK)
+
+
+async def test_candles_of_a_length_that_the_exchange_lacks_are_refused():
+    async with BinanceServer(MARKETS) as venue, binance(venue, interval=timedelta(seconds=7)) as history:
+        with pytest.raises(ExchangeRefused, match="no candles of 7 s; it has 1s, 1m"):
+            await history.prepare(["BTC/USDT"])
+
+
+async def test_trades_come_each_once_and_make_bars_with_their_number():
+    trades = [
+        {"a": k, "p": f"{100 + k % 7}", "q": "0.5", "f": k, "l": k, "T": ms(START) + k * 300, "m": False, "M": True}
+        for k in range(3_500)
+    ]
+    for row in trades[995:1_005]:
+        row["T"] = trades[1_000]["T"]
+    async with BinanceServer(MARKETS) as venue:
+        venue.trades["BTCUSDT"] = trades
+        async with binance(venue, "ccxt-trades:binance") as history:
+            await history.prepare(["BTC/USDT"])
+            (piece,) = history.pieces(["BTC/USDT"], START, START + 10 * MINUTE)
+            (bars,) = (await history.fetch(piece)).bars
+    assert bars.time.size == 10
+    assert bars.trades.sum() == sum(row["T"] < ms(START + 10 * MINUTE) for row in trades)
+    assert bars.volume.sum() == pytest.approx(0.5 * bars.trades.sum())
+
+
+async def test_the_order_book_gives_the_best_first_and_a_quote():
+    async with BinanceServer(MARKETS) as venue:
+        venue.books["BTCUSDT"] = {"bids": [["99.5", "1"], ["99.4", "2"]], "asks": [["100.5", "3"], ["100.6", "4"]]}
+        exchange = Exchange("binance", CLOCK, url=venue.url)
+        try:
+            book = await exchange.book("BTC/USDT")
+            empty = await exchange.book("ADA/USDT")
+            with pytest.raises(ExchangeRefused, match="ETH/USDT is not on Binance"):
+                await exchange.book("ETH/USDT")
+        finally:
+            await exchange.close()
+    assert book.bids.tolist() == [[99.5, 1], [99.4, 2]]
+    assert (book.quote().bid, book.quote().ask) == (99.5, 100.5)
+    assert empty.quote() is None
+
+
+async def test_krakens_candles_through_ccxt_under_the_desks_names():
+    async with KrakenServer(["BTC/USD", "LUNA2/USD"]) as venue:
+        now = ms(venue.now()) // 60_000 * 60_000
+        url = venue.rest_url.removesuffix("/0")
+        clock = ManualClock(venue.now())
+        history = ExchangeHistory(Exchange("kraken", clock, url=url), clock, MINUTE)
+        try:
+            listings = await history.prepare(["BTC/USD", "LUNA/USD", "LUNC/USD"])
+            since = venue.now() - timedelta(minutes=100)
+            time, _ = await all_bars(history, "BTC/USD", since, venue.now())
+            (old, *_) = history.pieces(["BTC/USD"], since - timedelta(days=40), since - timedelta(days=39))
+            answer = await history.fetch(old)
+        finally:
+            await history.close()
+    assert set(listings) == {"BTC/USD", "LUNA/USD"}
+    assert 99 <= time.size <= 101
+    assert time.max() <= now * 1_000 + 60_000_000
+    assert "its trades go on: --source kraken" in answer.note
+
+
+@pytest.mark.parametrize("spec", ["kraken:x", "ccxt", "files", "oracle", "kraken-csv", ""])
+def test_a_source_that_cannot_be_lists_the_choices(spec):
+    with pytest.raises(FeedNameError, match="choose one of kraken, kraken-csv:PATH, ccxt:ID"):
+        history_named(spec, CLOCK)
+
+
+def test_a_source_that_cannot_be_used_as_it_is_says_what_is_missing(tmp_path):
+    for spec, words in (
+        (f"files:{tmp_path}", "holds no file of bars"),
+        (f"kraken-csv:{tmp_path}/none", "no folder or zip"),
+        ("massive", "POLYGON_API_KEY"),
+    ):
+        with pytest.raises(MarketError, match=words):
+            history_named(spec, CLOCK)
+    with pytest.raises(FeedNameError, match="read as bars of one minute"):
+        history_named("massive", CLOCK, interval=5 * MINUTE)
