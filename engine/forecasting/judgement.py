@@ -110,7 +110,7 @@ def judge(
     the walk-forward fold of each row. Raises `JudgementError` for rows that cannot be judged.
     """
     check_probability(probability, cases)
-    block, unique = blocks(cases), uniqueness(cases.time, cases.until, cases.coin)
+    block, unique = blocks(cases.time, cases.until), uniqueness(cases.time, cases.until, cases.coin)
     guess, confidence = guesses(probability), probability.max(axis=1)
     hit, worthy = guess == cases.label, float(unique.sum())
     accuracy = share(hit, block, worthy, seed)

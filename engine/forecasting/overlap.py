@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.forecasting.cases import Cases, Classes, Column, Times
+from engine.forecasting.cases import Classes, Column, Times
 
 DAY = 86_400_000_000
 LIVES_A_BLOCK = 4
@@ -34,8 +34,8 @@ def _of_one_coin(start: Times, end: Times) -> Column:
     return shares
 
 
-def blocks(cases: Cases) -> Classes:
-    """The number, from 0 without holes, of the block of days that a row's forecast was made in."""
-    days = max(1, -(-LIVES_A_BLOCK * cases.life // DAY))
-    _, numbered = np.unique(cases.time // (days * DAY), return_inverse=True)
+def blocks(time: Times, until: Times) -> Classes:
+    """The number, from 0 without holes, of the block of days that each row's forecast was made in."""
+    days = max(1, -(-LIVES_A_BLOCK * int((until - time).max()) // DAY))
+    _, numbered = np.unique(time // (days * DAY), return_inverse=True)
     return numbered.astype(np.int64)

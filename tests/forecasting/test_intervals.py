@@ -20,7 +20,7 @@ def test_ninety_five_in_a_hundred_intervals_hold_the_truth_though_everything_ove
     held = naive = 0
     for seed in range(100):
         cases, hit, unique = looked_at(seed)
-        found = share(hit, blocks(cases), unique)
+        found = share(hit, blocks(cases.time, cases.until), unique)
         held += found.interval.low <= 0.5 <= found.interval.high
         naive += abs(hit.mean() - 0.5) < 1.96 * 0.5 / np.sqrt(len(hit))
     assert held >= 91
@@ -29,7 +29,7 @@ def test_ninety_five_in_a_hundred_intervals_hold_the_truth_though_everything_ove
 
 def test_overlapping_rows_are_worth_no_more_than_what_is_unique_in_them():
     cases, hit, unique = looked_at(5)
-    found = share(hit, blocks(cases), unique)
+    found = share(hit, blocks(cases.time, cases.until), unique)
     assert 1 <= found.effective_n <= unique < len(cases) / 7
 
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.forecasting.cases import Cases
 from engine.forecasting.overlap import blocks, uniqueness
 from tests.forecasting.made import DAY, HOUR, START
 
@@ -47,12 +46,7 @@ def test_uniqueness_is_a_share_and_its_sum_is_at_most_the_time_covered(made):
         assert (found[mine] * life[mine]).sum() == pytest.approx(covered.sum())
 
 
-def cases_over(days, life):
-    time = START + np.arange(days * 24, dtype=np.int64) * HOUR
-    zero = np.zeros(len(time), np.int64)
-    return Cases(time, time + life, zero, zero, zero)
-
-
 def test_a_block_is_a_day_of_all_coins_and_longer_where_labels_live_longer():
-    assert blocks(cases_over(20, 2 * HOUR)).max() + 1 == 20
-    assert blocks(cases_over(20, DAY)).max() + 1 in (5, 6)
+    time = START + np.arange(20 * 24, dtype=np.int64) * HOUR
+    assert blocks(time, time + 2 * HOUR).max() + 1 == 20
+    assert blocks(time, time + DAY).max() + 1 in (5, 6)
