@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 GATHER = 0.02  # real seconds from the first waiting tick to a write: one durable write serves them all
 LOOK_EVERY = 5.0  # at the disk, and at the age of the journals
+AGAIN_AFTER, LAST_TRIES = 1.0, 3
 SEAL_AFTER = 3600.0
 SEAL_ROWS = 250_000
 ROOM = 200_000  # ticks that may wait: some minutes of a busy market
@@ -116,7 +117,8 @@ class TickWriter:
                 self._ending.wait(GATHER)
                 self._some.clear()
             self._turn()
-        self._turn()
+        for _ in range(LAST_TRIES):
+            self._turn()
         for journal, _ in self._journals.values():
             journal.close()
 
@@ -131,7 +133,8 @@ class TickWriter:
         except OSError as error:
             self._waiting.extendleft(reversed(batch))
             self._say(f"raw trades cannot be written ({error.strerror or error}); {len(self._waiting):,} wait")
-            self._ending.wait(1.0)
+            self._some.set()
+            self._ending.wait(AGAIN_AFTER)
 
     def _write(self, batch: Sequence[Waiting]) -> list[Waiting]:
         """Write those of one day, all or none; returns the others."""
