@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from engine.store.database import Connection, Database, open_database
 from engine.store.errors import StoreError
 from engine.store.partitions import ensure_ahead, keep_private
 from engine.store.tables import metadata
+from engine.store.timescale import adopt
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 _VIEWS = ("price_data", *(f"ohlcv_{interval}" for interval in INTERVALS))
@@ -80,6 +84,7 @@ def _migrate(connection: Connection, name: str) -> Migrated:
         config.attributes["connection"] = shared
         if steps:
             _upgrade(config)
+        log.info("%s", adopt(connection))
         ensure_ahead(connection)
         keep_private(connection, [*metadata.tables, *_VIEWS])
         shared.commit()
