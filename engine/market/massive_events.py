@@ -13,6 +13,9 @@ IDS = 1 << 52
 Millis = Annotated[int, msgspec.Meta(ge=1, le=1 << 45)]  # since the epoch, until the year 3084
 
 
+_SIDES = {1: "sell", 2: "buy"}
+
+
 class _Event(msgspec.Struct, tag_field="ev", kw_only=True, gc=False):
     """`pair` is BTC-USD; a server that writes `sym` instead is understood."""
 
@@ -40,18 +43,23 @@ class TradeEvent(_Event, tag="XT"):
 
     @property
     def side(self) -> str | None:
-        codes = self.c if isinstance(self.c, list) else [self.c]
-        return "sell" if 1 in codes else "buy" if 2 in codes else None
+        codes = self.c
+        if not isinstance(codes, list):
+            return None if codes is None else _SIDES.get(codes)
+        return next((_SIDES[code] for code in codes if code in _SIDES), None)
 
     @property
     def trade_id(self) -> int | None:
         """One number for an id that is unique on its exchange only, and that may be text; None without an id."""
-        text = str(self.i)
-        if not text:
+        text = self.i
+        if text == "":
             return None
-        number = int(text) if text.isdecimal() else IDS
-        if number >= IDS:
-            number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) % IDS
+        try:
+            number = int(text)
+        except ValueError:
+            number = -1
+        if not 0 <= number < IDS:
+            number = int.from_bytes(blake2b(str(text).encode(), digest_size=8).digest()) % IDS
         return self.x % EXCHANGES * IDS + number
 
 

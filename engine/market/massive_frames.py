@@ -51,7 +51,6 @@ class MassiveFrames:
         self._best = BestOfExchanges()
         self._symbols: dict[str, Symbol] = {}
         self._handlers: dict[type, Callable[[Any, datetime], None]] = {
-            TradeEvent: self._trade,
             QuoteEvent: self._quote,
             MinuteEvent: self._minute,
             SecondEvent: self._second,
@@ -66,8 +65,19 @@ class MassiveFrames:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._malformed(f"{type(error).__name__} {error} in {frame[:120]!r}")
             return
+        prints: list[Print] = []
         for event in found:
+            if type(event) is TradeEvent:  # nearly always
+                symbol = self._symbols.get(event.pair) or self._symbol(event)
+                if symbol:
+                    at = instant(event.t * 1000)
+                    prints.append(Print(symbol, at, event.p, event.s, now, event.trade_id, event.side))
+                continue
+            if prints:
+                self.intake.offer_prints(prints, now)
+                prints = []
             self._handlers[type(event)](event, now)
+        self.intake.offer_prints(prints, now)
 
     def take_requests(self) -> list[REQUEST]:
         """What must be sent now; the list is emptied."""
@@ -77,12 +87,6 @@ class MassiveFrames:
         return taken
 
     # ------------------------------------------------------------ prices
-
-    def _trade(self, event: TradeEvent, now: datetime) -> None:
-        symbol = self._symbol(event)
-        if symbol:
-            at = instant(event.t * 1000)
-            self.intake.offer(Print(symbol, at, event.p, event.s, now, event.trade_id, event.side))
 
     def _quote(self, event: QuoteEvent, now: datetime) -> None:
         symbol = self._symbol(event)
@@ -160,7 +164,9 @@ class MassiveFrames:
         if status in ("auth_failed", "error"):
             return TurnedAway(f"Massive refused the key in {KEY_NAMES}: {message or status}", KEY_REFUSED_REST)
         if status == "auth_timeout":
-            return TurnedAway(f"Massive got no key in time: {message or status}", AUTH_LATE_REST)
+            return TurnedAway(
+                f"Massive did not get the key in {KEY_NAMES} in time: {message or status}", AUTH_LATE_REST
+            )
         if status == "max_connections":
             self.evicted = True
             words = "stop it, or give the desk a key of its own"

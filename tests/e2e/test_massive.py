@@ -42,12 +42,6 @@ def test_a_refused_key_ends_a_first_start_with_one_sentence_for_all_symbols(tmp_
     assert "not-the-key-at-all" not in ended.stdout + ended.stderr
 
 
-def test_without_a_key_the_start_says_what_to_set(tmp_path: Path) -> None:
-    ended = command("run", "--feed", "massive", "--data-dir", str(tmp_path / "desk"), home=tmp_path)
-    assert ended.returncode == 1
-    assert "set POLYGON_API_KEY (or MASSIVE_API_KEY)" in ended.stderr
-
-
 def test_a_step_of_massives_prices_becomes_a_card_and_a_press_a_position(tmp_path: Path) -> None:
     clock = ScaledClock(START, SPEED)
     with VenueThread(MassiveServer(PAIRS), clock) as vendor:

@@ -190,16 +190,17 @@ async def turned_away(vendor, waits, **options):
     return feed, sink
 
 
-async def test_a_refused_key_is_said_with_the_settings_name_and_not_tried_again_in_haste():
+@pytest.mark.parametrize(("status", "rest"), [("auth_failed", 300), ("error", 300), ("auth_timeout", 30)])
+async def test_a_refused_key_is_said_with_the_settings_name_and_not_tried_again_in_haste(status, rest):
     async with MassiveServer() as vendor:
         waits = []
         feed, sink = await turned_away(vendor, waits)
-        vendor.keyless = "auth_failed"
+        vendor.keyless = status
         async with running(feed, sink):
             await until(lambda: waits)
             assert "POLYGON_API_KEY" in feed.status().detail
             assert KEY not in feed.status().detail
-        assert waits[0] >= 60
+        assert waits[0] == rest
         assert vendor.connections == 1
 
 
@@ -300,14 +301,14 @@ async def test_a_quiet_minute_closes_by_the_pongs_alone():
 
 async def test_a_topic_that_is_never_answered_is_asked_for_again_and_then_called_refused(monkeypatch):
     monkeypatch.setattr("engine.market.massive_topics.ACK_WITHIN", timedelta(seconds=0.1))
-    async with MassiveServer(["BTC-USD"]) as vendor:
-        feed, sink = await ready(feed_at(vendor), vendor, BTC)
+    async with MassiveServer() as vendor:
+        vendor.unheard = {"XT.ETH-USD", "XA.ETH-USD"}
+        feed, sink = await ready(feed_at(vendor), vendor)
         async with running(feed, sink):
-            await until(lambda: feed.frames is not None and feed.frames.let_in)
-            vendor.deaf = True
-            await vendor.drop()
-            vendor.deaf = False
-            await until(lambda: feed.status().up)
+            await until(lambda: set(feed.status().refused_symbols) == {ETH})
+            assert "no answer" in feed.status().refused_symbols[ETH]
+            assert sum("XT.ETH-USD" in request["params"] for request in vendor.requests) == 3
+            assert feed.status().up
 
 
 MALFORMED = [

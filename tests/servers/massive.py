@@ -36,10 +36,10 @@ class MassiveServer:
     """One vendor. Events go to those who subscribed; one connection per key: a newer one evicts the older.
 
     Faults: `plan` (channels the key may have), `silent_refusals` (errors name no topic), `unknown` (pairs that are
-    refused), `deaf` (requests get no answer), `keyless` (no connection's key is taken, but with this status), `closed`
-    (connections end at once), `drop()`, `emit_raw()`, `end_with()`; in REST `limited` and `failing` (how many answers
-    are 429 and 500), `raw` (results as they are given, whatever was asked), `forbidden` (a path that begins so is not
-    in the plan), `next_host` (what next_url names).
+    refused), `unheard` (topics without an answer), `deaf` (no request gets one), `keyless` (no connection's key is
+    taken, but with this status), `closed` (connections end at once), `drop()`, `emit_raw()`, `end_with()`, `freeze()`;
+    in REST `limited` and `failing` (how many answers are 429 and 500), `raw` (results as they are given, whatever was
+    asked), `forbidden` (a path that begins so is not in the plan), `next_host` (what next_url names).
     """
 
     def __init__(self, pairs: Sequence[str] = ("BTC-USD", "ETH-USD"), *, page: int = 50_000) -> None:
@@ -49,6 +49,7 @@ class MassiveServer:
         self.plan = set(CHANNELS)
         self.silent_refusals = self.deaf = self.closed = False
         self.unknown: set[str] = set()
+        self.unheard: set[str] = set()
         self.keyless = ""
         self.now = SystemClock().now
         self.connections = 0
@@ -195,6 +196,8 @@ class MassiveServer:
             return
         for topic in request["params"].split(","):
             channel, _, pair = topic.partition(".")
+            if topic in self.unheard:
+                continue
             if channel not in self.plan or pair in self.unknown:
                 about = "" if self.silent_refusals else f" to subscribe to {topic}"
                 await self._send(socket, json.dumps([status("error", f"not authorized{about}")]))
