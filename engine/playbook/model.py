@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from engine.core.rules import Rules
 from engine.domain import Instrument, Symbol, Tier
+from engine.playbook.model_terms import ModelTerms
 from engine.playbook.parts import (
     Approval,
     Costs,
@@ -51,6 +52,7 @@ class Playbook(Part):
     )
     quality: Quality = Quality()
     notices: Notices = Notices()
+    model: ModelTerms | None = None
 
     _programs: tuple[Strategy, ...] = PrivateAttr(default=())
     _settings: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -1,0 +1,111 @@
+"""The model of a playbook: what it forecasts, from what, how it is fitted, judged, promoted and retired."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from engine.domain import Symbol
+from engine.playbook.parts import Count, Part, Positive
+from engine.playbook.units import Fraction, Share, Span
+
+CLASSES = {"direction": 2, "three_classes": 3}
+LONGEST_HISTORY = timedelta(days=5 * 366)
+
+
+class Label(Part):
+    """What comes true: the `direction` of the price over `horizon`, or `three_classes` with ±`band` as flat."""
+
+    kind: Literal["direction", "three_classes"]
+    horizon: Span
+    band: Share | None = None
+
+    @model_validator(mode="after")
+    def _banded(self) -> Label:
+        if (self.band is None) == (self.kind == "three_classes"):
+            raise ValueError("three_classes needs `band`, like 0.2 %, and direction has none")
+        return self
+
+    @property
+    def classes(self) -> int:
+        return CLASSES[self.kind]
+
+
+class Learner(Part):
+    """Gradient-boosted trees (XGBoost), by its own names' meanings; `rounds` is the most, early stopping ends sooner."""
+
+    rounds: Annotated[int, Field(ge=1, le=5000)] = 400
+    early_stopping: Count = 30
+    depth: Annotated[int, Field(ge=1, le=12)] = 3
+    eta: Annotated[float, Field(gt=0, le=1)] = 0.05
+    subsample: Fraction = 0.8
+    colsample: Fraction = 0.8
+    min_child_weight: Annotated[float, Field(ge=0)] = 50.0
+    reg_lambda: Annotated[float, Field(ge=0)] = 1.0
+    bins: Annotated[int, Field(ge=8, le=512)] = 64
+    seed: Annotated[int, Field(ge=0)] = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class Acceptance(Part):
+    """What a model must show out of sample before it may trade; None switches a step off."""
+
+    least_accuracy: Share | None = 0.55
+    fewest_trades: Count = 100
+    least_deflated_sharpe: Share | None = 0.95
+    most_overfitting: Share | None = 0.5
+
+
+class Watch(Part):
+    """Live accuracy below which the desk warns, and stops the model; drift (PSI) to look at, and to act on."""
+
+    alert_accuracy: Share = 0.50
+    stop_accuracy: Share = 0.45
+    fewest_settled: Count = 100
+    drift_watch: Positive = 0.10
+    drift_act: Positive = 0.25
+
+
+class Retrain(Part):
+    """When a challenger is trained: `at` (24-hour clock, in `zone`: the desk's own, or utc), on every day or one."""
+
+    at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:00"
+    zone: Literal["desk", "utc"] = "desk"
+    day: Literal["every", "sunday"] = "every"
+
+
+class ModelTerms(Part):
+    """One model over all coins of the playbook's universe, on its bars."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    features: str
+    label: Label
+    predict_every: Span
+    history: Span
+    sample_every: Span | None = None  # rows to learn from are this far apart (None: every bar)
+    shares: tuple[Fraction, Fraction, Fraction] = (0.6, 0.2, 0.2)
+    embargo: Span | None = None
+    learner: Learner = Learner()
+    calibration: Literal["best", "isotonic", "platt"] = "best"
+    acceptance: Acceptance = Acceptance()
+    watch: Watch = Watch()
+    retrain: Retrain = Retrain()
+    expires_after: Span = timedelta(days=7)
+    promotion: Literal["button", "rule"] = "button"
+    universe: tuple[Symbol, ...] | None = None  # coins to learn from, when they are others than those traded
+
+    @field_validator("shares")
+    @classmethod
+    def _whole(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(shares) - 1.0) > 1e-9:
+            raise ValueError(f"the shares add up to {sum(shares):.0%}; train, validation and test make 100 %")
+        return shares
+
+    @field_validator("history")
+    @classmethod
+    def _limited(cls, history: timedelta) -> timedelta:
+        if not timedelta(days=7) <= history <= LONGEST_HISTORY:
+            raise ValueError(f"a history of {history.days} days: choose 7 d to {LONGEST_HISTORY.days} d")
+        return history
