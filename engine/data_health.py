@@ -1,4 +1,4 @@
-"""Is the market data well? Gaps and their healing, what was set aside, late and lost prints, the second source. Pure."""
+"""Is the market data well? Gaps and their healing, what was set aside, late and lost prints, absent coins. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DataFacts:
 
 def judge_data(facts: DataFacts) -> tuple[Reading, ...]:
     """The readings of the market data, in the order in which `/health` shows them."""
-    return tuple(reading for check in (_gaps, _quarantine, _prints, _second_source, _ticks) for reading in check(facts))
+    return tuple(reading for check in _CHECKS for reading in check(facts))
 
 
 def _gaps(facts: DataFacts) -> Iterator[Reading]:
@@ -101,6 +101,16 @@ def _second_source(facts: DataFacts) -> Iterator[Reading]:
     else:
         sentence = f"{it.source} agrees on {_count(it.compared, 'price')}."
     yield Reading("second source", WARNING if standing or silent else OK, float(len(it.strikes)), "count", sentence)
+
+
+def _coins(facts: DataFacts) -> Iterator[Reading]:
+    absent = facts.feed.refused_symbols
+    if absent:
+        sentence = f"Not traded: {_named(absent)}. `/desk universe` lists every coin."
+        yield Reading("coins", OK, float(len(absent)), "count", sentence)
+
+
+_CHECKS = (_gaps, _quarantine, _prints, _second_source, _ticks, _coins)
 
 
 def _named(details: Mapping[str, str]) -> str:
