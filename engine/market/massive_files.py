@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,8 @@ from engine.market.errors import MarketError
 from engine.market.massive_csv import SOURCE, bars_of, day_of, tickers_of
 from engine.market.symbols import find, listing
 from engine.ports import Fetched, Listing, Piece
+
+log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 PREFIX = "global_crypto/minute_aggs_v1"
@@ -76,12 +79,16 @@ class MassiveFiles:
         return bars_of(name, content, piece, now_us)
 
     def _seen(self) -> set[Symbol] | None:
-        days = self._store.samples()
-        found = set()
-        for day in days:
-            name, content = self._store.read(day)
-            found |= {str(find(SOURCE, ticker, at_midnight(day))) for ticker in tickers_of(name, content)}
-        return found if days else None
+        """What the sampled files have; None when none was looked at, or one cannot be read: its own piece says why."""
+        found: set[Symbol] = set()
+        for day in self._store.samples():
+            try:
+                tickers = tickers_of(*self._store.read(day))
+            except MarketError as error:
+                log.warning("%s", error)
+                return None
+            found |= {str(find(SOURCE, ticker, at_midnight(day))) for ticker in tickers}
+        return found or None
 
     async def close(self) -> None:
         """Nothing stays open between pieces."""

@@ -225,6 +225,13 @@ async def test_what_the_first_and_the_last_file_lack_is_noted(tmp_path):
     assert "neither the first nor the last file" in found["XMR/USD"].note
 
 
+async def test_a_broken_sample_does_not_keep_the_others_from_loading(tmp_path):
+    history = files_of(tmp_path, {"2024-05-01.csv.gz": whole_day(), "2024-05-02.csv.gz": whole_day()[:2_000]})
+    assert set(await history.prepare([BTC, "XMR/USD"])) == {BTC, "XMR/USD"}
+    (piece,) = history.pieces([BTC], START, START + timedelta(days=1))
+    assert (await history.fetch(piece)).bars[0].time.size == 1440
+
+
 def test_pieces_have_stable_keys_that_name_the_day_and_the_symbols(tmp_path):
     history = files_of(tmp_path, {"2024-05-01.csv.gz": whole_day()})
     pieces = history.pieces(SYMBOLS, START, START + timedelta(days=3))
