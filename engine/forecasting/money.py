@@ -54,18 +54,13 @@ class Money:
 
 
 def wishes_of(
-    enter: Flags,
-    confidence: Column,
-    *,
-    side: Sides | None = None,
-    stop_distance: Column | None = None,
-    target_distance: Column | None = None,
-    strategy: int = 0,
+    enter: Flags, confidence: Column, side: Sides | None = None, strategy: int = 0, **columns: Column
 ) -> np.ndarray:
     """WISH rows of a forecast: all arguments are [T, S], one row per bar and one column per coin.
 
-    `enter` is where an entry is wished at the bar's close; `side` is +1 or −1 (None: long). Distances are in quote
-    currency; without them the rules' own exits hold.
+    `enter` is where an entry is wished at the bar's close; `side` is +1 or −1 (None: long). `columns` are what else a
+    wish may carry, by its name in WISH: `stop_distance` and `target_distance` in quote currency (without them the
+    rules' own exits hold), `value`, `atr`, `turnover`, `weight`. Raises ValueError for a name that no wish has.
     """
     row, coin = np.nonzero(enter)
     wishes = blank_wishes(len(row))
@@ -73,9 +68,8 @@ def wishes_of(
     wishes["confidence"] = confidence[row, coin]
     if side is not None:
         wishes["side"] = side[row, coin]
-    for name, column in (("stop_distance", stop_distance), ("target_distance", target_distance)):
-        if column is not None:
-            wishes[name] = column[row, coin]
+    for name, column in columns.items():
+        wishes[name] = column[row, coin]
     return wishes
 
 

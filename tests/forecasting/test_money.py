@@ -86,6 +86,11 @@ def test_a_wish_carries_side_and_distances_of_its_own_bar_and_coin():
     assert wishes["confidence"].tolist() == [0.05, 0.12]
 
 
+def test_a_wish_has_no_columns_of_its_own_making():
+    with pytest.raises(ValueError, match="patience"):
+        wishes_of(np.ones((1, 1), bool), np.ones((1, 1)), patience=np.ones((1, 1)))
+
+
 def test_the_equity_is_held_against_the_same_money_bought_once():
     made = market()
     found = earn(rules(), made, wishes_of(*seer(made)))
