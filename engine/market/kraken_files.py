@@ -165,9 +165,9 @@ def _whole(
             notes.append(f"{member.name} mixes times in {' and '.join(units)}: each was read by its own size.")
     whole = np.concatenate(tables)
     whole = whole[np.argsort(whole[:, 0], kind="stable")]
-    columns = [np.ascontiguousarray(whole[:, k]) for k in range(1, 7)]
+    opened, high, low, close, volume, trades = (np.ascontiguousarray(whole[:, k]) for k in range(1, 7))
     closed = whole[:, 0].astype(np.int64) + interval // timedelta(microseconds=1)
-    bars = BarColumns(symbol, interval, closed, *columns[:5], None, columns[5])
+    bars = BarColumns(symbol, interval, closed, opened, high, low, close, volume, trades=trades)
     sentence = f"{', '.join(member.name for member in members)}: lines that are no bars"
     return bars, (Rejected(symbol, "MALFORMED", broken, sentence),) if broken else (), " ".join(notes)
 
