@@ -86,7 +86,7 @@ def moves(st: Trend52) -> None:
     middle = math.sqrt(slide(st.squares_60, move * move) * (1.0 / 60.0))
     long = math.sqrt(slide(st.squares_240, move * move) * (1.0 / 240.0))
     st.row.volatility_15, st.row.volatility_60, st.row.volatility_240 = short, middle, long
-    st.row.volatility_ratio = short / long
+    st.row.volatility_ratio = short / long if long > 0.0 else math.nan
 
 
 @part
