@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from engine.domain import BarQuality, Print, Symbol, instant, micros
 from engine.market.doubts import Doubts
+from engine.market.last_close import LastCloses
 from engine.market.sequence import Sequence as TradeIds
 from engine.messages import Minute
 
@@ -87,13 +88,28 @@ class BarBuilder:
         self._reached = dict.fromkeys(self.symbols, LONG_AGO)
         self._from = self._until = LONG_AGO  # the minute of the last print, and its bars
         self._bars: dict[Symbol, _Forming] = {}
-        self._last: dict[Symbol, float] = {}
+        self._closes = LastCloses()
         self._heard = LONG_AGO
 
-    def seed(self, closes: Mapping[Symbol, float]) -> None:
-        """Last closes from history: what a quiet minute is flat at before the first print."""
+    def seed(self, closes: Mapping[Symbol, float], ended: Mapping[Symbol, datetime] | None = None) -> None:
+        """Last closes from history: what a quiet minute is flat at before the first print, if trades have been heard
+        since history `ended`."""
         for symbol, close in closes.items():
-            self._last.setdefault(symbol, close)
+            self._closes.seed(symbol, close, ended.get(symbol) if ended else None)
+
+    @property
+    def unsure(self) -> frozenset[Symbol]:
+        """Symbols that may have traded unheard, so that a minute without trades is not known to be flat."""
+        return frozenset(self._closes.stale)
+
+    def told(self, symbol: Symbol, price: float, at: datetime) -> None:
+        """The venue says at `at` what its last trade was."""
+        if self._alive[symbol].since is not None:
+            self._closes.told(symbol, price, at)
+
+    def late(self, item: Print) -> None:
+        """A print whose minute is gone."""
+        self._closes.late(item.symbol, item.price, item.at)
 
     def hear(self, at: datetime) -> None:
         """Any sign of life of the feed, at desk time."""
@@ -105,6 +121,7 @@ class BarBuilder:
         span = self._alive[symbol]
         if span.since is None:
             span.since = micros(at)
+            self._closes.heard_from(symbol, at)
 
     def dead(self, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
         """From `at` on, prints may be lost, for `symbols` or for all."""
@@ -112,6 +129,7 @@ class BarBuilder:
             span = self._alive[symbol]
             if span.since is not None:
                 span.before, span.since = (span.since, micros(at)), None
+                self._closes.broke((symbol,))
 
     def wait(self, grace: timedelta) -> None:
         """From now on a minute comes so long after its close: where it is delivered whole, that happens after it."""
@@ -189,11 +207,12 @@ class BarBuilder:
         for symbol in self.symbols:
             bar = forming.get(symbol)
             if bar is not None:
-                self._last[symbol] = bar.close
-            if symbol not in self._last or not self._is_whole(symbol, start, end):
+                since = self._alive[symbol].since
+                self._closes.traded(symbol, bar.close, bar.last[0], None if since is None else instant(since))
+            price = self._closes.flat(symbol) if bar is None else bar.close
+            if price is None or not self._is_whole(symbol, start, end):
                 missing.append(symbol)
             elif bar is None:
-                price = self._last[symbol]
                 rows.append((symbol, price, price, price, price, 0.0, self._grade(symbol, start, BarQuality.QUIET)))
             else:
                 grade = self._grade(symbol, start, BarQuality.GOOD)

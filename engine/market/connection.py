@@ -85,7 +85,7 @@ class Line:
             opened = monotonic()
             self._rest = 0.0
             self.detail = await self._connection(converse)
-            intake.down(self.detail, intake.last_frame)
+            intake.down(self.detail, intake.sure_until())
             if monotonic() - opened >= SETTLED:
                 waits = delays(self._dice)
             wait = max(next(waits), self._rest)

@@ -68,7 +68,7 @@ class Intake:
         self._numbered = numbered
         self._on_late = on_late
         self._on_suspect = on_suspect
-        self._suspected: set[tuple[Symbol, datetime]] = set()
+        self._suspected: set[tuple[Symbol, datetime, datetime]] = set()
         self._down_since: datetime | None = None
 
     def hear(self) -> datetime:
@@ -145,16 +145,19 @@ class Intake:
             self._suspect(item.symbol, start, start + MINUTE, "a print more than half away was set aside", now)
 
     def _too_late(self, item: Print, now: datetime) -> None:
+        """Quiet minutes since then were flat at a price that was no longer the last one."""
         self.late += 1
         self._on_late(item)
+        self.builder.late(item)
         start = item.at.replace(second=0, microsecond=0)
-        self._suspect(item.symbol, start, start + MINUTE, "a print came after its minute had closed", now)
+        until = max(start + MINUTE, self.builder.passed())
+        self._suspect(item.symbol, start, until, "a print came after its minute had closed", now)
 
     def _suspect(self, symbol: Symbol, since: datetime, until: datetime, why: str, now: datetime) -> None:
         """Say once that the bars of closed minutes may be wrong."""
-        if (symbol, since) not in self._suspected:
-            recent = {(name, at) for name, at in self._suspected if at > now - REMEMBERED}
-            self._suspected = recent | {(symbol, since)}
+        if (symbol, since, until) not in self._suspected:
+            recent = {one for one in self._suspected if one[2] > now - REMEMBERED}
+            self._suspected = recent | {(symbol, since, until)}
             self._on_suspect(Suspected(now, self.name, symbol, since, until, why))
 
     def reject(self, code: Reason, symbol: Symbol | None, detail: str) -> None:

@@ -6,50 +6,33 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
-import websockets
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
-from engine.clock import Clock, monotonic, real_seconds
-from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant
+from engine.clock import Clock
+from engine.domain import Instrument, MarketKind, Print, Quote, Symbol
 from engine.market.bars import GRACE
-from engine.market.columns import newest
+from engine.market.columns import between
+from engine.market.connection import SILENCE, Line
 from engine.market.errors import FeedUnreachable, MarketError
-from engine.market.intake import Intake, forget
+from engine.market.intake import Intake, forget, keep_quiet
 from engine.market.kraken_frames import KrakenFrames, channels
 from engine.market.kraken_rest import KrakenRest, Pair
 from engine.market.kraken_subscriptions import Request, Subscriptions
-from engine.market.names import canonical, renamed
+from engine.market.names import canonical
+from engine.market.past import Past, close_minutes
 from engine.market.quality import Quarantine, Quarantined
+from engine.market.symbols import absence, current
+from engine.messages import Suspected
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
 log = logging.getLogger(__name__)
 
 WS_URL = "wss://ws.kraken.com/v2"
 REST_URL = "https://api.kraken.com/0"
-BACK_OFF = (5.0, 10.0, 20.0, 40.0, 60.0)
-SILENCE = 5.0  # real seconds without any frame: the line is dead (heartbeats come every second)
-PING_AFTER = 2.0  # before anything is subscribed there are no heartbeats: ask for a sign of life
-TEND_EVERY = 0.25
-SETTLED = 60.0  # a connection that lasted this long starts the back-off afresh
-OPEN_WITHIN = 8.0
 WARM_WITHIN = 15.0
-FRAME_LIMIT = 16 * 1024 * 1024  # the instrument snapshot alone is above the library's 1 MiB
-BEAT = 0.1
-RECENT = timedelta(minutes=10)
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def delays(dice: random.Random) -> Iterator[float]:
-    """Seconds before each reconnect: at once (at most 1 s of jitter), then 5, 10, 20, 40 and 60 s for good."""
-    yield dice.random()
-    yield from BACK_OFF
-    while True:
-        yield BACK_OFF[-1]
 
 
 class KrakenFeed:
@@ -75,23 +58,18 @@ class KrakenFeed:
     ) -> None:
         self.clock = clock
         self.on_late = on_late
+        self.on_suspect: Callable[[Suspected], None] = keep_quiet
         self.instruments: dict[Symbol, Instrument] = {}
         self.frames: KrakenFrames | None = None
         self._rest = KrakenRest(rest_url, clock)
-        self._ws_url = ws_url
+        self._line = Line("Kraken", ws_url, _ask, silence=silence, sleep=sleep, dice=dice)
         self._depth = book_depth
         self._grace = grace
-        self._silence = silence
-        self._sleep = sleep
-        self._dice = dice or random.Random()
         self._pairs: dict[Symbol, Pair] = {}
         self._unknown: dict[Symbol, str] = {}
-        self._closes: dict[Symbol, tuple[float, datetime]] = {}
+        self._past = Past()
         self._quarantine = Quarantine()
         self._intake: Intake | None = None
-        self._detail = "not started"
-        self._warming = ""
-        self._reconnects = 0
 
     # ------------------------------------------------------------ before the stream
 
@@ -99,11 +77,10 @@ class KrakenFeed:
         """Ask for the pairs. Keys are canonical symbols (a renamed coin answers under its new name)."""
         self._pairs = await self._rest.pairs()
         for asked in symbols:
-            symbol = canonical(asked)
-            symbol = symbol if symbol in self._pairs else renamed(symbol)
+            symbol = current(canonical(asked))
             pair = self._pairs.get(symbol)
             if pair is None:
-                self._unknown[symbol] = f"Kraken does not trade {symbol}"
+                self._unknown[symbol] = absence("kraken", symbol).sentence
             elif pair.state != "online":
                 self._unknown[symbol] = f"Kraken lists {symbol} as {pair.state}"
             else:
@@ -118,26 +95,12 @@ class KrakenFeed:
 
         A symbol whose history cannot be had, or not within `WARM_WITHIN` real seconds, is absent and logged.
         """
-        answers: dict[Symbol, BarColumns] = {}
-
-        async def warm(symbol: Symbol) -> None:
-            try:
-                columns = await self._rest.minutes(symbol, self._pairs[symbol].rest_name)
-            except MarketError as error:
-                log.warning("no history for %s: %s", symbol, error)
-                return
-            if columns.time.size:
-                answers[symbol] = newest(columns, minutes)
-                self._closes[symbol] = (float(columns.close[-1]), instant(int(columns.time[-1])))
-            self._warming = f", history of {len(answers)}/{len(symbols)}"
-
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WARM_WITHIN):
-                await asyncio.gather(*(warm(symbol) for symbol in symbols if symbol in self._pairs))
-        if len(answers) < len(symbols):
-            log.warning("history came for %d of %d symbols; the others warm up live", len(answers), len(symbols))
-        self._warming = ""
-        self._seed()
+        wanted = [symbol for symbol in symbols if symbol in self._pairs]
+        answers = await self._past.gather(
+            wanted, minutes, lambda symbol: self._rest.minutes(symbol, self._pairs[symbol].rest_name), WARM_WITHIN
+        )
+        if self._intake is not None:
+            self._past.seed(self._intake)
         return answers
 
     async def poll(self, symbol: Symbol) -> Quote | None:
@@ -152,6 +115,24 @@ class KrakenFeed:
             return None
         return quote if self._intake.offer(quote, streamed=False) else None
 
+    async def bars(self, symbol: Symbol, since: datetime, until: datetime) -> BarColumns:
+        """The venue's own minutes that opened in [`since`, `until`), as far as it still has them (about 12 hours).
+
+        Raises `MarketError` when it cannot be asked.
+        """
+        if symbol not in self._pairs:
+            raise MarketError(f"Kraken does not trade {symbol}")
+        return between(await self._rest.minutes(symbol, self._pairs[symbol].rest_name), since, until)
+
+    def doubt(self, symbol: Symbol, doubtful: bool) -> None:
+        """Grade the minutes of `symbol` doubtful from now on, or no longer."""
+        if self._intake is not None:
+            self._intake.doubt(symbol, doubtful)
+
+    def _names(self) -> dict[Symbol, str]:
+        """What the venue calls each symbol that is subscribed."""
+        return {symbol: self._pairs[symbol].name for symbol in self.instruments}
+
     async def close(self) -> None:
         await self._rest.close()
 
@@ -164,108 +145,51 @@ class KrakenFeed:
             tuple(self.instruments),
             self.clock,
             sink,
-            start=self._first_minute(),
+            start=self._past.first_minute(self.clock.now()),
             quarantine=self._quarantine,
             grace=self._grace,
             ordered=True,
+            numbered=True,
             on_late=self.on_late,
+            on_suspect=self.on_suspect,
         )
-        self._seed()
+        self._past.seed(self._intake)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._close_minutes(self._intake))
-                tasks.create_task(self._stay_connected(self._intake))
+                tasks.create_task(close_minutes(self._intake))
+                tasks.create_task(self._line.keep(self._intake, self._converse))
         finally:
             await self.close()
 
-    def _first_minute(self) -> datetime:
-        """Now, or the end of the history when that is not long ago: a minute that passed since is missing, not lost."""
-        now = self.clock.now()
-        ends = [at for _, at in self._closes.values() if now - at <= RECENT]
-        return max(ends, default=now)
-
-    def _seed(self) -> None:
-        if self._intake is None:
-            return
-        self._intake.builder.seed({symbol: close for symbol, (close, _) in self._closes.items()})
-        for symbol, (close, at) in self._closes.items():
-            self._intake.gate.seed(symbol, close, at)
-
-    async def _close_minutes(self, intake: Intake) -> None:
-        while True:
-            intake.advance()
-            await asyncio.sleep(min(BEAT, max(0.005, real_seconds(self.clock, intake.builder.due()))))
-
-    async def _stay_connected(self, intake: Intake) -> None:
-        waits = delays(self._dice)
-        while True:
-            opened = monotonic()
-            self._detail = await self._connection(intake)
-            intake.down(self._detail, intake.last_frame)
-            if monotonic() - opened >= SETTLED:
-                waits = delays(self._dice)
-            wait = next(waits)
-            log.warning("Kraken: %s; next try in %.1f s", self._detail, wait)
-            await self._sleep(wait)
-            self._reconnects += 1
-
-    async def _connection(self, intake: Intake) -> str:
-        """One connection from open to end; returns why it ended."""
-        try:
-            async with connect(
-                self._ws_url,
-                open_timeout=OPEN_WITHIN,
-                close_timeout=1,
-                ping_interval=None,
-                max_size=FRAME_LIMIT,
-                proxy=None if urlsplit(self._ws_url).hostname in LOOPBACK else True,
-            ) as socket:
-                await self._converse(socket, intake)
-        except TimeoutError as error:
-            return str(error) or f"no answer at {self._ws_url} within {OPEN_WITHIN:.0f} s"
-        except (OSError, websockets.WebSocketException) as error:
-            return f"connection to {self._ws_url} ended: {str(error) or type(error).__name__}"
-        return f"{self._ws_url} closed the connection"
-
-    async def _converse(self, socket: ClientConnection, intake: Intake) -> None:
-        subscriptions = Subscriptions(channels(self._depth), tuple(self.instruments))
+    async def _converse(self, socket: ClientConnection) -> None:
+        intake = self._intake
+        assert intake is not None
+        subscriptions = Subscriptions(channels(self._depth), tuple(self.instruments), self._names())
         self.frames = frames = KrakenFrames(intake, subscriptions, self._depth)
         await _send(socket, subscriptions.open(self.clock.now()))
-        async for text in self._heard(socket):
+        async for text in self._line.frames(socket, intake.hear):
             if text is not None:
                 frames.handle(text)
             await _send(socket, [*frames.take_requests(), *subscriptions.overdue(self.clock.now())])
             self.instruments.update(frames.instruments)
-
-    async def _heard(self, socket: ClientConnection) -> AsyncIterator[str | bytes | None]:
-        """Frames until the line closes, None at times in between; raises `TimeoutError` after too long a silence."""
-        heard = pinged = monotonic()
-        while True:
-            text = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(TEND_EVERY, self._silence / 2)):
-                    text = await socket.recv()
-            now = monotonic()
-            heard = now if text is not None else heard
-            if now - heard >= self._silence:
-                raise TimeoutError(f"no frame from {self._ws_url} for {self._silence:g} s")
-            if now - max(heard, pinged) >= PING_AFTER:
-                pinged = now
-                await _send(socket, [{"method": "ping"}])
-            yield text
 
     # ------------------------------------------------------------ its own account
 
     def status(self) -> FeedStatus:
         refused = self._unknown | (self.frames.subscriptions.refused if self.frames else {})
         if self._intake is None:
-            return FeedStatus(self.name, False, self._detail + self._warming, refused_symbols=refused)
-        detail = "connected" if self._intake.is_up else self._detail
-        return self._intake.status(detail + self._warming, self._reconnects, refused)
+            return FeedStatus(self.name, False, self._line.detail + self._past.progress, refused_symbols=refused)
+        detail = "connected" if self._intake.is_up else self._line.detail
+        return self._intake.status(detail + self._past.progress, self._line.reconnects, refused)
 
     def quarantine(self) -> tuple[Quarantined, ...]:
         """The last messages that were not believed, oldest first."""
         return tuple(self._quarantine.last)
+
+
+async def _ask(socket: ClientConnection) -> None:
+    """Before anything is subscribed there are no heartbeats."""
+    await _send(socket, [{"method": "ping"}])
 
 
 async def _send(socket: ClientConnection, requests: Sequence[Request]) -> None:

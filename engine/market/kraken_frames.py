@@ -108,9 +108,13 @@ class KrakenFrames:
 
     def _quotes(self, data: Iterable[TickerEntry], snapshot: bool, now: datetime) -> None:
         """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
+        unsure = self.intake.builder.unsure
         for entry in data:
             at = now if snapshot or entry.timestamp is None else _utc(entry.timestamp)
-            self.intake.offer(Quote(self._named(entry.symbol), at, entry.bid, entry.ask))
+            symbol = self._named(entry.symbol)
+            self.intake.offer(Quote(symbol, at, entry.bid, entry.ask))
+            if entry.last is not None and symbol in unsure:
+                self.intake.builder.told(symbol, entry.last, at)
 
     def _books(self, data: Iterable[BookEntry], snapshot: bool, now: datetime) -> None:
         for entry in data:

@@ -31,12 +31,13 @@ class TradeEntry(msgspec.Struct, gc=False):
 
 
 class TickerEntry(msgspec.Struct, gc=False):
-    """The best bid and ask of one pair."""
+    """The best bid and ask of one pair, and the price of its last trade."""
 
     symbol: str
     bid: float
     ask: float
     timestamp: Instant | None = None
+    last: float | None = None
 
 
 class Level(msgspec.Struct, gc=False):

@@ -60,7 +60,8 @@ class Past:
 
     def seed(self, intake: Intake) -> None:
         """Let quiet minutes be flat at these closes, and the first live price be judged against them."""
-        intake.builder.seed({symbol: close for symbol, (close, _) in self._closes.items()})
+        closes = {symbol: close for symbol, (close, _) in self._closes.items()}
+        intake.builder.seed(closes, {symbol: at for symbol, (_, at) in self._closes.items()})
         for symbol, (close, at) in self._closes.items():
             intake.gate.seed(symbol, close, at)
 

@@ -104,5 +104,3 @@ def _readable(rows: Mapping[Symbol, tuple[Any, Any]], clock: Clock) -> dict[Symb
         if 0 < bid <= ask:
             found[symbol] = Quote(symbol, now, bid, ask)
     return found
-
-
