@@ -1,7 +1,9 @@
 """The whole desk under load: 100 pairs, 500 trades a second, from the venue's socket to the record and the database.
 
-    python benchmarks/live_load.py           # 180 s of load, within 4 minutes in all
-    python benchmarks/live_load.py --full    # 10 minutes of load
+    python benchmarks/live_load.py                  # 180 s of load, within 4 minutes in all
+    python benchmarks/live_load.py --full           # 10 minutes of load
+    python benchmarks/live_load.py --busy           # 2,000 trades a second for 120 s
+    python benchmarks/live_load.py --busy --full    # for 5 minutes
 
 A local venue trades; a person (the sandbox's buttons) approves every card, so that stops are there to be touched.
 Prints one JSON object on stdout; progress goes to stderr.
@@ -29,11 +31,26 @@ from report import Board, percentile  # noqa: E402
 
 from tests.servers.kraken import KrakenServer, trade_away  # noqa: E402
 
-PAIRS, RATE, SHORT, FULL = 100, 500.0, 180.0, 600.0
+PAIRS = 100
+RATE, SHORT, FULL = 500.0, 180.0, 600.0
+BUSY, BUSY_SHORT, BUSY_FULL = 2_000.0, 120.0, 300.0
 MINUTE = timedelta(minutes=1)
 SETTLED = 4.0  # seconds after the last trade until its minute is in the database
 
 Bars = dict[tuple[str, datetime], tuple[float, float, float, float, float]]
+
+
+class Load(NamedTuple):
+    """How much, and for how long."""
+
+    pairs: int
+    rate: float  # trades a second in all
+    seconds: float
+    is_full: bool
+
+    @property
+    def names(self) -> list[str]:
+        return ["BTC/USD", "ETH/USD", *(f"C{number:02d}/USD" for number in range(2, self.pairs))][: self.pairs]
 
 
 class Trade(NamedTuple):
@@ -115,17 +132,16 @@ async def approve(desk: DeskProcess, seen: Watched) -> None:
         await asyncio.sleep(1)
 
 
-async def loaded(home: Path, seconds: float) -> tuple[list[Trade], Watched, Bars]:
+async def loaded(home: Path, load: Load) -> tuple[list[Trade], Watched, Bars]:
     """Run the desk under load; what was sent, what was seen, and the bars that were then in its database."""
-    names = ["BTC/USD", "ETH/USD", *(f"C{number:02d}/USD" for number in range(2, PAIRS))]
-    seen = Watched()
+    names, seen = load.names, Watched()
     async with RecordingVenue(names) as venue:
         arguments = ("--feed", "kraken", "--playbook", str(HERE / "load.yaml"), "--symbols", ",".join(names))
         async with DeskProcess(home, *arguments, KRAKEN_WS_URL=venue.ws_url, KRAKEN_REST_URL=venue.rest_url) as desk:
             await venue.subscribed("trade", names)
-            trading = asyncio.create_task(trade_away(venue, RATE, seconds))
+            trading = asyncio.create_task(trade_away(venue, load.rate, load.seconds))
             seen.greeting = await desk.greeting()
-            print(f"greeting after {seen.greeting:.1f} s; {seconds:.0f} s of load", file=sys.stderr, flush=True)
+            print(f"greeting after {seen.greeting:.1f} s; {load.seconds:.0f} s of load", file=sys.stderr, flush=True)
             before, watch = desk.cpu_seconds(), watchers(desk, seen)
             began = time.monotonic()
             await asyncio.wait([trading, *watch], return_when=asyncio.FIRST_COMPLETED)
@@ -190,6 +206,31 @@ def touches(data: Path) -> Touches:
     return found
 
 
+class Kept(NamedTuple):
+    """The raw trades on the desk's disk, beside those that the venue sent."""
+
+    wrong: int  # sent and not there, or there and not sent, or there twice
+    value: float  # sum of price × quantity
+    on_the_way: list[float]  # seconds from the venue's stamp to the desk
+
+    @staticmethod
+    def of(data: Path, load: Load, sent: list[Trade]) -> Kept:
+        from engine.domain import micros
+        from engine.store.ticks import read_ticks
+
+        days = sorted({trade.at.date() for trade in sent})
+        want = Counter((trade.symbol, micros(trade.at), trade.price, trade.quantity) for trade in sent)
+        have: Counter[tuple[str, int, float, float]] = Counter()
+        took: list[float] = []
+        for name in load.names:
+            for found in (read_ticks(data, day, name) for day in days):
+                columns = (found.time.tolist(), found.price.tolist(), found.volume.tolist())
+                have.update((name, *row) for row in zip(*columns, strict=True))
+                took += ((found.received - found.time) / 1e6).tolist()
+        value = sum(price * quantity * times for (*_, price, quantity), times in have.items())
+        return Kept((want - have).total() + (have - want).total(), value, took)
+
+
 def causes(outcomes: Iterable[object]) -> Iterator[str]:
     """What a recorded slice did, in one word for each."""
     kinds = {type(outcome).__name__ for outcome in outcomes}
@@ -203,13 +244,12 @@ def say_latencies(board: Board, seen: Watched, ledger: Touches) -> None:
         if took is None:
             raise SystemExit(f"no {kind} was recorded under load; nothing was measured")
         for share, disk in zip(("p50", "p99", "worst"), bare, strict=True):
-            name = f"{words} to durable record, {share} of {took['messages']}; beside it a bare 4 KB fsync"
+            name = f"{words} to durable record, {share} of {took['messages']}; peer: a bare 4 KB fsync"
             board.add(name if kind == "Slice" else name.partition(";")[0], took[share] * 1e3, "ms", disk * 1e3)
-    for share in (0.5, 0.99):
-        late = percentile(ledger.to_inbox, share)
-        board.add(f"venue's stamp of that print to the inbox, p{share * 100:.0f}", late and late * 1e3, "ms")
+    late = percentile(ledger.to_inbox, 0.99)
+    board.add("venue's stamp of that print to the inbox, p99", late and late * 1e3, "ms")
     board.add(
-        "minute's close to its analysis in the inbox, p99 (grace of 2 s within)",
+        "minute's close to its analysis, p99 (grace of 2 s within)",
         percentile(ledger.to_analysis, 0.99),
         "s",
     )
@@ -227,8 +267,20 @@ def same(have: tuple[float, ...] | None, want: tuple[float, ...]) -> bool:
     return have is not None and have[:4] == want[:4] and abs(have[4] - want[4]) < 1e-6
 
 
-def report(board: Board, sent: list[Trade], seen: Watched, have: Bars, ledger: Touches, seconds: float) -> None:
-    board.add(f"trades sent, {PAIRS} pairs", len(sent) / seconds, "1/s", RATE)
+def say_ticks(board: Board, sent: list[Trade], seen: Watched, kept: Kept) -> None:
+    """Raw trades: none lost or doubled, and how soon they were on disk."""
+    value = sum(trade.price * trade.quantity for trade in sent)
+    board.add(
+        "raw trades lost, doubled or changed on their way to disk, of those sent", kept.wrong, "trades", len(sent)
+    )
+    board.add("their sum of price × quantity, differing by", abs(kept.value - value), "USD", value)
+    board.add("raw trade received to durable, p99", seen.numbers["ticks"]["p99_ms"], "ms")
+    late = percentile(kept.on_the_way, 0.99)
+    board.add("venue's stamp of it to its receipt, p99", late and late * 1e3, "ms")
+
+
+def report(board: Board, load: Load, sent: list[Trade], seen: Watched, have: Bars, ledger: Touches) -> None:
+    board.add(f"trades sent, {load.pairs} pairs", len(sent) / load.seconds, "1/s", load.rate)
     board.add(
         "prints that the desk took, late ones", seen.numbers["feed"]["prints"], "prints", seen.numbers["feed"]["late"]
     )
@@ -247,15 +299,28 @@ def report(board: Board, sent: list[Trade], seen: Watched, have: Bars, ledger: T
 def main() -> None:
     parser = argparse.ArgumentParser(description="The desk under load; one JSON object on stdout.")
     parser.add_argument("--full", action="store_true", help=f"{FULL:.0f} s of load instead of {SHORT:.0f}")
+    parser.add_argument("--busy", action="store_true", help=f"{BUSY:.0f} trades a second; --full: {BUSY_FULL:.0f} s")
+    parser.add_argument("--rate", type=float, help="so many trades a second, in all, instead")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help=f"so many pairs instead of {PAIRS}")
     parser.add_argument("--seconds", type=float, help="this long instead")
-    args = parser.parse_args()
-    seconds = args.seconds or (FULL if args.full else SHORT)
+    load = asked(parser.parse_args())
     board, began = Board(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="nightdesk-load-") as home:
-        sent, seen, have = asyncio.run(loaded(Path(home), seconds))
-        report(board, sent, seen, have, touches(Path(home) / "data"), seconds)
-    size = "full size" if seconds >= FULL else "smaller size"
-    board.publish(f"live load, {size}: {seconds:.0f} s at {RATE:.0f} trades/s", f"{began:.1f} at the start")
+        sent, seen, have = asyncio.run(loaded(Path(home), load))
+        data = Path(home) / "data"
+        report(board, load, sent, seen, have, touches(data))
+        say_ticks(board, sent, seen, Kept.of(data, load, sent))
+    size = "full size" if load.is_full else "smaller size"
+    board.publish(f"live load, {size}: {load.seconds:.0f} s at {load.rate:.0f} trades/s", f"{began:.1f} at the start")
+
+
+def asked(args: argparse.Namespace) -> Load:
+    """The load that the command line means."""
+    rate, short, full = (BUSY, BUSY_SHORT, BUSY_FULL) if args.busy else (RATE, SHORT, FULL)
+    seconds, rate = args.seconds or (full if args.full else short), args.rate or rate
+    least = (BUSY if args.busy else RATE, PAIRS, full)
+    is_full = all(is_ >= wanted for is_, wanted in zip((rate, args.pairs, seconds), least, strict=True))
+    return Load(args.pairs, rate, seconds, is_full)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,13 @@ def _position_line(position: Position) -> str:
 def numbers(desk: Desk) -> dict[str, Any]:
     """How the desk keeps up, for machines: seconds to the durable record by kind of message, the database, the feed."""
     latencies = {kind.__name__: desk.latency(kind.__name__) for kind in TIMED}
-    database, feed = desk.storage.status(), desk.feed_status()
+    database, feed, ticks = desk.storage.status(), desk.feed_status(), desk.storage.tick_status()
     return {
         "latency_s": {name: found._asdict() for name, found in latencies.items() if found is not None},
         "inbox_waiting": desk.waiting(),
         "database": None if database is None else {"lag_rows": database.lag_rows, "p99_ms": database.p99_ms},
         "feed": {"prints": feed.prints, "late": feed.late_prints, "gaps": feed.gaps, "reconnects": feed.reconnects},
+        "ticks": None if ticks is None else asdict(ticks),
     }
 
 
