@@ -61,7 +61,7 @@ class Storage:
         ticks: TickTerms | None = None,
         exchange: str = "",
     ) -> None:
-        """`ticks` says where raw trades of `exchange` are kept; None: nowhere."""
+        """`exchange` is the desk's feed, which its bars name; `ticks` says where raw trades are kept; None: nowhere."""
         self._data = data
         self._url = url
         self._ledger = ledger
@@ -75,6 +75,7 @@ class Storage:
         self._lost = ""
         self._known: tuple[str, str] | None = None
         self.notes = Notes()
+        self._exchange = exchange
         self._tick_terms = ticks or TickTerms()
         self._ticks = tick_writer(self._tick_terms, data, exchange, self._ship)
 
@@ -140,7 +141,7 @@ class Storage:
         if (desk := self._desk()) is None:
             return Healed()
         with self._connected() as connection:
-            return write_history(connection, desk, spans, live_since, self._lease)
+            return write_history(connection, desk, spans, live_since, self._lease, self._exchange)
 
     def _ship(self, journal: Path) -> None:
         if (desk := self._desk()) is None:
@@ -201,7 +202,7 @@ class Storage:
         self._tell_lost(sentence)
 
     def _follow(self, database: Database) -> None:
-        self._projections = Projections(database, self._ledger, self._lease, self.notes)
+        self._projections = Projections(database, self._ledger, self._lease, self.notes, self._exchange)
         self._projections.start()
 
     def _open_later(self) -> None:

@@ -77,9 +77,16 @@ ORDER BY symbol, bucket
 """
 
 
-def write_minutes(connection: Connection, market: str, minutes: Sequence[Minute], known: set[Month]) -> int:
-    """Write the minutes' bars; `known` remembers the partitions that exist. Returns how many bars."""
-    rows = {(row[0], row[1]): row for minute in minutes for row in _rows(minute)}
+def source_of(exchange: str, *, live: bool) -> str:
+    """A bar's `source` when a desk's own feed gave it: as it came, or later from that feed's history."""
+    return f"{exchange} {'feed' if live else 'history'}".strip()
+
+
+def write_minutes(
+    connection: Connection, market: str, minutes: Sequence[Minute], known: set[Month], exchange: str = ""
+) -> int:
+    """Write the minutes' bars, heard of `exchange`; `known` remembers the partitions that exist. Returns how many."""
+    rows = {(row[0], row[1]): row for minute in minutes for row in _rows(minute, exchange)}
     if not rows:
         return 0
     months = {month_of(at) for _, at in rows} - known
@@ -108,8 +115,8 @@ def floor(at: datetime, span: timedelta) -> datetime:
     return at - (at - _EPOCH) % span
 
 
-def _rows(minute: Minute) -> Iterable[BarRow]:
-    opened, source = minute.at - MINUTE, "history" if minute.caught_up else "feed"
+def _rows(minute: Minute, exchange: str) -> Iterable[BarRow]:
+    opened, source = minute.at - MINUTE, source_of(exchange, live=not minute.caught_up)
     columns = (minute.symbols, minute.open, minute.high, minute.low, minute.close, minute.volume, minute.quality)
     for symbol, *prices, quality in zip(*columns, strict=True):
         first, high, low, close, volume = prices

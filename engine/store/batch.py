@@ -67,18 +67,18 @@ class Cursor:
 
 
 def write_batch(
-    connection: Connection, cursor: Cursor, records: Sequence[Record], known: set[Month]
+    connection: Connection, cursor: Cursor, records: Sequence[Record], known: set[Month], exchange: str = ""
 ) -> tuple[Cursor, int]:
     """Write consecutive records inside the running transaction; the cursor after them, and how many rows.
 
-    `known` are the months whose partitions exist; new ones are added.
+    `known` are the months whose partitions exist; new ones are added. `exchange` is where the bars are from.
     """
     if not records:
         return cursor, 0
     rows = _write_outcomes(connection, cursor.desk_id, records)
     minutes = [record.message for record in records if isinstance(record.message, Minute)]
     if minutes:
-        rows += write_minutes(connection, cursor.market, minutes, known)
+        rows += write_minutes(connection, cursor.market, minutes, known, exchange)
         known.update(month_of(minute.at - MINUTE) for minute in minutes if minute.symbols)
         rows += _roll_up(connection, cursor, minutes)
         cursor = replace(cursor, minute=max(minute.at for minute in minutes))

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.domain import Symbol, instant
 from engine.ports import BarColumns
-from engine.store.bars import MINUTE, roll_up
+from engine.store.bars import MINUTE, roll_up, source_of
 from engine.store.database import Connection
 from engine.store.gaps import mark_healed
 from engine.store.lease import Lease
@@ -24,15 +24,15 @@ _MINUTE_US = MINUTE // timedelta(microseconds=1)
 # A volume is a sum of floats, whose last bits depend on the order of the trades.
 _RECONCILE = """
 INSERT INTO bars AS b (market, symbol, interval, time, open, high, low, close, volume, quality, source, revision)
-SELECT %(market)s, h.symbol, '1m', h.time, h.open, h.high, h.low, h.close, h.volume, h.quality, 'history', h.revision
+SELECT %(market)s, h.symbol, '1m', h.time, h.open, h.high, h.low, h.close, h.volume, h.quality, %(history)s, h.revision
 FROM unnest(%(symbols)s::text[], %(times)s::timestamptz[], %(opens)s::float8[], %(highs)s::float8[], %(lows)s::float8[],
     %(closes)s::float8[], %(volumes)s::float8[], %(qualities)s::text[], %(revisions)s::integer[])
     AS h(symbol, time, open, high, low, close, volume, quality, revision)
 ORDER BY h.symbol, h.time
 ON CONFLICT (market, symbol, interval, time) DO UPDATE SET open = excluded.open, high = excluded.high,
     low = excluded.low, close = excluded.close, volume = excluded.volume, vwap = NULL, trades = NULL,
-    quality = 'healed', source = 'history', revision = b.revision + 1
-WHERE b.source IN ('feed', 'history') AND (
+    quality = 'healed', source = %(history)s, revision = b.revision + 1
+WHERE b.source IN (%(feed)s, %(history)s) AND (
     (b.open, b.high, b.low, b.close) IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close)
     OR abs(b.volume - excluded.volume) > 1e-6 * greatest(b.volume, excluded.volume))
 RETURNING symbol, time, revision
@@ -59,12 +59,17 @@ class Span(NamedTuple):
 
 
 def write_history(
-    connection: Connection, desk: tuple[str, str], spans: Sequence[Span], live_since: datetime, lease: Lease | None
+    connection: Connection,
+    desk: tuple[str, str],
+    spans: Sequence[Span],
+    live_since: datetime,
+    lease: Lease | None,
+    exchange: str = "",
 ) -> Healed:
     """Bring the one-minute bars of `spans` into the store in one transaction; `desk` is (desk_id, market).
 
     What opened before `live_since` is history as such; what opened later stands for what the desk should have heard.
-    Nothing else writes meanwhile: the lease's row is held.
+    Nothing else writes meanwhile: the lease's row is held. `exchange` is the desk's feed: only its bars are revised.
     """
     rows = [row for span in spans for row in _rows(span, live_since)]
     with connection.transaction():
@@ -74,7 +79,7 @@ def write_history(
         months = {month_of(row[1]) for row in rows}
         ensure_months(connection, months)
         lock_months(connection, desk[1], {span.bars.symbol for span in spans}, months)
-        changed = _reconcile(connection, desk[1], rows)
+        changed = _reconcile(connection, desk[1], rows, exchange)
         _roll_up(connection, desk, changed)
         gaps = sum(mark_healed(connection, *desk, span.bars.symbol, span.since, span.until) for span in spans)
     added = sum(revision <= 1 and is_new for _, _, revision, is_new in changed)
@@ -111,14 +116,17 @@ def _rows(span: Span, live_since: datetime) -> list[Row]:
     return rows
 
 
-def _reconcile(connection: Connection, market: str, rows: Sequence[Row]) -> list[tuple[Symbol, datetime, int, bool]]:
+def _reconcile(
+    connection: Connection, market: str, rows: Sequence[Row], exchange: str
+) -> list[tuple[Symbol, datetime, int, bool]]:
     """What changed: (symbol, time, revision, whether there was no bar before)."""
     if not rows:
         return []
     names = ("symbols", "times", "opens", "highs", "lows", "closes", "volumes", "qualities", "revisions")
     words = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     known = _known(connection, market, rows)
-    found = connection.execute(_RECONCILE, {"market": market, **words}).fetchall()
+    own = {"feed": source_of(exchange, live=True), "history": source_of(exchange, live=False)}
+    found = connection.execute(_RECONCILE, {"market": market, **own, **words}).fetchall()
     return [(symbol, time, revision, (symbol, time) not in known) for symbol, time, revision in found]
 
 

@@ -44,13 +44,19 @@ class Projections:
     """
 
     def __init__(
-        self, database: Database, ledger: Records, lease: Lease | None = None, notes: Notes | None = None
+        self,
+        database: Database,
+        ledger: Records,
+        lease: Lease | None = None,
+        notes: Notes | None = None,
+        exchange: str = "",
     ) -> None:
-        """`notes`: measurements that were taken already."""
+        """`notes`: measurements that were taken already. `exchange`: the feed that the ledger's bars are from."""
         self._database = database
         self._ledger = ledger
         self._lease = lease
         self.notes = notes or Notes()
+        self._exchange = exchange
         self._progress = Progress()
         self._news = threading.Event()
         self._stop = threading.Event()
@@ -178,7 +184,7 @@ class Projections:
             if self._lease is not None:
                 self._lease.check(connection)
                 epoch = self._lease.epoch
-            after, rows = write_batch(connection, cursor, records, known)
+            after, rows = write_batch(connection, cursor, records, known, self._exchange)
             taken = self.notes.write(connection, cursor.desk_id)
             after.save(connection, epoch)
         self._known = known
