@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from engine.core.run import TRADE
 from engine.domain import instant
 from engine.forecasting.baselines import logistic
 from engine.forecasting.canaries import Causality
@@ -17,11 +16,10 @@ from engine.forecasting.judgement import Training, judge
 from engine.forecasting.money import Market, earn, wishes_of
 from engine.forecasting.skill import skill
 from engine.forecasting.verdicts import decide
+from tests.forecasting.found import CANARIES
 from tests.forecasting.made import HOUR
-from tests.forecasting.test_gate import CANARIES
 from tests.forecasting.test_money import STEP, market, rules
 
-__all__ = ["TRADE", "card"]
 AHEAD = 2 * HOUR // STEP
 FEATURES = ("return_1h", "rsi_14", "volume_ratio", "return_5m", "distance_sma_20", "distance_to_support")
 

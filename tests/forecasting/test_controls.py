@@ -2,22 +2,12 @@
 
 import pytest
 
-from engine.forecasting.canaries import Causality
-from engine.forecasting.gate import Findings, Verdict
-from engine.forecasting.judgement import Training, judge
+from engine.forecasting.gate import Verdict
 from engine.forecasting.money import earn, wishes_of
 from engine.forecasting.verdicts import decide
-from tests.forecasting.made import blind, planted, random_walks, stubborn_forecasts
-from tests.forecasting.test_gate import CANARIES, GOOD, earned
+from tests.forecasting.found import lucky
+from tests.forecasting.made import planted, random_walks, stubborn_forecasts
 from tests.forecasting.test_money import market, rules, seer
-
-KNOWN = Training(10_000, 0.8, (0.5, 0.5))
-
-
-def lucky(cases, probability):
-    """Findings that leave everything to the forecasts: the money and the canaries are as good as they can be."""
-    found = judge(cases, probability, {"logistic": blind(cases)}, KNOWN)
-    return Findings(found, earned(), GOOD.skill, Causality(), CANARIES)
 
 
 def test_of_forty_random_walks_at_least_thirty_eight_show_no_edge_and_none_is_promoted():
