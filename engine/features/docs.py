@@ -20,6 +20,8 @@ for the live minute alike. Each number is made only of bars that have closed.
 - **Missing bars.** Windows and averages count bars; returns count time. Where the bar that a return goes back to is
   missing, that return is missing, and known again a bar later. After a hole of more than {LONGEST_HOLE} intervals
   everything begins anew.
+- **Quiet minutes.** Live, a minute without trades is a flat bar of volume 0. Sources that leave such minutes out get
+  them back before anything is learnt (`engine/features/quiet.py`), where the gap is known to be quiet.
 - **No bar.** A price that is not finite or not above 0, a high below its low, an unknown volume, or a time that does
   not come after the last one's: the row is missing and nothing moves on.
 - **A dead price.** Where the close has not moved for {STILL} bars the row is missing.
