@@ -46,7 +46,9 @@ def add(subparsers: Any) -> None:
     )
     command.add_argument("--list", action="store_true", help="show the sources there are, and end")
     command.add_argument("--source", metavar="SOURCE", help="where to take it from (see --list)")
-    command.add_argument("--symbols", metavar="A,B", help="such as BTC/USD,ETH/USD (default: the playbook's universe)")
+    command.add_argument(
+        "--symbols", metavar="A,B", help="BTC/USD,ETH/USD (default: the playbook's), or all that files have"
+    )
     command.add_argument("--playbook", metavar="NAME|FILE", help="whose universe and folder (default: PLAYBOOK or ema)")
     command.add_argument(
         "--from", dest="since", type=_instant, metavar="TIME", help="UTC (default: 30 days before --to)"
@@ -99,7 +101,8 @@ def _wanted(args: argparse.Namespace, settings: Settings) -> backfill.Wanted:
     now = SystemClock().now()
     until = args.until or now
     named = tuple(part.strip().upper() for part in (args.symbols or "").split(",") if part.strip())
-    symbols = named or load_playbook(args.playbook or settings.playbook or "ema", {}).symbols
+    universe = () if named else load_playbook(args.playbook or settings.playbook or "ema", {}).symbols
+    symbols = () if named == ("ALL",) else named or universe
     since = args.since or until - USUAL
     return room.wanted(
         args.source, symbols, since, until, now, interval=args.interval, again=args.again, replace=args.replace
@@ -128,9 +131,10 @@ def _fetch(
     url = settings.database_url.get_secret_value() if settings.database_url else None
     data_dir = args.data_dir.expanduser() if args.data_dir else _usual_folder(args, settings)
     show.say(f"{wanted.source} into {'DATABASE_URL' if url else data_dir}")
-    with room.opened(url, data_dir) as database, show:
+    ours = args.progress == "json"
+    with room.opened(url, data_dir, desks_own=ours) as database, show:
         job = room.prepared_job(database, history, wanted, show.see, 1 if args.gentle else room.WRITERS)
-        return asyncio.run(_run(job, history, args.progress == "json"))
+        return asyncio.run(_run(job, history, ours))
 
 
 async def _run(job: Any, history: History, follows_input: bool) -> backfill.Report:
@@ -149,7 +153,7 @@ async def _run(job: Any, history: History, follows_input: bool) -> backfill.Repo
 
 def _follow_input(loop: asyncio.AbstractEventLoop, job: Any) -> None:
     """Whoever started us holds the other end: when it dies, however it does, there is nobody to work for."""
-    while sys.stdin.buffer.read(1024):
+    while os.read(sys.stdin.fileno(), 1024):  # no buffer: its lock would abort an interpreter that ends meanwhile
         pass
     if not loop.is_closed():
         loop.call_soon_threadsafe(job.stop)

@@ -116,7 +116,9 @@ class Backfill:
         listings = await self._history.prepare(wanted.symbols)
         why = getattr(self._history, "refused", {})
         report.absent = {symbol: why.get(symbol, "not carried") for symbol in wanted.symbols if symbol not in listings}
-        carried = [symbol for symbol in wanted.symbols if symbol in listings]
+        carried = [symbol for symbol in wanted.symbols or listings if symbol in listings]
+        if not carried:
+            raise BackfillError(_nothing(self._history.name, report.absent))
         await self._plan(carried)
         try:
             await self._fetch_all()
@@ -129,7 +131,7 @@ class Backfill:
 
     async def _plan(self, carried: Sequence[Symbol]) -> None:
         wanted = self._wanted
-        pieces = self._history.pieces(carried, wanted.since, wanted.until) if carried else ()
+        pieces = self._history.pieces(carried, wanted.since, wanted.until)
         marked = {wanted.mark(piece): piece for piece in pieces}
         known = set() if wanted.again else await self._in_thread(self._keeper.finished)
         self._marks = set(marked)
@@ -243,6 +245,14 @@ class Backfill:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._keeper.add_up, report, self._marks)
         except DatabaseDown as error:
             report.why = report.why or f"the figures of the finished pieces could not be read: {error}"
+
+
+def _nothing(name: str, absent: Mapping[Symbol, str]) -> str:
+    if not absent:
+        return f"{name} does not say what it has; name the symbols, such as BTC/USD,ETH/USD"
+    return f"{name} has none of what was asked for: " + "; ".join(
+        f"{symbol} is {why}" for symbol, why in absent.items()
+    )
 
 
 def _innermost(group: BaseException) -> BaseException:

@@ -29,18 +29,27 @@ class Presence:
     one_price: float
 
     def empty_chance(self) -> float:
-        """How likely a bar is empty though the venue is up.
+        """How likely a bar is empty though the venue is up: at most the share of bars that are missing.
 
-        At most the share of bars that are missing. And with trades coming at random (Poisson, mean m ≥ 1 a bar) an
-        empty bar (e^-m) is rarer than one with a single trade (m e^-m), and so than one with a single price. A chance
-        below what so many bars could show is taken as a third of that.
+        The bars that are there may say that it is far less likely. With trades coming at random (Poisson, mean m a bar)
+        a share m e^-m of the bars has one trade and so one price, and e^-m has none.
         """
         asked = self.listed & self.fetched
         count = int(asked.sum())
         if not count:
             return 1.0
         missing = 1 - int((self.present & asked).sum()) / count
-        return max(min(missing, self.one_price), 1 / (3 * count))
+        return max(min(missing, _no_trade(max(self.one_price, 1 / count))), 1e-9)
+
+
+def _no_trade(single: float) -> float:
+    """e^-m for m e^-m = `single`, the brisk one of the two solutions; `single` itself where there is none."""
+    if single >= 1 / math.e:
+        return single
+    mean = 1.0
+    for _ in range(50):
+        mean = math.log(max(mean, 1.0) / single)
+    return single / mean
 
 
 def outages(coins: Sequence[Presence], slots: int) -> np.ndarray:

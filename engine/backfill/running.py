@@ -19,11 +19,13 @@ from engine.store.migrating import migrate
 
 
 @contextmanager
-def opened(url: str | None, data_dir: Path) -> Iterator[Database]:
+def opened(url: str | None, data_dir: Path, *, desks_own: bool = False) -> Iterator[Database]:
     """The database of `url`, or the embedded one of a data folder, with its tables; beside a desk or without one.
 
-    The desk's lease is neither asked for nor touched. Raises `FolderInUse` while another backfill works on the folder,
-    and `StoreError` for a database that cannot be used.
+    An embedded server that no desk works on is stopped at the end; never by a job of the desk's own (`desks_own`),
+    whose desk may just be starting again. The desk's lease is neither asked for nor touched.
+
+    Raises `FolderInUse` while another backfill works on the folder, `StoreError` for a database that cannot be used.
     """
     with FileLock(data_dir / "backfill.lock", f"the backfill of data folder {data_dir}"):
         database = open_database(url, data_dir)
@@ -31,7 +33,8 @@ def opened(url: str | None, data_dir: Path) -> Iterator[Database]:
             migrate(database)
             yield database
         finally:
-            _let_go(database, data_dir)
+            if not desks_own:
+                _let_go(database, data_dir)
 
 
 def prepared_job(
@@ -47,8 +50,8 @@ def prepared_job(
 
 
 def _let_go(database: Database, data_dir: Path) -> None:
-    """Stop the server that was started for us, unless a desk has found it meanwhile and works on it."""
-    if database.server is None or database.server.adopted:
+    """Stop the embedded server, whoever started it, unless a desk works on it."""
+    if database.server is None:
         return
     try:
         with lock_folder(data_dir):

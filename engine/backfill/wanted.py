@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from engine.backfill.errors import BackfillError
 from engine.domain import Symbol, require_utc
+from engine.market.symbols import current
 from engine.ports import Piece
 from engine.store.bars import INTERVALS, MINUTE, floor
 
@@ -16,7 +17,7 @@ LIVE = "live"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Bars that open at or after `since` and before `until`.
+    """Bars that open at or after `since` and before `until`; without `symbols` all that the source has.
 
     `again`: fetch pieces that were finished before once more. `replace`: bars that another source gave become this
     one's, as new revisions; without it they stay, and the differences are reported.
@@ -56,17 +57,15 @@ def wanted(
 ) -> Wanted:
     """A request made whole: bounds on the grid of its bars, and nothing that has not closed by `now`.
 
-    Raises `BackfillError` for an interval that is not kept, an empty range or no symbols.
+    Raises `BackfillError` for an interval that is not kept, or an empty range.
     """
     span = INTERVALS.get(interval)
     if span is None:
         raise BackfillError(f"bars of {interval} are not kept; choose one of {', '.join(INTERVALS)}")
-    if not symbols:
-        raise BackfillError("no symbols were named; name some like BTC/USD,ETH/USD")
     first, last = floor(require_utc(since), span), floor(min(require_utc(until), require_utc(now)), span)
     if first >= last:
         raise BackfillError(
             f"there are no closed bars from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC; choose an earlier"
             " start or a later end"
         )
-    return Wanted(source, tuple(dict.fromkeys(symbols)), first, last, span, again=again, replace=replace)
+    return Wanted(source, tuple(dict.fromkeys(map(current, symbols))), first, last, span, again=again, replace=replace)

@@ -20,7 +20,7 @@ from engine.backfill.progress import Progress
 from engine.backfill.report import Report
 from engine.backfill.wanted import Wanted, wanted
 from engine.domain import Symbol
-from engine.ports import BarColumns, Fetched, Piece
+from engine.ports import BarColumns, Fetched, Listing, Piece
 from engine.store.bulk import write_bars
 from engine.store.database import Database
 from engine.store.errors import DatabaseDown
@@ -167,6 +167,34 @@ async def test_symbols_that_a_source_does_not_carry_are_listed(database: Databas
     assert report.fate == "done"
 
 
+async def test_without_names_everything_that_a_source_lists_is_taken(database: Database) -> None:
+    history = Talkative(truth("BTC/USD", "ETH/USD"))
+
+    report = await run(database, history, replace(request(history), symbols=()))
+
+    assert (report.fate, list(report.symbols)) == ("done", ["BTC/USD", "ETH/USD"])
+    assert_stored(database, history.truth)
+
+
+@pytest.mark.parametrize(("symbols", "says"), [((), "name the symbols"), (("XYZ/USD",), "none of what was asked for")])
+async def test_a_source_with_nothing_of_it_ends_the_job_with_a_sentence(
+    database: Database, symbols: tuple[Symbol, ...], says: str
+) -> None:
+    history = MadeHistory(truth("BTC/USD"))
+
+    report = await run(database, history, replace(request(history), symbols=symbols))
+
+    assert report.fate == "stopped"
+    assert says in report.why
+
+
+class Talkative(MadeHistory):
+    """A source that says what it has when nothing is named."""
+
+    async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Listing]:
+        return await super().prepare(symbols or list(self.truth))
+
+
 class Flaky(StoreKeeper):
     """A database that goes away in the middle of every other piece."""
 
@@ -289,7 +317,6 @@ def test_a_request_is_made_whole_or_refused_with_a_sentence() -> None:
     assert (made.since, made.until, made.symbols) == (START + MINUTE, END + MINUTE, ("A/USD",))
     for words, symbols, since, interval in (
         ("not kept", ("A/USD",), START, "7m"),
-        ("no symbols", (), START, "1m"),
         ("no closed bars", ("A/USD",), END + DAY, "1m"),
     ):
         with pytest.raises(BackfillError, match=words):
