@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
-import psycopg
 
 from engine.clock import SystemClock
 from engine.domain import instant, micros
@@ -31,7 +30,6 @@ from engine.store.stamps import lock_months
 
 _DAY = timedelta(days=1)
 _US = timedelta(microseconds=1)
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,47 +82,37 @@ def write_bars(
         months = {month for since, until in bounds for month in months_between(since, until)}
         ensure_months(connection, months)
         lock_months(connection, market, {part.symbol for part in offered}, months)
-        return _try(connection, task, offered)
+        written = Written()
+        for interval in INTERVALS:  # minutes first: they decide what a longer bar is
+            if parts := [part for part in offered if part.interval == interval]:
+                outcome = _compared(connection, task, interval, parts)
+                put(connection, market, source, outcome.new, outcome.revised)
+                written = written.plus(outcome.written)
+    return written
 
 
-def _try(connection: Connection, task: _Task, offered: Sequence[BarRows]) -> Written:
-    """Read, compare and write; again when somebody who takes no lock wrote the same bar meanwhile."""
-    for left in reversed(range(_TRIES)):
-        try:
-            with connection.transaction():
-                outcome = _compared(connection, task, offered)
-                put(connection, task.market, task.source, outcome.new, outcome.revised)
-                return outcome.written
-        except psycopg.errors.UniqueViolation:
-            if not left:
-                raise
-    raise AssertionError("the last try returns or raises")
-
-
-def _compared(connection: Connection, task: _Task, offered: Sequence[BarRows]) -> _Outcome:
+def _compared(connection: Connection, task: _Task, interval: str, offered: Sequence[BarRows]) -> _Outcome:
+    """What is to be written of bars of one interval, and of the longer bars when they are minutes."""
     outcome = _Outcome()
     rolled: dict[str, list[BarRows]] = defaultdict(list)
-    for interval in INTERVALS:
-        parts = [part for part in offered if part.interval == interval]
-        stored = _stored(connection, task, interval, parts)
+    stored = _stored(connection, task, interval, offered)
+    for part in offered:
+        known = stored[part.symbol]
+        changes, written = compare(part.rows, known, task.keep_others)
+        outcome.written = outcome.written.plus(written)
+        outcome.take(part.symbol, interval, changes)
+        if interval == "1m" and len(changes.all):
+            for longer in _longer(task, part.symbol, merged(known, changes), changes.all["time"]):
+                rolled[longer.interval].append(longer)
+    for name, parts in rolled.items():
+        stored = _stored(connection, task, name, parts)
         for part in parts:
-            changes, written = compare(part.rows, stored[part.symbol], task.keep_others)
-            outcome.written = outcome.written.plus(written)
-            outcome.take(part.symbol, interval, changes)
-            if interval == "1m" and len(changes.all):
-                for longer in _longer(task, part.symbol, merged(stored[part.symbol], changes), changes.all["time"]):
-                    rolled[longer.interval].append(longer)
-    for interval, parts in rolled.items():
-        stored = _stored(connection, task, interval, parts)
-        for part in parts:
-            outcome.take(part.symbol, interval, compare_rolled(part.rows, stored[part.symbol]))
+            outcome.take(part.symbol, name, compare_rolled(part.rows, stored[part.symbol]))
     return outcome
 
 
 def _stored(connection: Connection, task: _Task, interval: str, parts: Sequence[BarRows]) -> Mapping[str, np.ndarray]:
     """What is stored of these symbols in the days that the parts touch."""
-    if not parts:
-        return {}
     bounds = [_bounds(part.rows) for part in parts]
     since, until = min(since for since, _ in bounds), max(until for _, until in bounds)
     stretch = Stretch(task.market, interval, since, until)
@@ -155,7 +143,7 @@ def _offered(columns: Sequence[BarColumns], quality: int) -> list[BarRows]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise ValueError(f"bars of {twice[0]} ({twice[1]}) come twice in one call; put them together first")
-    return sorted(parts, key=lambda part: part.symbol)
+    return parts
 
 
 def _rows_of(columns: BarColumns, quality: int) -> BarRows:

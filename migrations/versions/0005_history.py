@@ -39,7 +39,7 @@ COMMENT ON COLUMN backfill_pieces.key IS 'written in the transaction of their ro
 # No writer can forget the stamp, by hand or by program: triggers see what a statement changed. Those of the parent fire
 # for statements on `bars`, those of a partition for statements on that partition (a direct COPY); never both.
 _STAMPS = """
-CREATE FUNCTION stamp_bars() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION stamp_bars() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO bar_stamps (market, symbol, interval, month, stamp)
     SELECT market, symbol, interval, month, gen_random_uuid() FROM (
@@ -50,7 +50,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION stamp_all_bars() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION stamp_all_bars() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE bar_stamps SET stamp = gen_random_uuid();
     RETURN NULL;
@@ -69,6 +69,8 @@ BEGIN
     EXECUTE format('CREATE TRIGGER stamp_emptied AFTER TRUNCATE ON %s'
         ' FOR EACH STATEMENT EXECUTE FUNCTION stamp_all_bars()', place);
 END $$;
+
+REVOKE ALL ON FUNCTION stamp_bars(), stamp_all_bars(), watch_bars(regclass) FROM PUBLIC;
 
 SELECT watch_bars('bars');
 SELECT watch_bars(inhrelid::regclass) FROM pg_inherits WHERE inhparent = 'bars'::regclass;

@@ -127,6 +127,13 @@ def test_where_there_are_minutes_a_vendors_longer_bars_stand_back(database: Data
     assert rolled[0][7] == bars.volume[:5].sum()
 
 
+def test_minutes_and_longer_bars_may_come_in_one_call(database: Database) -> None:
+    bars = coin(count=10)
+    five = replace(some(bars, [4, 9]), interval=timedelta(minutes=5))
+    assert _write(database, five, bars) == Written(rows=12, new=10, kept=2)
+    assert [row[-2] for row in _rows(database) if row[0] == "5m"] == ["1m", "1m"]
+
+
 def test_a_longer_bar_waits_until_it_has_closed(database: Database) -> None:
     bars = coin(count=7)
     with database.connect() as connection:
