@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.domain import Symbol, instant
 from engine.market.bar_columns import FileColumns, read_columns
 from engine.market.errors import BarsError, MarketError
-from engine.market.file_lives import Life, columns_of_life, common_step, lives_of, of_interval, rejections
+from engine.market.file_lives import Life, columns_of_life, common_step, lives_of, minutes, of_interval, rejections
 from engine.market.spans import spans, written
 from engine.market.symbols import absence
 from engine.ports import Fetched, Listing, Piece
@@ -111,7 +111,9 @@ class BarFiles:
             raise BarsError(next((life.fault for life in lives if life.fault), f"{path} holds no usable bar"))
         step = common_step(lives) or self._interval
         if step != self._interval:
-            raise BarsError(f"{path} holds bars of {step}, not of {self._interval}: name their length with --interval")
+            raise BarsError(
+                f"{path} holds bars of {minutes(step)}, not of {minutes(self._interval)}: name their length with --interval"
+            )
         return tuple(of_interval(path.name, life, self._interval) for life in lives)
 
     def _columns(self, path: Path) -> FileColumns:

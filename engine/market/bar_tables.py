@@ -47,7 +47,10 @@ def read_table(
         require(pyarrow.parquet.read_schema(path).names)
         return pyarrow.parquet.read_table(path, columns=wanted)
     except (pa.ArrowException, OSError, EOFError) as error:
-        raise BarsError(f"{path} is neither a Parquet nor a CSV file of bars: {str(error).splitlines()[0]}") from error
+        why = str(error).splitlines()[0]
+        if "Truncated" in why:
+            raise BarsError(f"{path} is cut short ({why}): fetch it again") from error
+        raise BarsError(f"{path} is neither a Parquet nor a CSV file of bars: {why}") from error
 
 
 def _csv(path: Path, names: Sequence[str], on_broken: Callable[[int], None] | None) -> pa.Table:

@@ -121,11 +121,16 @@ def common_step(found: Sequence[Life]) -> timedelta | None:
     return max(set(steps), key=steps.count) if steps else None
 
 
+def minutes(span: timedelta) -> str:
+    """How long bars are, in words."""
+    return f"{span.total_seconds() / 60:g} min"
+
+
 def of_interval(file: str, life: Life, interval: timedelta) -> Life:
     """The life itself, or what is left out when its bars cannot be of `interval`; a thin coin may skip some."""
     if life.step is None or not life.step % interval:
         return life
-    sentence = f"{file}: bars of {life.name} are {life.step} long, not {interval}"
+    sentence = f"{file}: bars of {life.name} are {minutes(life.step)} long, not {minutes(interval)}"
     return _left_out(life.name, life.symbol, "OTHER_INTERVAL", life.rows.size, sentence)
 
 

@@ -132,9 +132,9 @@ def read_frames(path: Path) -> list[RecordedFrame]:
     return frames
 
 
-def recorded_symbols(frames: Iterable[RecordedFrame]) -> tuple[Symbol, ...]:
-    """The symbols that a recording's acknowledgements and data name, in order of appearance."""
-    found: dict[Symbol, None] = {}
+def recorded_names(frames: Iterable[RecordedFrame]) -> tuple[str, ...]:
+    """The pairs that a recording's acknowledgements and data name, as the venue writes them, in order of appearance."""
+    found: dict[str, None] = {}
     for frame in frames:
         body = parsed(frame.text)
         result = body.get("result")

@@ -13,7 +13,8 @@ from engine.market.intake import Intake, forget
 from engine.market.kraken_frames import KrakenFrames, channels
 from engine.market.kraken_subscriptions import Subscriptions
 from engine.market.quality import Quarantine, Quarantined
-from engine.market.record import RecordedFrame, parsed, read_frames, recorded_symbols
+from engine.market.record import RecordedFrame, parsed, read_frames, recorded_names
+from engine.market.symbols import kraken_symbol
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
 BOOK_DEPTH = 25
@@ -48,7 +49,8 @@ class ReplayedFrames:
         self._recorded = read_frames(path)
         self._begin = begin or self._recorded[0].at
         self.clock: Clock = clock or ScaledClock(self._begin, speed, held=True)
-        self.symbols = tuple(symbols) or recorded_symbols(self._recorded)
+        self._names = {kraken_symbol(name): name for name in recorded_names(self._recorded)}
+        self.symbols = tuple(symbols) or tuple(self._names)
         self._depth = book_depth
         self._quarantine = Quarantine()
         self._intake: Intake | None = None
@@ -76,7 +78,7 @@ class ReplayedFrames:
             self.name, self.symbols, self.clock, sink, start=self._begin, quarantine=self._quarantine,
             ordered=True, on_late=self.on_late,
         )  # fmt: skip
-        subscriptions = Subscriptions(channels(self._depth), self.symbols)
+        subscriptions = Subscriptions(channels(self._depth), self.symbols, self._names)
         subscriptions.open(self._begin)  # asked when it was recorded; the answers are in the record
         self.frames = KrakenFrames(intake, subscriptions, self._depth)
         if not any(_subscribes(frame) for frame in self._recorded):  # only data was recorded

@@ -243,3 +243,12 @@ async def test_recorded_frames_can_be_compressed(tmp_path):
     sink = await replayed(feed)
     assert feed.frames.checksums_good == 20
     assert [change.up for change in sink.changes] == [True, False]
+
+
+async def test_a_recorded_pair_has_the_desks_name_in_a_replay(tmp_path):
+    path = tmp_path / "prints.jsonl"
+    path.write_text("\n".join(trade_lines()).replace("BTC/USD", "LUNA2/USD"))
+    feed = from_path(path, speed=60.0)
+    assert feed.symbols == ("LUNA/USD",)
+    sink = await replayed(feed)
+    assert {print_.symbol for print_ in sink.prints} == {"LUNA/USD"}

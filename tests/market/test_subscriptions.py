@@ -1,8 +1,12 @@
 """A hundred pairs and a venue that is slow, or that is asked too much."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from engine.clock import SystemClock
+from engine.market.connection import SETTLED, delays
 from engine.market.kraken import KrakenFeed
 from engine.market.kraken_frames import channels
 from engine.market.kraken_subscriptions import Subscriptions
@@ -103,3 +107,14 @@ async def test_the_new_terra_is_not_taken_for_the_old_one():
             await venue.emit_trades([{"symbol": "LUNA/USD", "price": 0.00005, "qty": 1.0}])
             await until(lambda: len(sink.prints) == 2)
     assert {item.symbol: item.price for item in sink.prints} == {"LUNA/USD": 0.5, "LUNC/USD": 0.00005}
+
+
+@pytest.mark.parametrize("lives", [0.0, 1.0, 20.0, 59.0, 60.0, 61.0, 120.0])
+def test_whatever_ends_the_line_the_venues_limit_of_attempts_is_far(lives):
+    """Kraken bans an address for about 150 attempts in ten minutes; a desk, its restart and its second source fit."""
+    waits, now, attempts = delays(random.Random(1)), 0.0, 0
+    while now < 600:
+        attempts += 1
+        waits = delays(random.Random(attempts)) if lives >= SETTLED else waits
+        now += lives + next(waits)
+    assert attempts <= 20
