@@ -22,7 +22,7 @@ CASES = {
         {},
         "a live feed runs at the speed of life",
     ),
-    "an unknown feed": (("run", "--feed", "binance"), {}, "use kraken, simulated or replay:PATH"),
+    "an unknown feed": (("run", "--feed", "binance"), {}, "use kraken, massive, simulated or replay:PATH"),
     "a record that is not there": (("run", "--feed", "replay:gone.parquet"), {}, "there is no file gone.parquet"),
     "a record of no known kind": (("run", "--feed", "replay:notes.md"), {}, "bars are .parquet or .csv"),
     "a port that cannot be": ((*SIMULATED, "--port", "99999"), {}, "use a number from 0 (any free one) to 65535"),

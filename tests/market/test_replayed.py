@@ -185,9 +185,9 @@ def test_each_feed_has_its_name_and_the_clock_that_fits(saved):
 @pytest.mark.parametrize(
     ("spec", "options", "words"),
     [
-        ("binance", {}, "choose kraken, simulated or replay:PATH"),
-        ("replay", {}, "choose kraken, simulated or replay:PATH"),
-        ("simulated:x", {}, "choose kraken, simulated or replay:PATH"),
+        ("binance", {}, "choose kraken, massive, simulated or replay:PATH"),
+        ("replay", {}, "choose kraken, massive, simulated or replay:PATH"),
+        ("simulated:x", {}, "choose kraken, massive, simulated or replay:PATH"),
         ("kraken", {"speed": 10.0}, "a live market runs at its own"),
         ("simulated", {"speed": -1.0}, "must be above 0"),
     ],
