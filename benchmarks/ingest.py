@@ -5,7 +5,7 @@
 
 The product's path is the live feed's own: typed decoding, the quality gate (possible numbers, time, duplicates, jumps),
 holes in the numbering, bars, and the sink. Beside it the same frames parsed by `json` and `orjson` and checked key by
-key, followed by the very same path. Prints one JSON object on stdout; progress goes to stderr.
+key, followed by the very same path; and Massive's frames. Prints one JSON object on stdout; progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import json
 import random
 import sys
 import time
@@ -32,10 +33,13 @@ from engine.market.intake import Intake  # noqa: E402
 from engine.market.kraken_frames import KrakenFrames, as_time, channels  # noqa: E402
 from engine.market.kraken_subscriptions import Subscriptions  # noqa: E402
 from engine.market.kraken_words import typed  # noqa: E402
+from engine.market.massive_access import MassiveAccess  # noqa: E402
+from engine.market.massive_check import BarCheck  # noqa: E402
+from engine.market.massive_frames import MassiveFrames  # noqa: E402
+from engine.market.massive_topics import Topics  # noqa: E402
 from engine.market.names import canonical  # noqa: E402
 from engine.market.quality import Quarantine  # noqa: E402
 from engine.messages import FeedChanged, Minute  # noqa: E402
-from engine.ports import MarketSink  # noqa: E402
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SYMBOLS = tuple(f"C{number:02d}/USD" for number in range(100))
@@ -100,8 +104,8 @@ class FrameClock:
 class WayIn:
     """The live feed's way in."""
 
-    def __init__(self, sink: MarketSink | None = None) -> None:
-        self.clock, self.sink, self.quarantine = FrameClock(), sink or Counted(), Quarantine()
+    def __init__(self) -> None:
+        self.clock, self.sink, self.quarantine = FrameClock(), Counted(), Quarantine()
         self.intake = Intake(
             "kraken", SYMBOLS, self.clock, self.sink, start=START, quarantine=self.quarantine,
             ordered=True, numbered=True,
@@ -143,17 +147,15 @@ def print_of(entry: dict[str, Any], now: datetime) -> Print:
     return Print(canonical(entry["symbol"]), as_time(entry["timestamp"]), price, quantity, now, number, entry["side"])
 
 
-def fastest(frames: Sequence[Frame], reader: Callable[[WayIn], Callable[[str], object]]) -> tuple[float, list[Minute]]:
-    """Best of some runs, in seconds, and the minutes that came of it. Raises when a trade was lost on the way."""
+def fastest(
+    frames: Sequence[Frame], trades: int, reader: Callable[[WayIn], Callable[[str], object]]
+) -> tuple[float, list[Minute]]:
+    """Best of some runs, in seconds, and the minutes that came of it. Ends the program when a trade was lost."""
     best, minutes = float("inf"), []
     for _ in range(AGAIN):
         way = WayIn()
         best = min(best, way.take(frames, reader(way)))
-        if (
-            way.quarantine.counts
-            or way.intake.late
-            or way.intake.prints != sum(text.count("price") for _, text in frames)
-        ):
+        if way.quarantine.counts or way.intake.late or way.intake.prints != trades:
             raise SystemExit(f"trades were lost: {way.intake.prints} taken, {dict(way.quarantine.counts)}")
         minutes = way.sink.minutes
     return best, minutes
@@ -163,14 +165,14 @@ def compare(board: Board, trades: int, together: int) -> None:
     """The product beside its peers on frames of `together` trades."""
     frames = frames_of(trades, together)
     said = f"{together} trade{'s' if together > 1 else ''} a frame"
-    ours, minutes = fastest(frames, lambda way: way.frames.handle)
+    ours, minutes = fastest(frames, trades, lambda way: way.frames.handle)
     for name in ("json", "orjson"):
         try:
             loads = importlib.import_module(name).loads
         except ImportError:
             board.add(f"{said}: parsed by {name} instead", None, "k/s", "not installed")
             continue
-        took, same = fastest(frames, lambda way, loads=loads: way.read_with(loads))
+        took, same = fastest(frames, trades, lambda way, loads=loads: way.read_with(loads))
         if same != minutes:
             raise SystemExit(f"{name} gave other bars")
         pair = f"{said}: decoded, validated, into {len(minutes)} minutes of bars; peer: the same by {name}"
@@ -181,6 +183,39 @@ def compare(board: Board, trades: int, together: int) -> None:
     board.add(f"{said}: typed decoding alone", trades / (time.thread_time() - began) / 1e3, "k trades/s")
 
 
+def massive(board: Board, trades: int, together: int) -> None:
+    """The same trades as Massive sends them."""
+    frames = [(at, as_massive(text)) for at, text in frames_of(trades, together)]
+    took, minutes = fastest(frames, trades, massive_reader)
+    what = f"Massive, {together} trades a frame: into {len(minutes)} minutes of bars"
+    board.add(what, trades / took / 1e3, "k trades/s")
+
+
+def as_massive(text: str) -> str:
+    """A frame of Kraken's as one of Massive's."""
+    events = [
+        {
+            "ev": "XT",
+            "pair": entry["symbol"].replace("/", "-"),
+            "p": entry["price"],
+            "s": entry["qty"],
+            "t": int(as_time(entry["timestamp"]).timestamp() * 1000),
+            "c": [2],
+            "i": str(entry["trade_id"]),
+            "x": 1,
+            "r": 0,
+        }
+        for entry in json.loads(text)["data"]
+    ]
+    return json.dumps(events, separators=(",", ":"))
+
+
+def massive_reader(way: WayIn) -> Callable[[str], object]:
+    check = BarCheck(way.sink, "massive", way.clock, lambda _: None)
+    topics = Topics({symbol: symbol.replace("/", "-") for symbol in SYMBOLS})
+    return MassiveFrames(way.intake, topics, MassiveAccess("key"), check).handle
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Frames to bars on one core; one JSON object on stdout.")
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} trades a case instead of {SHORT:,}")
@@ -188,6 +223,7 @@ def main() -> None:
     board = Board()
     for together in (1, 10):
         compare(board, trades, together)
+    massive(board, trades, 10)
     board.publish("ingest", f"{trades:,} trades a case, 100 pairs, best of {AGAIN}")
 
 
