@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.report import Board
+from report import Board
 from engine.forecasting.cases import Cases, Column, guesses
 from engine.forecasting.gate import Gate, Verdict
 from engine.forecasting.intervals import share
