@@ -1,0 +1,125 @@
+"""Controls of a training: models fitted on what cannot work, or works too well; and the causality of the features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.features.causality import leak_of, set_leak_of
+from engine.features.sets import FeatureSet, Matrix
+from engine.forecasting.canaries import Canary, Causality, Kind
+from engine.forecasting.cases import Column, Flags, JudgementError, Rows
+from engine.forecasting.intervals import Estimate, share
+from engine.forecasting.overlap import blocks, uniqueness
+from engine.forecasting.splits import Thirds
+from engine.playbook.model_terms import ModelTerms
+from engine.ports import BarColumns
+from engine.training.dataset import Dataset
+from engine.training.experiments import CANARY
+from engine.training.fitting import Lab, close, fitted
+
+CENTRED_BARS = 10
+SAMPLE = 2_000
+PRICES = ("open", "high", "low", "close", "volume")
+MOST_ROWS = 200_000
+"""A canary learns from so many rows at most, evenly thinned: whether it finds anything at all does not need more."""
+
+
+def causal(features: FeatureSet, bars: Sequence[BarColumns], seed: int) -> Causality:
+    """Ask the gate about the set, on the coin with most bars. Raises `JudgementError` when the bars are too few."""
+    longest = max(bars, key=lambda one: len(one.time))
+    try:
+        leak = set_leak_of(features, longest, seed)
+    except ValueError as error:
+        raise JudgementError("TOO_FEW_ROWS", str(error)) from error
+    return Causality((leak.feature,) if leak else ())
+
+
+def canaries(
+    lab: Lab, terms: ModelTerms, data: Dataset, bars: Sequence[BarColumns], thirds: Thirds
+) -> tuple[Canary, ...]:
+    """Shuffled labels, features a bar late, and a centred average among the features."""
+    draw = np.random.default_rng(terms.learner.seed)
+    shuffled = data.cases.label.copy()
+    for part in (thirds.train, thirds.validation):
+        shuffled[part] = draw.permutation(shuffled[part])
+    leaking, named = _centred(data, bars, terms)
+    return (
+        _canary(lab, terms, data, thirds, "shuffled", label=shuffled),
+        _canary(lab, terms, data, thirds, "lagged", rows=_late(data)),
+        _canary(lab, terms, data, thirds, "centred", rows=leaking, named=named),
+    )
+
+
+def _canary(
+    lab: Lab,
+    terms: ModelTerms,
+    data: Dataset,
+    thirds: Thirds,
+    kind: Kind,
+    rows: NDArray[np.float32] | None = None,
+    label: NDArray[np.int64] | None = None,
+    named: bool = False,
+) -> Canary:
+    train, validation = _thinned(thirds.train), _thinned(thirds.validation)
+    features = data.rows if rows is None else rows
+    number, done = fitted(
+        lab, terms, data, train, validation, kind=CANARY, note={"canary": kind}, rows=features, label=label
+    )
+    probability, truth = done.probability(features[thirds.test]), data.cases.label[thirds.test]
+    found = _accuracy(data, thirds.test, probability)
+    close(lab, number, done, probability, truth, accuracy_low=found.interval.low, accuracy_high=found.interval.high)
+    return Canary(kind, found, named)
+
+
+def _accuracy(data: Dataset, rows: Rows, probability: Column) -> Estimate:
+    cases = data.cases.at(rows)
+    hit: Flags = probability.argmax(axis=1) == cases.label
+    return share(hit, blocks(cases.time, cases.until), float(uniqueness(cases.time, cases.until, cases.coin).sum()))
+
+
+def _late(data: Dataset) -> NDArray[np.float32]:
+    """Each coin's rows, one row later."""
+    late = data.rows.copy()
+    for coin in range(len(data.symbols)):
+        mine = np.flatnonzero(data.cases.coin == coin)
+        late[mine[1:]] = data.rows[mine[:-1]]
+    return late
+
+
+def _centred(data: Dataset, bars: Sequence[BarColumns], terms: ModelTerms) -> tuple[NDArray[np.float32], bool]:
+    """The rows with a centred average's distance as one more feature, and whether the causality gate names it."""
+    ahead = max(1, min(CENTRED_BARS, terms.label.horizon // data.interval))
+    column = np.zeros(len(data), np.float32)
+    for coin, one in enumerate(bars):
+        mine = np.flatnonzero(data.cases.coin == coin)
+        place = np.searchsorted(one.time, data.cases.time[mine])
+        column[mine] = _distance(one, ahead)[place]
+    longest = max(bars, key=lambda one: len(one.time))
+    recent = replace(
+        longest, vwap=None, trades=None, **{name: getattr(longest, name)[-SAMPLE:] for name in ("time", *PRICES)}
+    )
+    leak = leak_of(lambda seen: _column(seen, ahead), recent, ("centred_average",), terms.learner.seed)
+    return np.column_stack((data.rows, column)), leak is not None
+
+
+def _column(bars: BarColumns, ahead: int) -> Matrix:
+    rows: Matrix = _distance(bars, ahead).reshape(-1, 1)
+    return rows
+
+
+def _distance(bars: BarColumns, ahead: int) -> Column:
+    """Close ÷ the mean close from `ahead` bars before to `ahead` bars after − 1, as far as there are bars."""
+    total = np.concatenate(([0.0], np.cumsum(bars.close)))
+    at = np.arange(len(bars.close))
+    first, last = np.maximum(at - ahead, 0), np.minimum(at + ahead + 1, len(at))
+    answer: Column = bars.close / ((total[last] - total[first]) / (last - first)) - 1.0
+    return answer
+
+
+def _thinned(rows: Rows) -> Rows:
+    thin: Rows = rows[:: -(-len(rows) // MOST_ROWS)]
+    return thin
