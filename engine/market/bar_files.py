@@ -112,7 +112,7 @@ class BarFiles:
         step = common_step(lives) or self._interval
         if step != self._interval:
             raise BarsError(
-                f"{path} holds bars of {minutes(step)}, not of {minutes(self._interval)}: name their length with --interval"
+                f"{path} holds bars of {minutes(step)}, not of {minutes(self._interval)}; name their length: --interval"
             )
         return tuple(of_interval(path.name, life, self._interval) for life in lives)
 

@@ -24,8 +24,8 @@ from engine.market.kraken_words import (
     plain,
     typed,
 )
-from engine.market.names import canonical
 from engine.market.quality import Reason
+from engine.market.symbols import kraken_symbol
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class KrakenFrames:
     def _named(self, name: str) -> Symbol:
         symbol = self._names.get(name)
         if symbol is None:
-            symbol = canonical(name)
+            symbol = kraken_symbol(name)
             if symbol in self.intake.known:
                 self._names[name] = symbol
         return symbol
@@ -190,7 +190,7 @@ class KrakenFrames:
                 self._bad(pair, error)
 
     def _instrument(self, pair: Mapping[str, Any]) -> None:
-        symbol = canonical(pair["symbol"])
+        symbol = kraken_symbol(pair["symbol"])
         if symbol not in self.intake.known:
             return
         if pair.get("status", "online") != "online":
@@ -215,8 +215,8 @@ class KrakenFrames:
     def _bad_book(self, entry: object, error: Exception) -> None:
         """Changes that cannot be read were changes: the book is none any more."""
         symbol = entry.get("symbol") if isinstance(entry, Mapping) else None
-        if isinstance(symbol, str) and canonical(symbol) in self.books:
-            self._mismatch(canonical(symbol), f"book entry cannot be read ({error}); asked again")
+        if isinstance(symbol, str) and kraken_symbol(symbol) in self.books:
+            self._mismatch(kraken_symbol(symbol), f"book entry cannot be read ({error}); asked again")
         else:
             self._bad(entry, error)
 
