@@ -54,13 +54,16 @@ def _stored(connection: Connection, records: list[Record], truth: Truth, counts:
     columns = "symbol, interval, time, open, high, low, close, volume, quality, revision"
     sql = f"SELECT {columns} FROM bars WHERE market = 'live'"
     rows = {(row[0], row[1], row[2]): row[3:] for row in connection.execute(sql.encode()).fetchall()}
+    open_gaps = "SELECT symbol, min(gap_start) FROM gaps WHERE gap_end IS NULL GROUP BY symbol"
+    going_on = dict(connection.execute(open_gaps).fetchall())
     for symbol in PAIRS:
-        opened = first
-        while opened < last:
+        opened, last_whole = first, min(last, going_on.get(symbol, last))
+        while opened < last_whole:
             yield from _same(symbol, "1m", truth.candle(symbol, opened), rows.get((symbol, "1m", opened)), counts)
             opened += MINUTE
     for (symbol, interval, opened), row in rows.items():
-        if interval in LONGER and opened >= first and opened + LONGER[interval] * MINUTE <= last:
+        until = min(last, going_on.get(symbol, last))
+        if interval in LONGER and opened >= first and opened + LONGER[interval] * MINUTE <= until:
             yield from _same(symbol, interval, _joined(truth, symbol, opened, LONGER[interval]), row, counts)
 
 

@@ -30,6 +30,7 @@ from engine.playbook import parse
 from engine.records import Record
 from engine.runtime import Desk, Terms
 from engine.store import projections
+from engine.store.embedded import EmbeddedPostgres
 from engine.supply import prepared
 from tests.faults.truth import PAIRS, Truth
 from tests.faults.venue import Venue
@@ -68,7 +69,7 @@ class Scene:
     truth: Truth
     weather: Weather
     database: str | None
-    admin: str = ""  # from where the database is shut and opened
+    admin: str = ""  # from where the database is shut and opened; "" where the server itself is killed
     name: str = ""
 
 
@@ -202,16 +203,22 @@ class _Stage:
 
     async def _database_weather(self) -> None:
         """Shut and open the database as the weather says; it is open at the beginning and at the end of the run."""
-        if not self.scene.admin:
-            return
         edges = sorted((at, is_shut) for start, end in self.scene.weather.database_away
                        for at, is_shut in ((start, True), (end, False)))  # fmt: skip
         now = self.clock.now()
-        await asyncio.to_thread(_shut, self.scene, [shut for at, shut in edges if at <= now][-1:] == [True])
+        if self.scene.admin:
+            await asyncio.to_thread(_shut, self.scene, [shut for at, shut in edges if at <= now][-1:] == [True])
         for at, is_shut in edges:
             if at > now:
                 await self._sleep_until(at)
-                await asyncio.to_thread(_shut, self.scene, is_shut)
+                await asyncio.to_thread(_shut if self.scene.admin else _kill_server, self.scene, is_shut)
+
+
+def _kill_server(scene: Scene, shut: bool) -> None:
+    """The desk's own server dies as it would of a lack of memory; the desk brings it back by itself."""
+    pid = EmbeddedPostgres(scene.folder).pid()
+    if shut and pid is not None:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _shut(scene: Scene, shut: bool) -> None:

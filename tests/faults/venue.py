@@ -182,6 +182,10 @@ class Line:
     def _deliver(self, trade: Trade, after: float) -> None:
         dice, weather, sent = self._venue.dice, self._weather, self._venue.sent
         after += dice.uniform(0.01, 0.25)
+        if trade.at >= weather.calm_from:
+            self._put(json.dumps(_trade_frame(trade)), after)
+            self._put(json.dumps(_quote_frame(trade, False)), after)
+            return
         if dice.random() < weather.reordered:
             sent["reordered"] += 1
             after += dice.uniform(0, 1.6)

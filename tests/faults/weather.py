@@ -26,6 +26,7 @@ class Weather:
     """Shares are per frame. A `liar` is what the second source multiplies prices with meanwhile."""
 
     lives: tuple[Life, ...]
+    calm_from: datetime
     cuts: tuple[datetime, ...] = ()
     refusing: tuple[Stretch, ...] = ()  # nobody answers at the venue's socket
     mute: tuple[Stretch, ...] = ()  # the line is open, and nothing comes
@@ -55,6 +56,7 @@ def weather_of(seed: int, since: datetime, until: datetime) -> Weather:
 
     return Weather(
         lives=_lives(dice, since, until),
+        calm_from=rough,
         cuts=tuple(sorted(_within(dice, since, rough) for _ in range(dice.choice((0, 1, 3))))),
         refusing=some(2, 5, 60),
         mute=some(2, 3, 60),
