@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NAMES = ("time", *PRICES, *EXTRAS)
+# A partition that was detached or dropped took its bars along, and no trigger saw it.
 _STAMPS = """
 SELECT month, stamp FROM bar_stamps WHERE market = %s AND symbol = %s AND interval = %s AND month = ANY(%s)
+    AND ((SELECT relkind <> 'p' FROM pg_class WHERE oid = 'bars'::regclass) OR EXISTS (
+        SELECT FROM pg_inherits WHERE inhparent = 'bars'::regclass
+        AND inhrelid = to_regclass('bars_' || to_char(month, 'YYYY_MM'))))
 """
 
 

@@ -17,6 +17,7 @@ from engine.store.bulk import write_bars
 from engine.store.cache import read_cached
 from engine.store.database import Connection, Database
 from engine.store.errors import DatabaseDown
+from engine.store.migrating import migrate
 from engine.store.reading import read_bars
 from tests.store.coins import ARRAYS, MINUTE, NOW, coin
 
@@ -101,6 +102,17 @@ def test_whoever_changes_bars_the_next_reading_has_it(database: Database, tmp_pa
     assert len([name for name in _files(tmp_path) if name.startswith("2025-02")]) == 1
 
 
+@pytest.mark.parametrize("how", [f"DROP TABLE {_MONTH}", f"ALTER TABLE bars DETACH PARTITION {_MONTH}"])
+def test_a_month_that_was_taken_away_is_away(empty: Database, tmp_path: Path, how: str) -> None:
+    migrate(empty)
+    _fill(empty)
+    _assert_right(empty, tmp_path)
+    with empty.connect() as connection:
+        connection.execute(how.encode())
+    _assert_right(empty, tmp_path)
+    assert len(_cached(empty, tmp_path).time) == 120
+
+
 def test_a_change_of_one_coin_leaves_the_others_files_alone(database: Database, tmp_path: Path) -> None:
     _fill(database)
     _cached(database, tmp_path)
@@ -141,8 +153,6 @@ def test_a_damaged_file_is_made_again_wherever_the_damage_is(
 def test_a_file_of_another_database_is_not_taken_for_this_ones(
     database: Database, empty: Database, tmp_path: Path
 ) -> None:
-    from engine.store.migrating import migrate
-
     migrate(empty)
     _fill(database)
     _fill(empty, seed=5)
