@@ -18,6 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from report import Board
+
 from engine.forecasting.cases import Cases, Column, guesses
 from engine.forecasting.gate import Gate, Verdict
 from engine.forecasting.intervals import share

@@ -164,10 +164,10 @@ def _draw_drawdown(axes: Axes, times: list[float], equity: list[float]) -> None:
     axes.text(0.012, 0.07, word, transform=axes.transAxes, fontsize=19, color=FALL, va="bottom", fontweight="bold")
 
 
-def time_axis(axes: Axes, times: list[float], zone: ZoneInfo, most: int = 6) -> None:
+def time_axis(axes: Axes, times: list[float], zone: ZoneInfo) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
     formatter = ConciseDateFormatter(locator, tz=zone, show_offset=False)  # type: ignore[no-untyped-call]
     formatter.formats = ["%Y", "%b", "%a %d", "%H:%M", "%H:%M", "%S"]
     formatter.zero_formats = ["", "%Y", "%b", "%a %d", "%H:%M", "%H:%M"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -143,10 +144,11 @@ def _folds(page: Page, drawing: CardDrawing, top: int) -> None:
     _whiskers(axes, points, EQUITY)
     axes.axhline(drawing.base_rate, color=SOFT, linewidth=1.4, linestyle=":")
     _in_percent(axes)
-    times = [at for at, *_ in points]
-    time_axis(axes, times, ZoneInfo(drawing.zone), most=3)
-    air = max(1.0, (times[-1] - times[0]) * 0.08)
-    axes.set_xlim(times[0] - air, times[-1] + air)
+    first, last = points[0][0], points[-1][0]
+    air = max(1.0, (last - first) * 0.08)
+    axes.set_xlim(first - air, last + air)
+    ends = sorted({first, last})
+    axes.set_xticks(ends, [_day(at, drawing.zone) for at in ends])
     page.say(LEFT, top + 396, "right, when trained on what was before", 17, SOFT)
 
 
@@ -223,6 +225,10 @@ def _in_percent(axes: Axes) -> None:
 def _nothing(axes: Axes, words: str) -> None:
     axes.set_axis_off()
     axes.text(0.5, 0.5, words, transform=axes.transAxes, fontsize=20, color=SOFT, ha="center", va="center")
+
+
+def _day(days: float, zone: str) -> str:
+    return f"{datetime.fromtimestamp(days * _DAY, ZoneInfo(zone)):%d %b}"
 
 
 def _percent(value: float) -> str:

@@ -51,7 +51,8 @@ class Judgement:
     """Figures over the test rows; accuracies and shares are fractions.
 
     `effective_n` is what the rows are worth in independent cases, `mean_uniqueness` how much of that overlap alone
-    takes away. `base_rate` is the share of the commonest class, `base_brier` the Brier score of the training shares.
+    takes away. `base_rate` is the share of the commonest class, `base_brier` the Brier score of
+    always giving the training shares (the test's own where training is not known).
     `auc` is that of up (two classes) or of moving at all (three); `monotonicity` is Spearman's over ten parts;
     `direction_given_move` (three classes) is how often the likelier of up and down came true among rows that moved.
     """
