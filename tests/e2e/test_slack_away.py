@@ -13,7 +13,7 @@ from engine.messages import Pause, Resume
 from tests.e2e.desk import Driver
 from tests.e2e.house import HouseThread
 
-FAULTS = ("slack_down", "rate_limit", "lost_response", "invalid_blocks", "refresh")
+FAULTS = ("slack_down", "rate_limit", "lost_response", "invalid_blocks", "refresh", "half_open", "stale_ticket")
 
 
 @pytest.fixture(scope="module")

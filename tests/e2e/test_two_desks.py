@@ -82,6 +82,20 @@ def test_a_database_that_dies_costs_nothing(desk) -> None:
     desk.wait(lambda: "database is 0 s behind" in desk.run("/health"), 40, "database that has caught up")
 
 
+def test_the_console_closes_one_position_and_a_panic_closes_all(desk) -> None:
+    symbol = desk.wait(lambda: an_open_position(desk), 90, "position")
+    done = beside(desk, "close", symbol)
+    assert done.returncode == 0, done
+    desk.wait(lambda: (symbol, "manual") in ends(desk), 30, "end by hand")
+
+    desk.wait(lambda: an_open_position(desk), 90, "another position")
+    assert beside(desk, "panic", "--yes").returncode == 0
+    desk.wait(lambda: "HALTED" in beside(desk, "status").stdout, 10, "halted desk")
+    desk.wait(lambda: not re.search(r"[A-Z]+/USD (long|short)", desk.run("/positions")), 30, "end of every position")
+    assert beside(desk, "resume").returncode == 1, "a script does not lift a panic by accident"
+    assert "state is ACTIVE" in beside(desk, "resume", "--yes").stdout
+
+
 def test_a_signal_ends_the_desk_in_order_and_names_what_stays_open(desk) -> None:
     symbol = desk.wait(lambda: an_open_position(desk), 90, "position")
     postgres = EmbeddedPostgres(desk.data).pid()
@@ -104,6 +118,11 @@ def an_open_position(desk: RunningDesk) -> str:
         desk.press(card, "proposal_approve")
     found = re.search(r"([A-Z]+/USD) (long|short)", desk.run("/positions"))
     return found[1] if found else ""
+
+
+def ends(desk: RunningDesk) -> list[tuple[str, str]]:
+    """Symbol and reason of every closed trade."""
+    return [(o["trade"]["symbol"], o["trade"]["exit_reason"]) for o in desk.outcomes("PositionClosed")]
 
 
 def database_of(desk: RunningDesk) -> str:

@@ -120,7 +120,10 @@ def everything(text: str = "calm", number: float = 1.5) -> list[Outcome]:
         DeskStopped(NOW, ("BTC/USD",)),
         DeskStopped(NOW, ()),
         ProposalOpened(card),
-        *(ProposalChanged(replace(card, revision=n), why) for n, why in enumerate(("drift", "level", "halved", "refreshed"), 2)),
+        *(
+            ProposalChanged(replace(card, revision=n), why)
+            for n, why in enumerate(("drift", "level", "halved", "refreshed"), 2)
+        ),
         *(ProposalClosed(replace(decided, status=status)) for status in ProposalStatus if status != "pending"),
         PositionOpened(held, None),
         PositionOpened(held, "P1", {"drift": number}),
