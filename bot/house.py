@@ -18,6 +18,7 @@ from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
 from bot.jobs import Jobs
+from bot.market_choice import massive_access
 from bot.narration import Narrator
 from bot.outbox_tidying import going_on
 from bot.posts import Announce, announcer
@@ -166,7 +167,7 @@ def _second_source(settings: Settings, feed: Feed) -> PriceSource | None:
         name = "kraken-rest" if feed.name == "kraken" else "off"
     if name == "off" or feed.kind is not MarketKind.LIVE:
         return None
-    return price_source(name, feed.clock, settings.kraken_rest_url)
+    return price_source(name, feed.clock, settings.kraken_rest_url, massive_access(settings))
 
 
 def _secret(value: SecretStr | None) -> str | None:

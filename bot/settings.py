@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     massive_files_secret: OptionalSecret = None
 
     playbook: OptionalText = None
-    second_source: Annotated[str, Field(pattern=r"^(auto|off|kraken-rest|ccxt:[a-z0-9_]+)$")] = "auto"
+    second_source: Annotated[str, Field(pattern=r"^(auto|off|kraken-rest|massive|ccxt:[a-z0-9_]+)$")] = "auto"
     second_source_limit: Annotated[float, Field(gt=0, le=0.5)] = 0.01
 
     position_size: OptionalNumber = None

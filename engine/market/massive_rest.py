@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -96,6 +96,12 @@ class MassiveRest:
         except (KeyError, TypeError, ValueError) as error:
             raise MassiveRefused(f"Massive's last trade of {symbol} has no price: {str(body)[:120]}") from error
         return Quote(symbol, self._clock.now(), price, price)
+
+    async def last_trades(self, names: Sequence[str]) -> Rows:
+        """The snapshots of X:BTCUSD and others: each has `ticker` and its `lastTrade` (`p` price, `t` ms)."""
+        path = "/v2/snapshot/locale/global/markets/crypto/tickers"
+        body = await self._get(path, {"tickers": ",".join(names)})
+        return [row for row in body.get("tickers") or [] if isinstance(row, Mapping)]
 
     # ------------------------------------------------------------ asking
 

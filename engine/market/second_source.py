@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from engine.clock import Clock
-from engine.domain import Quote, Symbol
+from engine.domain import Quote, Symbol, micros
 from engine.market.errors import FeedNameError, FeedUnreachable
 from engine.market.kraken_rest import KrakenRest
-from engine.market.names import canonical
+from engine.market.massive_access import MassiveAccess
+from engine.market.massive_rest import SOURCE as REST_SOURCE
+from engine.market.massive_rest import MassiveRest
+from engine.market.symbols import kraken_symbol, name_for
 
 AT_ONCE = 50  # symbols in one request
+FRESH = timedelta(seconds=60)
 _STAND_INS = {"USD": ("USDT", "USDC")}  # where a venue has no dollars; they are far nearer to one than any limit
 
 
@@ -39,7 +44,7 @@ class KrakenQuotes(KrakenRest):
     async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
         if not self._keys:
             rows = await self._get("AssetPairs", {})
-            self._keys = {key: canonical(str(row["wsname"])) for key, row in rows.items() if row.get("wsname")}
+            self._keys = {key: kraken_symbol(str(row["wsname"])) for key, row in rows.items() if row.get("wsname")}
         wanted = [key for key, symbol in self._keys.items() if symbol in symbols and not key.endswith(".d")]
         found: dict[Symbol, Quote] = {}
         for first in range(0, len(wanted), AT_ONCE):
@@ -57,7 +62,7 @@ class CcxtQuotes:
         import ccxt.async_support as ccxt  # heavy: loaded only where it is asked for
 
         if exchange not in ccxt.exchanges:
-            raise FeedNameError(f"ccxt knows no exchange {exchange!r}; SECOND_SOURCE is kraken-rest, ccxt:ID or off")
+            raise FeedNameError(f"ccxt knows no exchange {exchange!r}; choose kraken-rest, massive, ccxt:ID or off")
         self.name = f"ccxt:{exchange}"
         self._clock = clock
         self._exchange: Any = getattr(ccxt, exchange)({"enableRateLimit": True})
@@ -77,14 +82,49 @@ class CcxtQuotes:
         await self._exchange.close()
 
 
-def price_source(name: str, clock: Clock, kraken_url: str) -> PriceSource:
-    """`kraken-rest` or `ccxt:ID`. Raises `FeedNameError` for another name."""
+class MassiveQuotes:
+    """Massive's last trades, many symbols in one request; a price older than `FRESH` says nothing of now."""
+
+    name = "massive"
+
+    def __init__(self, access: MassiveAccess, clock: Clock) -> None:
+        """Raises `MarketError` when no key is set."""
+        access.require_key()
+        self._rest = MassiveRest(access, clock)
+        self._clock = clock
+
+    async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
+        now, found = self._clock.now(), {}
+        names = {name_for(REST_SOURCE, symbol): symbol for symbol in symbols}
+        for first in range(0, len(names), AT_ONCE):
+            for row in await self._rest.last_trades(list(names)[first : first + AT_ONCE]):
+                symbol, price = names.get(str(row.get("ticker"))), _last_price(row.get("lastTrade"), now)
+                if symbol and price:
+                    found[symbol] = Quote(symbol, now, price, price)
+        return found
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+
+def _last_price(trade: object, now: datetime) -> float | None:
+    """The price of a last trade; None when it is none, or too old to be today's price."""
+    price, at = (trade.get("p"), trade.get("t")) if isinstance(trade, Mapping) else (None, None)
+    if not isinstance(price, float | int) or not isinstance(at, int) or price <= 0:
+        return None
+    return float(price) if abs(micros(now) - at * 1000) <= FRESH // timedelta(microseconds=1) else None
+
+
+def price_source(name: str, clock: Clock, kraken_url: str, massive: MassiveAccess | None = None) -> PriceSource:
+    """`kraken-rest`, `massive` or `ccxt:ID`. Raises `FeedNameError` for another name, `MarketError` without a key."""
     kind, _, rest = name.partition(":")
     if name == KrakenQuotes.name:
         return KrakenQuotes(kraken_url, clock)
+    if name == MassiveQuotes.name:
+        return MassiveQuotes(massive or MassiveAccess(), clock)
     if kind == "ccxt" and rest:
         return CcxtQuotes(rest, clock)
-    raise FeedNameError(f"SECOND_SOURCE was {name!r}; use kraken-rest, ccxt:ID (such as ccxt:coinbase) or off")
+    raise FeedNameError(f"SECOND_SOURCE was {name!r}; use kraken-rest, massive, ccxt:ID (such as ccxt:coinbase) or off")
 
 
 def _carried(symbol: Symbol, markets: Mapping[str, object]) -> str | None:

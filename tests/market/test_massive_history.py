@@ -10,6 +10,7 @@ from engine.domain import micros
 from engine.market.errors import FeedUnreachable, MarketError
 from engine.market.massive_access import MassiveAccess, MassiveRefused
 from engine.market.massive_history import MassiveHistory, stretches
+from engine.market.second_source import price_source
 from tests.servers.massive import KEY, MassiveServer, row, rows_between
 
 BTC = "BTC/USD"
@@ -171,3 +172,18 @@ def test_pieces_have_the_same_keys_whenever_they_are_asked_for_and_cover_everyth
 
 def test_stretches_of_nothing_are_none():
     assert stretches(MAY, MAY, timedelta(days=30)) == []
+
+
+async def test_massives_last_trades_are_a_second_source_while_they_are_fresh():
+    async with MassiveServer(["BTC-USD", "ETH-USD"]) as vendor:
+        vendor.now = ManualClock(NOW).now
+        access = MassiveAccess(key=KEY, rest_url=vendor.rest_url)
+        source = price_source("massive", ManualClock(NOW), "", access)
+        found = await source.quotes([BTC, "ETH/USD", "NOPE/USD"])
+        assert {symbol: quote.bid for symbol, quote in found.items()} == {BTC: 100.0, "ETH/USD": 110.0}
+        vendor.last_at = micros(NOW - timedelta(minutes=2)) // 1000
+        assert await source.quotes([BTC]) == {}
+        vendor.forbidden = "/v2/snapshot"
+        with pytest.raises(MarketError, match="does not include /v2/snapshot"):
+            await source.quotes([BTC])
+        await source.close()

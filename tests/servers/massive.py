@@ -61,6 +61,7 @@ class MassiveServer:
         self.retry_after = "0"
         self.forbidden = "/never"
         self.next_host = ""
+        self.last_at = 0
         self.rest_calls: deque[tuple[str, dict[str, str]]] = deque(maxlen=10_000)
         self._page = page
         self._trade_id = 0
@@ -72,6 +73,7 @@ class MassiveServer:
         app = web.Application()
         app.router.add_get("/v3/reference/tickers", self._tickers)
         app.router.add_get("/v2/aggs/ticker/{name}/range/1/minute/{first}/{last}", self._aggregates)
+        app.router.add_get("/v2/snapshot/locale/global/markets/crypto/tickers", self._snapshot)
         app.router.add_get("/v1/last/crypto/{base}/{quote}", self._last_trade)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
@@ -253,6 +255,13 @@ class MassiveServer:
         last = {"price": self.prices.get(pair), "size": 1.0, "exchange": EXCHANGE, "timestamp": millis(self.now())}
         body = {"status": "success", "symbol": pair, "last": last, "request_id": "r1"}
         return self._refusal(request) or web.json_response(body)
+
+    async def _snapshot(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("tickers", "").split(",")
+        named = {f"X:{pair.replace('-', '')}": pair for pair in self.pairs}
+        trades = {name: {"p": self.prices[named[name]], "t": self.last_at or millis(self.now())} for name in named}
+        rows = [{"ticker": name, "lastTrade": trades[name]} for name in wanted if name in named]
+        return self._refusal(request) or web.json_response({"status": "OK", "count": len(rows), "tickers": rows})
 
     def _page_of(
         self, request: web.Request, rows: Sequence[Mapping[str, object]], about: Mapping[str, object] | None = None
