@@ -24,6 +24,7 @@ Matrix = NDArray[np.float64]
 
 SPANS_TO_FORGET = 12  # an average has forgotten what came so many spans before to e⁻²⁴
 BUILT_IN = ("core6", "trend52")
+COUNTED = 0.95  # the share of bars with trade counts from which on a source counts as having them
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -104,6 +105,16 @@ class FeatureSet:
             take=tuple(int(places[i]) for i in kept),
         )
 
+    def for_bars(self, bars: Sequence[BarColumns]) -> FeatureSet:
+        """`for_source` by what is there: bars of one interval, with trade counts when each coin has nearly all.
+
+        A column of counts that are not known would leave no row known. Raises `ValueError` for several intervals.
+        """
+        intervals = {one.interval for one in bars}
+        if len(intervals) != 1:
+            raise ValueError(f"{self.name}: bars of {len(intervals)} intervals; give bars of one")
+        return self.for_source(intervals.pop(), all(_counted(one) for one in bars))
+
     def batch(self, bars: BarColumns, out: Matrix | None = None) -> Matrix:
         """The rows of `bars`: float64 [T, n], a row per bar, NaN where nothing is known. `out` is memory for them.
 
@@ -149,6 +160,10 @@ def known(rows: Matrix) -> NDArray[np.bool_]:
     """Which rows have every number; only these may be learnt from or predicted on."""
     flags: NDArray[np.bool_] = np.isfinite(rows @ np.ones(rows.shape[1]))
     return flags
+
+
+def _counted(bars: BarColumns) -> bool:
+    return bars.trades is not None and int(np.isfinite(bars.trades).sum()) >= COUNTED * len(bars.trades)
 
 
 def find_set(name: str) -> FeatureSet:

@@ -161,6 +161,17 @@ def test_a_source_without_trade_counts_has_the_set_without_that_feature_under_it
     assert features.for_source(MINUTE, has_trades=True) is features
 
 
+def test_the_bars_themselves_say_which_set_they_can_serve() -> None:
+    features, bars = find_set("trend52"), market(1_000, seed=10)
+    counts = bars.trades.copy()
+    counts[:40] = np.nan
+    few = BarColumns(**{**_fields(bars), "trades": counts})
+    none = BarColumns(**{**_fields(bars), "trades": np.full(1_000, np.nan)})
+    assert [features.for_bars([bars, one]).name for one in (bars, few, none)] == ["trend52", "trend52", "trend51"]
+    with pytest.raises(ValueError, match="bars of 2 intervals"):
+        features.for_bars([bars, market(10, seed=1, interval=timedelta(minutes=5))])
+
+
 @pytest.mark.parametrize(
     ("minutes", "name", "back"),
     [(1, "core6", (5, 60)), (5, "core6", (1, 12)), (15, "core5", (4,)), (60, "core5", (1,))],
