@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
@@ -70,13 +70,14 @@ def drop_old_ticks(connection: Connection, today: date, keep: int) -> list[str]:
     The marks of batches that were finished before go with them.
     """
     before = today - timedelta(days=keep)
+    midnight = datetime(before.year, before.month, before.day, tzinfo=UTC)
     if is_native(connection, "ticks"):
         gone = drop_days(connection, before)
     else:
-        row = connection.execute("SELECT count(drop_chunks('ticks', %s::timestamptz))", (before,)).fetchone()
+        row = connection.execute("SELECT count(drop_chunks('ticks', %s::timestamptz))", (midnight,)).fetchone()
         gone = ["chunks"] * (row[0] if row else 0)
     if gone:
-        connection.execute("DELETE FROM backfill_pieces WHERE job LIKE 'ticks %%' AND finished_at < %s", (before,))
+        connection.execute("DELETE FROM backfill_pieces WHERE job LIKE 'ticks %%' AND finished_at < %s", (midnight,))
     return gone
 
 

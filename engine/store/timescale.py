@@ -34,8 +34,9 @@ SELECT market, symbol, time_bucket(INTERVAL '{width}', time) AS time, first(open
     END AS quality
 FROM bars WHERE interval = '1m' GROUP BY market, symbol, time_bucket(INTERVAL '{width}', time) WITH NO DATA
 """
+# From the beginning: a backfill of years ago is to be seen too. Only what changed is computed again.
 _POLICY = """
-SELECT add_continuous_aggregate_policy('ohlcv_{interval}', start_offset => INTERVAL '7 days',
+SELECT add_continuous_aggregate_policy('ohlcv_{interval}', start_offset => NULL,
     end_offset => INTERVAL '{width}', schedule_interval => INTERVAL '{width}', if_not_exists => true)
 """
 

@@ -168,6 +168,53 @@ def test_longer_bars_are_those_of_the_minutes_whatever_came_and_in_whatever_orde
         assert rolled == rows_of(connection)
 
 
+_Stored = tuple[float, str, str, int]  # volume, quality, source, revision
+
+
+def _expected(known: dict[int, _Stored], offer: list[tuple[int, float]], source: str, mark: str, keep: bool) -> Written:
+    """The rules in plain words, a bar at a time."""
+    counts = dict.fromkeys(("new", "revised", "same", "kept"), 0)
+    for place, volume in offer:
+        old = known.get(place)
+        if old is None:
+            known[place] = (volume, mark, source, 0)
+            counts["new"] += 1
+        elif old[0] == volume:
+            counts["same"] += 1
+        elif keep and old[2] != source:
+            counts["kept"] += 1
+        else:
+            known[place] = (volume, mark, source, old[3] + 1)
+            counts["revised"] += 1
+    return Written(rows=len(offer), **counts)
+
+
+_OFFER = st.tuples(
+    st.dictionaries(st.integers(0, 40), st.sampled_from((1.0, 2.0)), min_size=1, max_size=25),
+    st.sampled_from(("vendor", "venue")),
+    st.sampled_from(("good", "healed", "doubtful")),
+    st.booleans(),
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_OFFER, min_size=1, max_size=6))
+def test_any_run_of_loads_leaves_what_the_rules_say(
+    database: Database, offers: list[tuple[dict[int, float], str, str, bool]]
+) -> None:
+    bars, known = coin(count=41), dict[int, _Stored]()
+    with database.connect() as connection:
+        connection.execute("DELETE FROM bars")
+        for volumes, source, mark, keep in offers:
+            offer = sorted(volumes.items())
+            part = some(bars, [place for place, _ in offer])
+            part = replace(part, volume=np.array([volume for _, volume in offer]), vwap=None, trades=None)
+            got = write_bars(connection, "live", source, [part], mark, keep_others=keep, now=NOW)
+            assert got == _expected(known, offer, source, mark, keep)
+        minutes = [row for row in rows_of(connection) if row[0] == "1m"]
+        assert {int((row[2] - SINCE) / MINUTE): (row[7], *row[-3:]) for row in minutes} == known
+
+
 def _minute(bars, place: int) -> Minute:
     columns = ([getattr(bars, name)[place]] for name in ("open", "high", "low", "close", "volume"))
     return Minute(instant(bars.time[place]), (bars.symbol,), *map(tuple, columns), ("good",), ())

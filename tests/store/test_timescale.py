@@ -141,7 +141,7 @@ def test_every_longer_view_has_its_aggregate_and_its_policy() -> None:
     text = "\n".join(statements(aggregates=True))
     for interval, width in (("5m", "5 minutes"), ("15m", "15 minutes"), ("1h", "1 hour"), ("4h", "4 hours")):
         assert f"VIEW ohlcv_{interval} WITH (timescaledb.continuous" in text
-        assert f"add_continuous_aggregate_policy('ohlcv_{interval}'" in text
+        assert f"add_continuous_aggregate_policy('ohlcv_{interval}', start_offset => NULL" in text
         assert f"schedule_interval => INTERVAL '{width}'" in text
     assert "time_bucket(INTERVAL '1 day'" in text
     assert "CREATE VIEW ohlcv_1m AS" in text
