@@ -15,7 +15,7 @@ from engine.store.cache import read_cached
 from engine.store.database import Database
 from engine.store.migrating import MIGRATIONS, migrate
 from engine.store.partitions import month_of, months_between
-from tests.store.coins import MINUTE, NOW, SINCE, coin, some
+from tests.store.coins import MINUTE, NOW, SINCE, coin, roll_again, rows_of, some
 
 _OLD_BARS = """
 CREATE TABLE bars_2025_01 PARTITION OF bars FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2025-02-01 00:00+00');
@@ -71,6 +71,22 @@ def test_a_writer_with_another_search_path_stamps_all_the_same(database: Databas
         connection.execute("SET search_path = ''")
         connection.execute("UPDATE public.bars SET close = close + 1")
         assert connection.execute(sql).fetchall() != before
+
+
+def test_a_database_with_its_own_time_zone_keeps_the_same_bars_and_months(empty: Database, tmp_path) -> None:
+    with empty.connect() as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET timezone = 'Pacific/Auckland'".encode())
+    migrate(empty)
+    bars = coin(count=3000)
+    with empty.connect() as connection:
+        write_bars(connection, "live", "vendor", [bars], now=NOW)
+        months = connection.execute("SELECT DISTINCT month::text FROM bar_stamps ORDER BY 1").fetchall()
+        assert months == [("2025-01-01",), ("2025-02-01",)]
+        found = rows_of(connection)
+        roll_again(connection)
+        assert found == rows_of(connection)
+    for _ in range(2):
+        assert read_cached(empty, tmp_path, "live", "BTC/USD", MINUTE, SINCE, NOW).time.tolist() == bars.time.tolist()
 
 
 def test_months_between_are_those_with_an_instant_in_them() -> None:
