@@ -23,6 +23,7 @@ from engine.domain import (
     Symbol,
     Tier,
 )
+from engine.forecasts import Forecast
 
 # ------------------------------------------------------------ messages: what comes in
 
@@ -106,12 +107,13 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analyst's answer to one `Minute`: signals, and the numbers `/why` shows, by symbol."""
+    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast."""
 
     at: datetime
     minute: datetime
     signals: tuple[Signal, ...]
     steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)
+    forecasts: tuple[Forecast, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,13 +49,14 @@ FLOORS = (
     ),
     ("engine.records",),
     ("engine.messages", "engine.outcomes"),
-    ("engine.clock",),
+    ("engine.clock", "engine.forecasts"),
     ("engine.domain",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 OPEN_TO_BOT = {
     "engine",
     "engine.domain",
+    "engine.forecasts",
     "engine.messages",
     "engine.outcomes",
     "engine.records",
