@@ -87,6 +87,15 @@ def _audited(done: o.Audited, origin: Origin) -> Iterator[Row]:
     yield Row("audit", {"seq": origin.seq, "item": origin.item, "time": origin.at} | values)
 
 
+def _job_opened(outcome: o.JobOpened, origin: Origin) -> Iterator[Row]:
+    yield from _audited(o.Audited(outcome.by, f"started {outcome.kind}", True, outcome.text), origin)
+
+
+def _job_closed(outcome: o.JobClosed, origin: Origin) -> Iterator[Row]:
+    detail = " ".join(part for part in (outcome.opened.text, outcome.sentence) if part)
+    yield from _audited(o.Audited(outcome.by, f"{outcome.opened.kind} {outcome.fate}", True, detail), origin)
+
+
 def _proposal(outcome: o.ProposalOpened | o.ProposalChanged | o.ProposalClosed, _: Origin) -> Iterator[Row]:
     it: Proposal = outcome.proposal
     same = ("revision", "strategy", "symbol", "quantity", "price", "notional", "stop", "target", "confidence")
@@ -204,5 +213,7 @@ _WRITERS: Mapping[type, Callable[[Any, Origin], Iterator[Row]]] = {
     o.AlarmRepeated: _alarm,
     o.AlarmCleared: _alarm,
     o.Audited: _audited,
+    o.JobOpened: _job_opened,
+    o.JobClosed: _job_closed,
     o.DayClosed: _day,
 }

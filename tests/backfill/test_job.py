@@ -78,6 +78,19 @@ async def test_what_a_source_gives_is_what_the_store_has(database: Database, by_
     assert len(hours.time) == 72
 
 
+async def test_ninety_nine_coins_at_once(database: Database) -> None:
+    coins = {f"C{number}/USD": bars_of(f"C{number}/USD", 720) for number in range(99)}
+    history = MadeHistory(coins, by_day=True)
+
+    report = await run(database, history)
+
+    assert (report.rows, report.new, len(report.symbols)) == (99 * 720, 99 * 720, 99)
+    assert report.gaps(NOT_LISTED) == (99, 99 * (DAYS * 1440 - 720))
+    with database.connect() as connection:
+        counted = "SELECT symbol, count(*) FROM bars WHERE interval = '1m' GROUP BY symbol"
+        assert dict(connection.execute(counted).fetchall()) == dict.fromkeys(coins, 720)
+
+
 async def test_a_finished_job_asks_for_nothing_again_and_reports_the_same(database: Database) -> None:
     history = MadeHistory(truth("BTC/USD", "ETH/USD"))
     first = await run(database, history)
@@ -218,15 +231,15 @@ async def test_a_database_that_comes_back_gets_the_piece_once(database: Database
 
 
 async def test_gaps_come_into_the_table_with_their_reason_and_are_replaced_when_they_close(database: Database) -> None:
-    coins = truth("A/USD", "B/USD", "C/USD", "D/USD")
+    coins = truth("AB/USD", "B/USD", "C/USD", "D/USD")
     holes = {symbol: without(bars, (500, 520)) for symbol, bars in coins.items()}
     holes["D/USD"] = taken(holes["D/USD"], np.arange(2000, 4300))
     first = await run(database, MadeHistory(holes))
     with database.connect() as connection:
         found = {symbol: read_past_gaps(connection, "live", "made", symbol) for symbol in coins}
 
-    outage = ("A/USD", START + 500 * MINUTE, START + 520 * MINUTE, OUTAGE)
-    assert found["A/USD"] == [outage]
+    outage = ("AB/USD", START + 500 * MINUTE, START + 520 * MINUTE, OUTAGE)
+    assert found["AB/USD"] == [outage]
     assert [gap.cause for gap in found["D/USD"]] == [NOT_LISTED]
     assert first.gaps(OUTAGE) == (3, 60)
     again = MadeHistory(coins)
@@ -312,26 +325,26 @@ async def test_a_cancelled_task_ends_like_any_other(database: Database) -> None:
 
 def test_a_request_is_made_whole_or_refused_with_a_sentence() -> None:
     half = START + timedelta(seconds=90)
-    made = wanted("made", ("A/USD", "A/USD"), half, END + DAY, END + MINUTE)
+    made = wanted("made", ("AB/USD", "AB/USD"), half, END + DAY, END + MINUTE)
 
-    assert (made.since, made.until, made.symbols) == (START + MINUTE, END + MINUTE, ("A/USD",))
+    assert (made.since, made.until, made.symbols) == (START + MINUTE, END + MINUTE, ("AB/USD",))
     for words, symbols, since, interval in (
-        ("not kept", ("A/USD",), START, "7m"),
-        ("no closed bars", ("A/USD",), END + DAY, "1m"),
+        ("not kept", ("AB/USD",), START, "7m"),
+        ("no closed bars", ("AB/USD",), END + DAY, "1m"),
     ):
         with pytest.raises(BackfillError, match=words):
             wanted("made", symbols, since, END, END, interval=interval)
 
 
 def test_another_range_or_set_of_symbols_is_another_piece() -> None:
-    one = Piece("day", ("A/USD", "B/USD"), START, START + DAY)
-    asked = Wanted("made", ("A/USD",), START, END)
+    one = Piece("day", ("AB/USD", "B/USD"), START, START + DAY)
+    asked = Wanted("made", ("AB/USD",), START, END)
     others: Sequence[tuple[Wanted, Piece]] = (
-        (asked, replace(one, symbols=("A/USD",))),
+        (asked, replace(one, symbols=("AB/USD",))),
         (asked, replace(one, until=START + 60 * MINUTE)),
         (replace(asked, interval=timedelta(hours=1)), one),
         (replace(asked, replace=True), one),
     )
 
     assert len({asked.mark(one), *(want.mark(piece) for want, piece in others)}) == 5
-    assert asked.mark(one) == asked.mark(replace(one, symbols=("B/USD", "A/USD")))
+    assert asked.mark(one) == asked.mark(replace(one, symbols=("B/USD", "AB/USD")))

@@ -14,7 +14,8 @@ import pytest
 
 from engine.clock import monotonic
 from engine.domain import MarketKind, Print
-from engine.outcomes import Filled
+from engine.messages import JobEnded, JobStarted
+from engine.outcomes import Filled, JobClosed, JobOpened
 from engine.records import Record
 from engine.store import projections as module
 from engine.store.bars import INTERVALS, floor
@@ -308,3 +309,18 @@ def test_a_ledger_that_cannot_be_read_is_reported_not_skipped(database: Database
     _until(lambda: "the disk gave up" in (worker.status().last_error or ""))
     assert worker.status().seq == 0
     worker.stop()
+
+
+def test_long_work_is_in_the_audit_table(database: Database) -> None:
+    ledger = MemoryLedger()
+    ledger.add(born("d1"))
+    opened = JobOpened("j1", "backfill", "kraken BTC/USD", "U_ADMIN", START)
+    ledger.add(JobStarted(START, "U_ADMIN", "j1", "backfill", "kraken BTC/USD"), [opened])
+    over = JobClosed(opened, START, "U_RISK", "cancelled", "", {"rows": 5})
+    ledger.add(JobEnded(START, "U_RISK", "j1", "cancelled", "", {"rows": 5}), [over])
+    _follow(database, ledger)
+
+    with database.connect() as connection:
+        rows = connection.execute("SELECT actor, what, detail FROM audit ORDER BY seq").fetchall()
+    told = "kraken BTC/USD"
+    assert rows == [("U_ADMIN", "started backfill", told), ("U_RISK", "backfill cancelled", told)]
