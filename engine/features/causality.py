@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain import instant
-from engine.features.sets import FeatureSet, Matrix
+from engine.features.sets import FeatureSet, Matrix, known
 from engine.ports import BarColumns
 
 CLOSE_ENOUGH = 1e-9
 NOTHING = 1e-12  # differences below this are rounding, whatever the numbers
 TOO_GOOD = 0.95  # area under the ROC curve; nothing honest separates directions so well on its own
 CUTS = 8
+LATEST, FEWEST = 20_000, 32  # rows: looked at, and that must be known among them, for a set to be judged
 _COLUMNS = ("open", "high", "low", "close", "volume")
 
 
@@ -96,14 +97,17 @@ def label_inside(rows: Matrix, names: Sequence[str], label: NDArray[np.int64]) -
 
 
 def set_leak_of(features: FeatureSet, bars: BarColumns, seed: int = 0) -> Leak | None:
-    """The gate for a set before training: the latest bars that suffice, four other futures, live beside history.
+    """The gate for a set before training: the latest rows that are known, four other futures, live beside history.
 
-    Takes some milliseconds. Raises `ValueError` when the bars are too few to say anything.
+    Takes some hundredths of a second. Raises `ValueError` when too few rows are known to say anything.
     """
-    needed = features.warm_up + 4 * CUTS
-    if len(bars.time) < needed:
-        raise ValueError(f"{len(bars.time)} bars of {bars.symbol}: {features.name} is checked on at least {needed}")
-    sample = _part(bars, max(0, len(bars.time) - 2 * features.warm_up - 256), len(bars.time))
+    latest = _part(bars, max(0, len(bars.time) - LATEST), len(bars.time))
+    rows = np.flatnonzero(known(features.batch(latest)))
+    if len(rows) < FEWEST:
+        told = f"{len(rows)} of the latest {len(latest.time)} rows of {bars.symbol} are known"
+        raise ValueError(f"{told}; {features.name} is checked on at least {FEWEST}, after {features.warm_up} bars")
+    end = int(rows[-1]) + 1
+    sample = _part(latest, max(0, end - 2 * features.warm_up - 256), end)
     return leak_of(features.batch, sample, features.names, seed, cuts=4) or live_leak_of(features, sample)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,9 @@ def test_a_label_among_the_features_is_recognised_without_the_function_that_made
 
 
 def test_a_sample_that_is_too_short_is_refused() -> None:
-    with pytest.raises(ValueError, match="300 bars of A/USD: trend52 is checked on at least 680"):
+    with pytest.raises(
+        ValueError, match="0 of the latest 300 rows of A/USD are known; trend52 is checked on at least 32"
+    ):
         set_leak_of(find_set("trend52"), market(300, seed=1))
 
 
@@ -138,5 +141,10 @@ def test_a_label_that_outlives_its_until_is_found(bars: BarColumns, seed: int) -
     assert found.code == "LABEL_BEYOND_LIFE"
 
 
-def test_a_market_that_stands_still_passes_too() -> None:
-    assert set_leak_of(find_set("trend52"), flattened(market(2_000, seed=2), 500, 2_000)) is None
+def test_a_market_that_stands_still_is_judged_where_it_moved_or_not_at_all() -> None:
+    features = find_set("trend52")
+    assert set_leak_of(features, flattened(market(2_000, seed=2), 900, 2_000)) is None
+    with pytest.raises(ValueError, match="0 of the latest 2000 rows of A/USD are known"):
+        set_leak_of(features, flattened(market(2_000, seed=2), 500, 2_000))
+    hasty = replace(features, entries=tuple(replace(entry, warm_up=60) for entry in features.entries))
+    assert set_leak_of(hasty, flattened(market(2_000, seed=2), 900, 2_000)) is not None
