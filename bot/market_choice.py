@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from bot import folders
 from bot.cli.errors import fail
 from bot.settings import Settings
 from engine import MassiveAccess, born_as
-from engine.domain import MarketKind
+from engine.domain import MarketKind, Symbol
 
 SPEEDS = {MarketKind.SIMULATED: 60.0, MarketKind.REPLAY: 1.0}
+SHOWN = 5  # symbols of one reason
 FASTEST = 600.0  # desk seconds per real second
 LIVE = ("kraken", "massive")
 DEFAULT_FEED = {MarketKind.LIVE: "kraken", MarketKind.SIMULATED: "simulated"}
@@ -78,6 +80,19 @@ def massive_access(settings: Settings) -> MassiveAccess:
         files_key=files_key,
         files_secret=files_secret,
     )
+
+
+def reasons(refused: Mapping[Symbol, str]) -> str:
+    """Symbols with what keeps them away; many that share a reason are counted."""
+    shared: dict[str, list[Symbol]] = {}
+    for symbol, why in refused.items():
+        shared.setdefault(why, []).append(symbol)
+    return ", ".join(f"{_some(symbols)} ({why})" for why, symbols in shared.items())
+
+
+def _some(symbols: Sequence[Symbol]) -> str:
+    more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
+    return ", ".join(symbols[:SHOWN]) + more
 
 
 def _feed_born(birth: tuple[MarketKind, str], data: Path | None) -> str:

@@ -43,8 +43,6 @@ from engine.ports import Feed
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5  # symbols of one reason
-
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -163,7 +161,7 @@ async def open_market(
     if found is None:
         await feed.close()  # given up, or asked again later: no connection stays open meanwhile
     if found is None and refused and birth(choice.data) is None:
-        fail(f"{choice.feed} can trade nothing of what was asked for: {_reasons(refused)}")
+        fail(f"{choice.feed} can trade nothing of what was asked for: {market_choice.reasons(refused)}")
     if found is None and choice.may_fall_back:
         fallback = market_choice.fallen_back(playbook.name, wishes.data_dir)
         into = f"falling back to the simulated market, in {fallback.data}"
@@ -171,7 +169,7 @@ async def open_market(
         again = question_for(fallback, playbook, wishes, settings)
         return await open_market(again, playbook, wishes, settings, progress)
     if found is None:
-        why = f"trades nothing now ({_reasons(refused)})" if refused else "cannot be reached"
+        why = f"trades nothing now ({market_choice.reasons(refused)})" if refused else "cannot be reached"
         progress.say(f"{choice.feed} {why}; the desk starts without prices, enters nothing and keeps trying")
         return Market(choice, feed, symbols, None)
     try:
@@ -203,19 +201,6 @@ def _left_out(held: Sequence[Symbol], asked: Sequence[str]) -> tuple[Symbol, ...
     """What is held and not meant by any name asked for: `ADA`, `ADAUSDT` and `ADA/USDT` all mean `ADA/USDT`."""
     names = {name.replace("/", "").upper() for name in asked}
     return tuple(symbol for symbol in held if not names & {symbol.replace("/", ""), symbol.split("/")[0]})
-
-
-def _reasons(refused: Mapping[Symbol, str]) -> str:
-    """Symbols with what keeps them away; many that share a reason are counted."""
-    shared: dict[str, list[Symbol]] = {}
-    for symbol, why in refused.items():
-        shared.setdefault(why, []).append(symbol)
-    return ", ".join(f"{_some(symbols)} ({why})" for why, symbols in shared.items())
-
-
-def _some(symbols: Sequence[Symbol]) -> str:
-    more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
-    return ", ".join(symbols[:SHOWN]) + more
 
 
 def _feed(choice: Choice, symbols: tuple[Symbol, ...], settings: Settings) -> Feed:

@@ -137,6 +137,7 @@ def _database(data: Path, settings: Settings) -> Finding:
 
 
 async def _market(settings: Settings, symbols: tuple[str, ...]) -> Finding:
+    from bot.market_choice import reasons
     from engine import feed_named, prepared
 
     feed = feed_named("kraken", ws_url=settings.kraken_ws_url, rest_url=settings.kraken_rest_url)
@@ -144,18 +145,18 @@ async def _market(settings: Settings, symbols: tuple[str, ...]) -> Finding:
         found = await prepared(feed, symbols or ("BTC/USD",))
     finally:
         await feed.close()
-    absent = [f"{name} ({why})" for name, why in feed.status().refused_symbols.items()]
+    absent = feed.status().refused_symbols
     if found is None and not absent:
         return Finding(
             "note", "market", f"Kraken at {settings.kraken_rest_url} does not answer; --feed simulated needs none"
         )
     if found is None or absent:
-        return Finding("note", "market", f"Kraken answers, but does not carry {', '.join(absent)}")
+        return Finding("note", "market", f"Kraken answers, but does not carry {reasons(absent)}")
     return Finding("ok", "market", f"Kraken answers and carries all {len(found)} symbols")
 
 
 async def _massive(settings: Settings, symbols: tuple[str, ...]) -> Finding:
-    from bot.market_choice import massive_access
+    from bot.market_choice import massive_access, reasons
     from engine import feed_named, prepared
 
     feed = feed_named("massive", massive=massive_access(settings))
@@ -165,10 +166,14 @@ async def _massive(settings: Settings, symbols: tuple[str, ...]) -> Finding:
         await feed.close()
     absent = feed.status().refused_symbols
     if found is None:
-        why = next(iter(absent.values()), f"Massive at {settings.massive_rest_url} does not answer")
-        return Finding("FAIL" if absent else "note", "massive", why)
+        away = f"Massive at {settings.massive_rest_url} does not answer"
+        return (
+            Finding("FAIL", "massive", f"no prices of {reasons(absent)}")
+            if absent
+            else Finding("note", "massive", away)
+        )
     if absent:
-        return Finding("note", "massive", f"Massive takes the key, but: {'; '.join(absent.values())}")
+        return Finding("note", "massive", f"Massive takes the key, but does not carry {reasons(absent)}")
     return Finding("ok", "massive", f"Massive takes the key and carries all {len(found)} symbols")
 
 

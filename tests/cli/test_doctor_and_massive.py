@@ -1,0 +1,46 @@
+"""`nightdesk doctor` asks Massive only where a key is set, and says whether it is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.cli.doctor import Finding, examine
+from tests.servers.massive import KEY, MassiveServer
+
+AWAY = {"KRAKEN_REST_URL": "http://127.0.0.1:9", "KRAKEN_WS_URL": "ws://127.0.0.1:9"}
+
+
+@pytest.fixture(autouse=True)
+def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # away from a .env
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "POLYGON_API_KEY", "MASSIVE_API_KEY", "PLAYBOOK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in AWAY.items():
+        monkeypatch.setenv(name, value)
+
+
+async def about_massive(tmp_path: Path) -> list[Finding]:
+    return [finding async for finding in examine(tmp_path / "none") if finding.what == "massive"]
+
+
+async def test_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
+    assert await about_massive(tmp_path) == []
+
+
+async def test_a_key_that_is_taken_is_well_and_one_that_is_not_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with MassiveServer(["BTC-USD"]) as vendor:
+        monkeypatch.setenv("MASSIVE_REST_URL", vendor.rest_url)
+        monkeypatch.setenv("MASSIVE_API_KEY", KEY)
+        (partly,) = await about_massive(tmp_path)
+        assert partly.level == "note"
+        assert "does not carry ETH/USD, SOL/USD" in partly.sentence
+        monkeypatch.setenv("MASSIVE_API_KEY", "another-key")
+        (refused,) = await about_massive(tmp_path)
+        assert refused.level == "FAIL"
+        assert "does not know the key in POLYGON_API_KEY" in refused.sentence
+        assert "another-key" not in refused.sentence
