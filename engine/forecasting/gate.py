@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.forecasting.canaries import Canary, Causality
+from engine.forecasting.intervals import cases_needed
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.money import Money
 from engine.forecasting.skill import Skill
@@ -36,7 +37,7 @@ class GateTerms:
     over the best baseline is surely below `worth_having` has no edge; one whose lead is only not sure is not proven.
     """
 
-    fewest_cases: int = 240
+    fewest_cases: int = cases_needed(0.58)
     least_accuracy: float | None = 0.55
     fewest_trades: int = 100
     least_deflated_sharpe: float | None = 0.95

@@ -105,7 +105,7 @@ def chance_of(value: float, n: float, chance: float = 0.5) -> float:
     from scipy.special import betainc
 
     hits = value * n
-    return float(betainc(hits, n - hits + 1, chance)) if hits > 0 else 1.0
+    return float(betainc(hits, n - hits + 1, chance)) if hits > 0 and chance < 1 else 1.0
 
 
 def cases_needed(accuracy: float, chance: float = 0.5, power: float = 0.8, alpha: float = 0.05) -> int:

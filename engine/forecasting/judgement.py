@@ -20,7 +20,7 @@ from engine.forecasting.calibration import (
     top_tenth,
 )
 from engine.forecasting.cases import Cases, Classes, Column, Flags, check_probability, guesses
-from engine.forecasting.intervals import FEWEST_BLOCKS, Estimate, clopper_pearson, share, wilson_at
+from engine.forecasting.intervals import FEWEST_BLOCKS, Estimate, chance_of, clopper_pearson, share, wilson_at
 from engine.forecasting.overlap import DAY, blocks, uniqueness
 from engine.inference import Interval
 
@@ -50,11 +50,12 @@ class FoldFigure:
 class Judgement:
     """Figures over the test rows; accuracies and shares are fractions.
 
-    `effective_n` is what the rows are worth in independent cases, `mean_uniqueness` how much of that overlap alone
-    takes away. `base_rate` is the share of the commonest class, `base_brier` the Brier score of
-    always giving the training shares (the test's own where training is not known).
-    `auc` is that of up (two classes) or of moving at all (three); `monotonicity` is Spearman's over ten parts;
-    `direction_given_move` (three classes) is how often the likelier of up and down came true among rows that moved.
+    `effective_n`: what the rows are worth in independent cases, `mean_uniqueness` how much of that overlap alone takes
+    away. `base_rate` is the share of the commonest class, `by_luck` the one-sided probability of so many hits at that
+    rate; `wilson` and `exact` (Clopper-Pearson) are at `effective_n`. `base_brier` is the Brier score of always giving
+    the training shares (the test's own where training is not known). `auc` is that of up (two classes) or of moving at
+    all (three); `monotonicity` is Spearman's over ten parts; `direction_given_move` (three classes) is how often the
+    likelier of up and down came true among rows that moved.
     """
 
     classes: int
@@ -68,6 +69,7 @@ class Judgement:
     wilson: Interval
     exact: Interval
     base_rate: float
+    by_luck: float
     log_loss: float
     brier: float
     base_brier: float
@@ -116,6 +118,7 @@ def judge(
     hit, worthy = guess == cases.label, float(unique.sum())
     accuracy = share(hit, block, worthy, seed)
     worth = accuracy.effective_n / len(cases)
+    base_rate = float(scores.shares_of(cases.label, cases.classes).max())
     shares = training.shares if training else tuple(scores.shares_of(cases.label, cases.classes))
     bins, tenths = reliability(confidence, hit, worth), by_confidence(confidence, hit, worth)
     return Judgement(
@@ -129,7 +132,8 @@ def judge(
         accuracy=accuracy,
         wilson=wilson_at(accuracy.value, accuracy.effective_n),
         exact=clopper_pearson(accuracy.value, accuracy.effective_n),
-        base_rate=float(scores.shares_of(cases.label, cases.classes).max()),
+        base_rate=base_rate,
+        by_luck=chance_of(accuracy.value, accuracy.effective_n, base_rate),
         log_loss=scores.log_loss(probability, cases.label),
         brier=scores.brier(probability, cases.label),
         base_brier=scores.constant_brier(np.array(shares), cases.label),

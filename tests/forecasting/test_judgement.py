@@ -64,6 +64,7 @@ def test_true_probabilities_are_found_calibrated_and_as_right_as_can_be(best):
     found = judge(cases, truth)
     assert found.accuracy.value == pytest.approx(best, abs=0.02)
     assert found.accuracy.interval.low <= best <= found.accuracy.interval.high
+    assert found.by_luck < 0.001
     assert found.calibration_error < 0.02
     assert found.brier < 0.25
     assert found.top_tenth.value > best + 0.03
@@ -103,6 +104,7 @@ def test_three_classes_are_judged_against_flat():
     found = judge(cases, np.tile([0.15, 0.7, 0.15], (len(cases), 1)), training=Training(1, 0.7, (0.15, 0.7, 0.15)))
     assert found.beside[0].name == "always flat"
     assert found.accuracy.value == found.base_rate
+    assert 0.4 < found.by_luck < 0.6
     assert found.brier == pytest.approx(found.base_brier)
     assert found.macro_f1 < 0.34
     assert found.auc == 0.5
