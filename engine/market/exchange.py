@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +20,7 @@ from engine.market.symbols import Absent, absence, find
 
 TIMEOUT_MS = 15_000
 TRADES = 1_000  # asked for at a time; an exchange gives fewer where it must
+_DOLLARS = {"USD": ("USDT", "USDC")}  # far nearer to a dollar than two sources ever agree
 PAGES_MOST = 100_000  # of one answer: an exchange that goes on and on is not believed
 
 
@@ -123,6 +124,29 @@ class Exchange:
         )
         return OrderBook(symbol, self._clock.now(), *sides)
 
+    async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
+        """Best bid and ask now: tickers in one request, the order book where a ticker has none.
+
+        A dollar pair that the exchange lacks is answered by the same coin in a dollar coin; what it has neither of is
+        absent.
+        """
+        carried = await self.markets()
+        played = {symbol: other for symbol in symbols if (other := _played_by(symbol, carried))}
+        names = {await self._name(other): symbol for symbol, other in played.items()}
+        rows: Mapping[str, Any] = {}
+        if names and self._api.has.get("fetchTickers"):
+            async with self._asking("its tickers"):
+                rows = await self._api.fetch_tickers(list(names))
+        found = {}
+        for name, symbol in names.items():
+            bid, ask = ((rows.get(name) or {}).get(side) for side in ("bid", "ask"))
+            best = (
+                Quote(symbol, self._clock.now(), bid, ask) if bid and ask else (await self.book(played[symbol])).quote()
+            )
+            if best is not None and 0 < best.bid <= best.ask:
+                found[symbol] = replace(best, symbol=symbol)
+        return found
+
     # ------------------------------------------------------------ asking
 
     async def _name(self, symbol: Symbol) -> str:
@@ -145,6 +169,13 @@ class Exchange:
             raise FeedUnreachable(f"{self.name} did not give {what}: {_short(error)}") from error
         except (errors.BaseError, ValueError, TypeError, KeyError) as error:
             raise ExchangeRefused(f"{self.name} refused {what}: {_short(error)}") from error
+
+
+def _played_by(symbol: Symbol, carried: Mapping[Symbol, object]) -> Symbol | None:
+    base, _, quote = symbol.partition("/")
+    return next(
+        (name for name in (symbol, *(f"{base}/{coin}" for coin in _DOLLARS.get(quote, ()))) if name in carried), None
+    )
 
 
 def _moved(addresses: Any, url: str) -> Any:

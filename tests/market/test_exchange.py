@@ -157,6 +157,19 @@ async def test_the_order_book_gives_the_best_first_and_a_quote():
     assert empty.quote() is None
 
 
+async def test_quotes_come_from_tickers_else_from_the_book_and_dollars_from_dollar_coins():
+    async with BinanceServer({**MARKETS, "ETHUSD": ("ETH", "USD")}) as venue:
+        venue.tickers = {"BTCUSDT": ("99.5", "100.5"), "ETHUSD": ("9.5", "9.4")}
+        venue.books["ADAUSDT"] = {"bids": [["0.5", "1"]], "asks": [["0.6", "3"]]}
+        exchange = Exchange("binance", CLOCK, url=venue.url)
+        try:
+            quotes = await exchange.quotes(["BTC/USD", "ADA/USDT", "ETH/USD", "BEAM/USD", "XMR/USD"])
+        finally:
+            await exchange.close()
+    told = {symbol: (quote.symbol, quote.bid, quote.ask) for symbol, quote in quotes.items()}
+    assert told == {"BTC/USD": ("BTC/USD", 99.5, 100.5), "ADA/USDT": ("ADA/USDT", 0.5, 0.6)}, "a crossed one is none"
+
+
 async def test_krakens_candles_through_ccxt_under_the_desks_names():
     async with KrakenServer(["BTC/USD", "LUNA2/USD"]) as venue:
         now = ms(venue.now()) // 60_000 * 60_000

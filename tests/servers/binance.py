@@ -24,6 +24,7 @@ class BinanceServer:
         self.klines: dict[str, list[list[object]]] = {}
         self.trades: dict[str, list[dict[str, object]]] = {}
         self.books: dict[str, dict[str, list[list[str]]]] = {}
+        self.tickers: dict[str, tuple[str, str]] = {}
         self.faults: deque[tuple[int, object]] = deque()
         self.ended: set[str] = set()
         self.calls: list[tuple[str, dict[str, str]]] = []
@@ -31,6 +32,7 @@ class BinanceServer:
     async def __aenter__(self) -> BinanceServer:
         app = web.Application()
         app.router.add_get("/api/v3/{call}", self._answer)
+        app.router.add_get("/api/v3/{call}/24hr", self._answer)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -48,6 +50,8 @@ class BinanceServer:
             return web.json_response(body, status=status)
         if call == "exchangeInfo":
             return web.json_response({"timezone": "UTC", "symbols": [self._market(name) for name in self.markets]})
+        if call == "ticker":
+            return web.json_response([self._ticker(name) for name in self.markets])
         if params.get("symbol") not in self.markets:
             return web.json_response({"code": -1121, "msg": "Invalid symbol."}, status=400)
         give = {"klines": self._klines, "aggTrades": self._trades, "trades": self._trades, "depth": self._depth}
@@ -75,6 +79,10 @@ class BinanceServer:
             "permissions": ["SPOT"],
             "permissionSets": [["SPOT"]],
         }
+
+    def _ticker(self, name: str) -> dict[str, object]:
+        bid, ask = self.tickers.get(name, ("0.00000000", "0.00000000"))
+        return {"symbol": name, "lastPrice": bid, "bidPrice": bid, "askPrice": ask, "volume": "1", "closeTime": 1}
 
     def _klines(self, name: str, params: Mapping[str, str]) -> Sequence[object]:
         since, end = int(params.get("startTime", "0")), int(params.get("endTime", str(2**62)))

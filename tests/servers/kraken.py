@@ -266,10 +266,16 @@ class KrakenServer:
             return web.json_response({"error": [], "result": self._assets()})
         if call == "AssetPairs":
             return web.json_response({"error": [], "result": dict(map(self._asset_pair, self.pairs))})
+        if call == "Ticker" and "," in params.get("pair", ""):
+            return web.json_response({"error": [], "result": self._tickers(params["pair"].split(","))})
         pair = next((pair for pair in self.pairs if params.get("pair") in _rest_names(pair)), None)
         if pair is None:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
         return web.json_response({"error": [], "result": self._about(call, pair, params)})
+
+    def _tickers(self, names: Sequence[str]) -> dict[str, object]:
+        asked = [pair for pair in self.pairs if set(_rest_names(pair)) & set(names)]
+        return {key: row for pair in asked for key, row in self._about("Ticker", pair, {}).items()}
 
     def _assets(self) -> dict[str, object]:
         codes = sorted({code for pair in self.pairs for code in _rest_names(pair)[2].split("/")})
