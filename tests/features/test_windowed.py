@@ -16,7 +16,7 @@ import pytest
 from engine.backtest.market import Series
 from engine.backtest.wishes import wishes_of
 from engine.core.layout import EXIT
-from engine.features import Feature, find_feature, from_pandas_ta
+from engine.features import Feature, find_feature, from_pandas_ta, registry
 from engine.playbook import load
 from tests.features.made import market
 from tests.strategies.test_live_equals_batch import compare
@@ -26,6 +26,12 @@ ENGINE = Path(__file__).resolve().parents[2]
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pandas_ta_classic as library
+
+
+@pytest.fixture(autouse=True)
+def _only_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test declares is forgotten after it."""
+    monkeypatch.setattr(registry, "_FEATURES", dict(registry._FEATURES))
 
 
 def batch(feature: Feature, length: int, rows: int = 2_000) -> np.ndarray:
