@@ -128,6 +128,7 @@ class Jobs:
         try:
             await asyncio.gather(self._read(running), self._listen(running), process.wait())
         finally:
+            _send(process, signal.SIGKILL)  # a job that nobody listens to any more must not go on
             self.running = None
             fate, sentence = _fate(running)
             by = running.cancelled_by or "desk"

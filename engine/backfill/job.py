@@ -18,7 +18,7 @@ from engine.backfill.wanted import Wanted
 from engine.domain import Symbol
 from engine.market.errors import FeedUnreachable, MarketError
 from engine.ports import BarColumns, Fetched, History, Listing, Piece
-from engine.store.errors import DatabaseDown
+from engine.store.errors import DatabaseDown, StoreError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -243,7 +243,7 @@ class Backfill:
         report.seconds = self.progress.seconds
         try:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._keeper.add_up, report, self._marks)
-        except DatabaseDown as error:
+        except StoreError as error:
             report.why = report.why or f"the figures of the finished pieces could not be read: {error}"
 
 

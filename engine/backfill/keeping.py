@@ -20,7 +20,7 @@ from engine.domain import Symbol
 from engine.ports import BarColumns, Fetched, Piece
 from engine.store.bulk import write_bars
 from engine.store.database import Connection, Database
-from engine.store.errors import DatabaseDown
+from engine.store.errors import DatabaseDown, StoreError
 from engine.store.history_gaps import PastGap, feed_name, replace_gaps
 from engine.store.pieces import finish_piece, finished_pieces, pieces_of
 from engine.store.reading import read_bars
@@ -110,6 +110,8 @@ class StoreKeeper:
                     yield connection
             except psycopg.OperationalError as error:
                 raise DatabaseDown(f"{self._database.name} went away: {self._database.clean(error)}") from None
+            except psycopg.Error as error:
+                raise StoreError(f"{self._database.name} refused a write: {self._database.clean(error)}") from error
 
 
 def _measure(findings: Findings, part: BarColumns, source: str, other: np.ndarray) -> None:
