@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 10.0  # real seconds
 SETTLED = timedelta(seconds=20)  # desk time: a minute younger than this may not be whole at its source either
 BEFORE = timedelta(minutes=15)  # history asked for before a gap, for the close that quiet minutes are flat at
+REACH = timedelta(hours=12)
 AT_ONCE = 20  # symbols of history in one transaction
 AGAIN = timedelta(minutes=10)  # desk time before a gap that history could not fill is tried again
 
@@ -47,6 +48,7 @@ class HealingStatus:
     healed: int = 0
     added: int = 0  # bars
     revised: int = 0  # bars that history knew otherwise
+    unread: int = 0  # symbols whose history since before the start is still to be compared with the store
     trouble: str = ""  # why history could not be asked or written, "" when it could
 
 
@@ -61,6 +63,7 @@ class Healer:
         self._finder = GapFinder()
         self._since: datetime | None = None
         self._past: list[BarColumns] = []
+        self._owed: set[Symbol] = set()  # of which the start brought no history
         self._done = Healed()
         self._seen = self._waiting = 0
         self._beyond: dict[tuple[Symbol, datetime], datetime] = {}  # gap → when it was tried
@@ -68,9 +71,10 @@ class Healer:
 
     # ------------------------------------------------------------ from the engine thread
 
-    def begin(self, last: datetime | None, since: datetime) -> None:
+    def begin(self, symbols: Iterable[Symbol], last: datetime | None, since: datetime) -> None:
         """The ledger's last minute before this start, and the instant of its birth."""
         self._finder, self._since = GapFinder(last), since
+        self._owed = set(symbols) if self._ask is not None else set()
 
     def on_record(self, record: Record) -> None:
         """A durable row: returns at once."""
@@ -83,12 +87,15 @@ class Healer:
     def keep(self, history: Mapping[Symbol, BarColumns]) -> None:
         """Bars that the feed gave at the start: they go into the store when it is there."""
         self._past.extend(bars for bars in history.values() if bars.time.size)
+        self._owed.difference_update(bars.symbol for bars in self._past)
 
     def status(self) -> HealingStatus:
         going_on = dict(self._finder.open)
         done = self._done
+        unread = len(self._past) + len(self._owed)
         return HealingStatus(
-            going_on, self._seen, self._waiting, len(self._beyond), done.gaps, done.added, done.revised, self._trouble
+            *(going_on, self._seen, self._waiting, len(self._beyond)),
+            *(done.gaps, done.added, done.revised, unread, self._trouble),
         )
 
     async def run(self) -> None:
@@ -109,11 +116,21 @@ class Healer:
         while self._past:
             await self._write([_as_span(bars, self._settled()) for bars in self._past[:AT_ONCE]])
             del self._past[:AT_ONCE]
+        if self._ask is not None:
+            await self._catch_up(self._ask)
         gaps = await asyncio.to_thread(self._storage.unhealed)
         self._waiting = len(gaps)
         if self._ask is not None:
             await self._heal(gaps, self._ask)
         self._trouble = ""
+
+    async def _catch_up(self, ask: Ask) -> None:
+        """What the start would have brought: without it, nobody would look at what a crash left half done."""
+        for symbol in sorted(self._owed):
+            bars = await ask(symbol, self._clock.now() - REACH, self._settled())
+            if bars.time.size:
+                await self._write([_as_span(bars, self._settled())])
+            self._owed.discard(symbol)
 
     async def _heal(self, gaps: Sequence[Unhealed], ask: Ask) -> None:
         ready = sorted(gap for gap in gaps if gap.end <= self._settled() and not self._tried(gap))

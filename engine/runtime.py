@@ -163,7 +163,7 @@ class Desk:
         self._loop.on_record(self._supply.analyse)
         self._loop.on_record(lambda record: self.storage.wake(record.seq))
         self._loop.on_record(self.healer.on_record)
-        self.healer.begin(tail.last, self._birth())
+        self.healer.begin(self.terms.symbols, tail.last, self._birth())
         if instruments is not None:
             say(f"asking {self.feed.name} for history")
         history = await self._supply.history() if instruments is not None else {}

@@ -113,13 +113,11 @@ def decide(
 
 
 def _closes(desk: Memory, minute: Minute) -> dict[Symbol, tuple[float, bool]]:
-    """Closes that count, and whether the symbol may be entered on this bar."""
+    """Closes that count, and whether the symbol may be entered on this bar; any other bar is as good as missing."""
     rows = zip(minute.symbols, minute.close, minute.quality, strict=True)
     shut = desk.silent | desk.doubted.keys()
     return {
-        symbol: (close, quality in ENTERABLE and desk.feed_up and symbol not in shut)
-        for symbol, close, quality in rows
-        if quality not in (BarQuality.DOUBTFUL, BarQuality.MISSING)
+        symbol: (close, desk.feed_up and symbol not in shut) for symbol, close, quality in rows if quality in ENTERABLE
     }
 
 
@@ -134,7 +132,8 @@ def _admit(current: _Round, signals: Sequence[Signal], minute: Minute) -> list[S
             current.wishes["exit", cell] = signal
             continue
         if card is not None and card.proposal.side is signal.side:
-            refreshes.append(signal)
+            if _may_refresh(current.desk, signal.symbol, grades):
+                refreshes.append(signal)
             continue
         if card is not None:
             drop_card(current.desk, card, ProposalStatus.WITHDRAWN, "desk", current.at, "the opposite signal came")
@@ -144,7 +143,7 @@ def _admit(current: _Round, signals: Sequence[Signal], minute: Minute) -> list[S
             own = current.own_steps(signal.symbol)
             current.tell(chains.told(signal.symbol, signal.at, own, "consent", False, words))
             continue
-        no = _not_admitted(current.desk, signal, current.at) or _bad_bar(current, signal, minute.at, grades)
+        no = _not_admitted(current.desk, signal, current.at) or _bad_bar(current, signal, grades)
         if no is None:
             current.wishes["enter", cell] = signal
         else:
@@ -170,16 +169,19 @@ def _not_admitted(desk: Memory, signal: Signal, at: datetime) -> Refusal | None:
     return refusal(code, at, signal.strategy, signal.symbol, numbers, sentence) if code else None
 
 
-def _bad_bar(current: _Round, signal: Signal, closed: datetime, grades: Mapping[Symbol, str]) -> Refusal | None:
-    """No entry on a bar that is stale, doubtful, healed or not there."""
-    grade, age, limit = grades.get(signal.symbol), current.at - closed, current.desk.plan.bar_age
-    if age > limit:
-        numbers = {"seconds": age.total_seconds(), "limit": limit.total_seconds()}
-        return refusal("STALE_BAR", current.at, signal.strategy, signal.symbol, numbers)
-    if grade in (BarQuality.DOUBTFUL, BarQuality.HEALED):
-        words = sentence_of("BAD_BAR", {}, grade)
-        return refusal("BAD_BAR", current.at, signal.strategy, signal.symbol, sentence=words)
-    return None
+def _may_refresh(desk: Memory, symbol: Symbol, grades: Mapping[Symbol, str]) -> bool:
+    """A card keeps its price rather than take one that nobody may enter at."""
+    shut = not desk.feed_up or symbol in desk.silent or symbol in desk.doubted
+    return grades.get(symbol) in ENTERABLE and not shut
+
+
+def _bad_bar(current: _Round, signal: Signal, grades: Mapping[Symbol, str]) -> Refusal | None:
+    """No entry on a bar that is doubtful or healed. A stale one is refused as late (`advance`)."""
+    grade = grades.get(signal.symbol)
+    if grade not in (BarQuality.DOUBTFUL, BarQuality.HEALED):
+        return None
+    words = sentence_of("BAD_BAR", {}, grade)
+    return refusal("BAD_BAR", current.at, signal.strategy, signal.symbol, sentence=words)
 
 
 def _take(current: _Round, event: Event) -> None:

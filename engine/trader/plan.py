@@ -16,7 +16,6 @@ from engine.ports import PRICE_SILENCE
 GRACE = timedelta(seconds=2)  # how long a feed may take to close a minute
 _QUOTE_AGE = timedelta(seconds=15)
 _ANALYSIS = timedelta(seconds=3)
-_BAR_AGE = timedelta(seconds=30)  # a bar comes within 2 s of its close and its analysis within 3 s of that
 _TENTH = 0.1
 
 
@@ -37,11 +36,6 @@ class Plan:
     @property
     def quote_age(self) -> timedelta:
         return _QUOTE_AGE * self.stretch
-
-    @property
-    def bar_age(self) -> timedelta:
-        """How long after its close a bar may still be entered on."""
-        return _BAR_AGE * self.stretch
 
     @property
     def analysis_wait(self) -> timedelta:

@@ -38,7 +38,6 @@ _SENTENCES = {
     "RESTING": "the symbol rests for {minutes:.0f} min after a card that was not approved",
     "FEED_DOWN": "the market feed is down, so nothing is entered",
     "DOUBTFUL": "two sources disagree about the price, so nothing is entered",
-    "STALE_BAR": "the bar is {seconds:.0f} s old; nothing is entered on it after {limit:.0f} s",
     "BAD_BAR": "this minute's bar is {why}, and nothing is entered on one that is not good",
     "UNKNOWN_ORDER": "an order on this symbol has no known outcome yet; the venue is being asked",
     "STOPPING": "the desk is stopping and enters nothing",

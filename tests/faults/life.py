@@ -192,7 +192,7 @@ class _Stage:
         while time.monotonic() < until:
             await asyncio.to_thread(self._wait_for_level, until)
             await self.desk.healer.look()
-            if not self.desk.storage.unhealed():
+            if not self.desk.storage.unhealed() and not self.desk.healer.status().unread:
                 return
             await asyncio.sleep(15)
         raise AssertionError(f"not everything was written: {self.desk.storage.status()} {self.desk.healer.status()}")

@@ -1,0 +1,156 @@
+"""A second source: it stops entries where it contradicts the feed, and changes nothing while it is silent."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from engine.clock import ManualClock, SystemClock
+from engine.crosscheck import CrossCheck, distance
+from engine.data_health import STRIKES, DataFacts, judge_data
+from engine.domain import Quote
+from engine.gaps import Gap
+from engine.healing import HealingStatus
+from engine.market.errors import FeedNameError, FeedUnreachable
+from engine.market.second_source import KrakenQuotes, price_source
+from engine.ports import FeedStatus
+from tests.days.desk import NOW
+from tests.servers.kraken import KrakenServer
+
+BTC, ETH = "BTC/USD", "ETH/USD"
+
+
+class Second:
+    """A source that says what it is told to say."""
+
+    name = "kraken-rest"
+
+    def __init__(self):
+        self.prices, self.broken = {}, False
+
+    async def quotes(self, symbols):
+        if self.broken:
+            raise FeedUnreachable("no answer")
+        return {symbol: Quote(symbol, NOW, price, price) for symbol, price in self.prices.items()}
+
+    async def close(self):
+        pass
+
+
+class Floor:
+    def __init__(self, limit=0.01):
+        self.clock, self.source, self.said, self.marks = ManualClock(NOW), Second(), [], []
+        feed = SimpleNamespace(clock=self.clock, doubt=lambda symbol, doubtful: self.marks.append((symbol, doubtful)))
+        self.own = {BTC: Quote(BTC, NOW, 99.95, 100.05), ETH: Quote(ETH, NOW, 10.0, 10.01)}
+        self.check = CrossCheck(self.source, feed, self.own.get, self.said.append, (BTC, ETH), limit)
+
+    async def look(self, **prices):
+        self.source.prices = {f"{base}/USD": price for base, price in prices.items()}
+        self.clock.advance(timedelta(seconds=30))
+        self.own = {name: Quote(name, self.clock.now(), one.bid, one.ask) for name, one in self.own.items()}
+        self.check._quote = self.own.get
+        await self.check.look()
+
+    def reading(self):
+        feed = FeedStatus("kraken", True, "")
+        facts = DataFacts(self.clock.now(), feed, cross=self.check.status(), started=NOW)
+        return next(one for one in judge_data(facts) if one.name == "second source")
+
+
+async def test_a_contradicted_price_is_doubted_at_once_and_trusted_when_they_agree():
+    floor = Floor()
+    await floor.look(BTC=100.5, ETH=10.0)
+    assert floor.said == []
+    await floor.look(BTC=102.0, ETH=10.0)
+    (doubt,) = floor.said
+    assert (doubt.symbol, doubt.doubtful, doubt.other) == (BTC, True, 102.0)
+    assert "1.9% apart" in doubt.detail
+    await floor.look(BTC=102.0, ETH=10.0)
+    assert len(floor.said) == 1, "said once"
+    await floor.look(BTC=100.0, ETH=10.0)
+    assert [one.doubtful for one in floor.said] == [True, False]
+    assert floor.marks == [(BTC, True), (BTC, False)]
+
+
+async def test_it_alarms_only_when_it_lasts_and_clears_itself():
+    floor = Floor()
+    statuses = []
+    for _ in range(STRIKES):
+        await floor.look(BTC=110.0)
+        statuses.append(floor.reading().status)
+    assert statuses == ["ok"] * (STRIKES - 1) + ["warning"]
+    assert "Nothing is entered in BTC/USD" in floor.reading().sentence
+    await floor.look(BTC=100.0)
+    assert floor.reading().status == "ok"
+
+
+async def test_a_silent_second_source_changes_nothing_but_says_so():
+    floor = Floor()
+    floor.source.broken = True
+    await floor.look()
+    assert floor.said == floor.marks == []
+    assert "does not answer (no answer); prices are not compared" in floor.reading().sentence
+    for _ in range(12):
+        await floor.look()
+    assert floor.reading().status == "warning"
+
+
+async def test_a_doubt_that_nobody_repeats_lapses_and_an_old_price_is_compared_with_nothing():
+    floor = Floor()
+    await floor.look(BTC=110.0)
+    floor.source.broken = True
+    for _ in range(21):
+        await floor.look()
+    assert [one.doubtful for one in floor.said] == [True, False]
+    floor.source.broken = False
+    floor.clock.advance(timedelta(minutes=1))
+    floor.source.prices = {BTC: 200.0}
+    await floor.check.look()
+    assert len(floor.said) == 2
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "apart"), [(99, 100, 0.0), (99.5, 103, 0.0), (102, 103, 0.02), (90, 95, 99 / 95 - 1)]
+)
+def test_quotes_that_overlap_are_not_apart(bid, ask, apart):
+    assert distance(Quote(BTC, NOW, 99.0, 100.0), Quote(BTC, NOW, bid, ask)) == pytest.approx(apart)
+
+
+async def test_krakens_ticker_answers_for_all_symbols_in_one_request():
+    async with KrakenServer([BTC, ETH, "DOGE/USD"]) as venue:
+        source = KrakenQuotes(venue.rest_url, SystemClock())
+        quotes = await source.quotes((BTC, "DOGE/USD", "NOPE/USD"))
+        await source.quotes((BTC, "DOGE/USD"))
+        await source.close()
+    assert quotes.keys() == {BTC, "DOGE/USD"}
+    assert quotes[BTC].mid == pytest.approx(venue.prices[BTC])
+    assert [call for call, _ in venue.rest_calls] == ["AssetPairs", "Ticker", "Ticker"]
+
+
+async def test_a_source_that_cannot_be_is_refused_with_what_can():
+    with pytest.raises(FeedNameError, match=r"kraken-rest, .*ccxt:ID .* or off"):
+        price_source("bloomberg", SystemClock(), "http://127.0.0.1:1")
+
+
+# ------------------------------------------------------------ /health
+
+
+def readings(**facts):
+    feed = FeedStatus("kraken", True, "", late_prints=2, lost_prints=1, quarantined={"CROSSED": 2, "JUMP": 7})
+    return {one.name: one for one in judge_data(DataFacts(NOW, feed, **facts))}
+
+
+def test_every_reason_for_setting_a_message_aside_has_its_count():
+    assert "9 market messages (JUMP 7, CROSSED 2)" in readings()["quarantine"].sentence
+    assert "2 prints came after the minute had closed, 1 never came" in readings()["late prints"].sentence
+
+
+def test_gaps_say_what_goes_on_what_is_healed_and_what_is_beyond_reach():
+    gap = Gap("kraken", ETH, NOW - timedelta(minutes=9), None, "not in tradable state", NOW)
+    healing = HealingStatus({ETH: gap}, 5, 2, 1, 3, 12, 1, trouble="no answer")
+    told = readings(healing=healing)["gaps"]
+    assert told.status == "warning"
+    for words in ("5 gaps", "ETH/USD since", "not in tradable state", "3 healed (12 bars added, 1 revised)", "2 to be"):
+        assert words in told.sentence
+    assert "1 older than the feed's own history: `nightdesk backfill`" in told.sentence
+    assert readings()["gaps"].status == "ok"
