@@ -104,6 +104,7 @@ class Line:
                 max_size=FRAME_LIMIT,
                 proxy=None if urlsplit(self._url).hostname in LOOPBACK else True,
             ) as socket:
+                self.detail = f"connected to {self._url}; nothing subscribed has been answered yet"
                 await converse(socket)
         except TurnedAway as error:
             self._rest = error.rest

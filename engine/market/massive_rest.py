@@ -150,7 +150,7 @@ class MassiveRest:
             raise MassiveRefused(f"Massive told the desk {PATIENCE} times to slow down; try again later")
         if status >= SERVER_FAILS:
             raise FeedUnreachable(f"Massive answered {path} with HTTP {status} {ATTEMPTS} times: {said}")
-        if status >= 400 or body.get("status") in ("ERROR", "NOT_AUTHORIZED"):
+        if status >= 300 or body.get("status") in ("ERROR", "NOT_AUTHORIZED"):
             raise MassiveRefused(f"Massive refused {path} (HTTP {status}): {said}")
         return dict(body)
 
@@ -163,8 +163,10 @@ class MassiveRest:
             async with self._session.get(self._url + path, params=params, allow_redirects=False) as response:
                 pause = response.headers.get("Retry-After", "")
                 body = await response.json(content_type=None) if response.status < SERVER_FAILS else {}
+                if not isinstance(body, Mapping):
+                    raise ValueError(f"it sent {str(body)[:80]!r}, no object")
                 wait = min(float(pause), 60.0) if pause.isdecimal() else None
-                return response.status, body if isinstance(body, Mapping) else {}, wait
+                return response.status, body, wait
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             reason = self._access.hide(str(error)) or type(error).__name__
             raise FeedUnreachable(f"Massive did not answer {path} at {self._url}: {reason}") from error

@@ -4,16 +4,25 @@ import asyncio
 import json
 import logging
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.clock import ManualClock, SystemClock
 from engine.domain import micros
+from engine.market.connection import TurnedAway
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
 from engine.market.feeds import feed_named
+from engine.market.intake import Intake
 from engine.market.massive import MassiveFeed
 from engine.market.massive_access import MassiveAccess
+from engine.market.massive_check import BarCheck
+from engine.market.massive_frames import MassiveFrames
+from engine.market.massive_topics import Topics
+from engine.market.quality import Quarantine
 from tests.market.sink import Kept, running, until
 from tests.servers.massive import KEY, MassiveServer, row
 
@@ -174,6 +183,48 @@ async def test_a_bar_of_massives_that_has_more_volume_than_the_trades_is_suspect
             await until(lambda: len(suspected) == 1)
             assert "1 of 2 bars differ" in feed.status().detail
     assert (suspected[0].symbol, suspected[0].since) == (BTC, NOON + timedelta(minutes=1))
+
+
+async def test_without_quotes_in_the_plan_trades_are_enough():
+    async with MassiveServer() as vendor:
+        vendor.plan = {"XT"}
+        feed, sink = await ready(feed_at(vendor), vendor)
+        async with running(feed, sink):
+            await until(lambda: feed.status().up)
+            await vendor.emit_trades("BTC-USD", 100.0)
+            await until(lambda: len(sink.prints) == 1)
+            assert not feed.status().refused_symbols
+
+
+async def test_a_plan_without_any_prices_names_every_symbol_and_is_never_up():
+    async with MassiveServer() as vendor:
+        vendor.plan = set()
+        feed, sink = await ready(feed_at(vendor), vendor)
+        async with running(feed, sink):
+            await until(lambda: set(feed.status().refused_symbols) == {BTC, ETH})
+            assert not feed.status().up
+            assert "nothing subscribed has been answered" in feed.status().detail
+
+
+names = st.sampled_from(
+    ["ev", "pair", "sym", "p", "s", "t", "x", "i", "c", "bp", "ap", "o", "h", "l", "v", "e", "status", "message"]
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["BTC-USD", "", "success", "error"])
+values = scalars | st.lists(scalars, max_size=3) | st.dictionaries(names, scalars, max_size=3)
+kinds = st.sampled_from(["XT", "XQ", "XA", "XAS", "status", "XL9", None, 7])
+wild = st.builds(lambda kind, rest: {**rest, "ev": kind}, kinds, st.dictionaries(names, values, max_size=9))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(wild | values, max_size=4))
+def test_no_frame_whatever_it_holds_gets_past_the_handler_as_another_error(frame):
+    sink, access = Kept(), MassiveAccess(key=KEY)
+    check = BarCheck(sink, "massive", ManualClock(NOON), lambda one: None)
+    intake = Intake("massive", (BTC,), ManualClock(NOON), check, start=NOON, quarantine=Quarantine())
+    with suppress(TurnedAway):
+        MassiveFrames(intake, Topics({BTC: "BTC-USD"}), access, check).handle(json.dumps(frame))
+    assert all(0 < one.price < float("inf") for one in sink.prints)
+    assert all(0 < quote.bid <= quote.ask for quote in sink.quotes)
 
 
 # ------------------------------------------------------------ refusals

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from aiohttp import web
 
 from engine.clock import ManualClock
 from engine.domain import micros
@@ -98,6 +99,22 @@ async def test_a_wrong_key_and_a_plan_without_the_data_are_said_by_the_settings_
         with pytest.raises(MassiveRefused, match="does not know the key in POLYGON_API_KEY") as refusal:
             await fetched(vendor, MAY, MAY + timedelta(hours=1))
         assert KEY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: web.Response(text="<html>Sign in</html>", content_type="text/html"),
+        lambda: web.json_response([1, 2]),
+        lambda: web.json_response({"status": "OK", "results": {"not": "a list"}}),
+        lambda: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"}, text="{}"),
+    ],
+)
+async def test_what_is_no_answer_of_massives_is_an_error_and_never_an_empty_history(answer):
+    async with MassiveServer() as vendor:
+        vendor.instead = answer
+        with pytest.raises(MarketError, match="/v2/aggs"):
+            await fetched(vendor, MAY, MAY + timedelta(hours=1))
 
 
 def test_without_a_key_there_is_no_history():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -39,7 +39,8 @@ class MassiveServer:
     refused), `unheard` (topics without an answer), `deaf` (no request gets one), `keyless` (no connection's key is
     taken, but with this status), `closed` (connections end at once), `drop()`, `emit_raw()`, `end_with()`, `freeze()`;
     in REST `limited` and `failing` (how many answers are 429 and 500), `raw` (results as they are given, whatever was
-    asked), `forbidden` (a path that begins so is not in the plan), `next_host` (what next_url names).
+    asked), `forbidden` (a path that begins so is not in the plan), `next_host` (what next_url names),
+    `instead` (answers every call).
     """
 
     def __init__(self, pairs: Sequence[str] = ("BTC-USD", "ETH-USD"), *, page: int = 50_000) -> None:
@@ -62,6 +63,7 @@ class MassiveServer:
         self.forbidden = "/never"
         self.next_host = ""
         self.last_at = 0
+        self.instead: Callable[[], web.Response] | None = None
         self.rest_calls: deque[tuple[str, dict[str, str]]] = deque(maxlen=10_000)
         self._page = page
         self._trade_id = 0
@@ -215,6 +217,8 @@ class MassiveServer:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         self.rest_calls.append((request.path, dict(request.query)))
+        if self.instead is not None:
+            return self.instead()
         given = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.query.get("apiKey")
         if given != self.key:
             error = {"status": "ERROR", "request_id": "r1", "error": f"Unknown API Key: {given}"}
