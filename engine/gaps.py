@@ -82,7 +82,7 @@ class GapFinder:
 
     def _suspect(self, message: Suspected) -> list[Gap]:
         known = self.open.get(message.symbol)
-        if known is not None and known.start <= message.since:
+        if known is not None and known.start <= message.since and message.until <= known.until:
             return []
         return [Gap(message.feed, message.symbol, message.since, message.until, message.why, message.until, True)]
 

@@ -77,6 +77,9 @@ def test_a_suspicion_is_a_gap_of_its_own_unless_it_lies_in_one():
     doubt = Suspected(at(9), "kraken", BTC, at(1), at(2), "a print came late")
     assert spans(GapFinder(), [minute(0), minute(1), minute(2), doubt]) == {(BTC, at(1), at(2)): "a print came late"}
     assert (BTC, at(1), at(2)) not in spans(GapFinder(), [minute(0), minute(1, (ETH,)), minute(2, (ETH,)), doubt])
+    early = Suspected(at(2), "kraken", BTC, at(2), at(3), "a print more than half away")
+    story = [minute(0), minute(1, (ETH,)), early, minute(2)]
+    assert spans(GapFinder(), story).keys() == {(BTC, at(1), at(2)), (BTC, at(2), at(3))}, "its minute came after all"
 
 
 ROWS = st.lists(st.tuples(st.integers(1, 3), st.sets(st.sampled_from(PAIRS)), st.booleans()), min_size=1, max_size=25)

@@ -104,6 +104,7 @@ class Line:
         self._weather = venue.weather
         self._queue: list[tuple[float, int, str]] = []
         self._order = itertools.count()
+        self._subscribed: set[tuple[str, str]] = set()
         self._news = asyncio.Event()
         self._cut = min((at for at in venue.weather.cuts if at > venue.clock.now()), default=None)
 
@@ -159,6 +160,10 @@ class Line:
             error = f"Currency pair not in tradable state {symbol}"
             self._say({**same, "error": error, "success": False, "symbol": symbol}, delay)
             return
+        if (channel, symbol) in self._subscribed:
+            self._say({**same, "error": "Already subscribed", "success": False, "symbol": symbol}, delay)
+            return
+        self._subscribed.add((channel, symbol))
         result = {"channel": channel, **({"symbol": symbol} if symbol else {})}
         self._say({**same, "result": result, "success": True}, delay)
         if channel == "trade":
