@@ -1,4 +1,4 @@
-"""Partitions: `bars` by month, `ticks` by day; those ahead at start, any other when a row needs it."""
+"""Partitions: `bars` by month, those ahead at start and any other when a row needs it; `ticks` by day."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ def months_between(since: datetime, until: datetime) -> list[Month]:
 
 
 def ensure_ahead(connection: Connection) -> None:
-    """Make the partitions of this month (and day) and the next ones, by the wall clock."""
-    now = SystemClock().now()
-    months = [month_of(now)]
+    """Make the partitions of this month and the next ones, by the wall clock.
+
+    Those of days are made by the trades that need them: most desks keep none here.
+    """
+    months = [month_of(SystemClock().now())]
     for _ in range(_AHEAD):
         months.append(following(months[-1]))
     ensure_months(connection, months)
-    ensure_days(connection, [now.date() + number * _DAY for number in range(_AHEAD)])
 
 
 def ensure_months(connection: Connection, months: Iterable[Month]) -> None:
