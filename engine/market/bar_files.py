@@ -95,7 +95,8 @@ class BarFiles:
     # ------------------------------------------------------------ looking
 
     def _look(self, path: Path) -> FileFound:
-        mark = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        with path.open("rb") as file:
+            mark = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
         try:
             columns = self._columns(path)
             lives = tuple(lives_of(path, columns, self._clock.now()))

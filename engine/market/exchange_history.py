@@ -70,6 +70,7 @@ class ExchangeHistory:
             self._carried = await self._exchange.markets()
         parts = [await self._candles(name, piece) for name in self._carried.get(symbol, ())]
         table = np.concatenate([np.empty((0, 6)), *parts])
+        table = table[np.argsort(table[:, 0], kind="stable")]
         return Fetched((self._columns(symbol, table),), note=self._note(symbol, table, piece))
 
     async def close(self) -> None:
@@ -107,9 +108,11 @@ class ExchangeHistory:
         return BarColumns(symbol, self._interval, closed, *prices)
 
     def _note(self, symbol: Symbol, table: np.ndarray, piece: Piece) -> str:
-        """An exchange whose candles end soon gives nothing for what is older: say so once."""
-        kept = timedelta(seconds=720 * self._seconds)
-        if self.name == "ccxt:kraken" and not len(table) and piece.until < self._clock.now() - kept:
+        """Many an exchange keeps candles for a while only, and answers with what it has left."""
+        begin = instant(int(table[0, 0]) * 1_000) if len(table) else None
+        if begin is not None and begin - piece.since >= PAGE * self._interval:
+            return f"{self.name} gave no candles of {symbol} before {begin:%Y-%m-%d %H:%M} UTC"
+        if begin is None and self.name == "ccxt:kraken":
             return "Kraken's candles end 720 back; its trades go on: --source kraken"
         return ""
 

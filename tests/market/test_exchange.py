@@ -59,6 +59,17 @@ async def test_candles_are_paged_to_the_last_and_holes_stay_holes():
     assert {params["limit"] for call, params in venue.calls if call == "klines"} <= {str(k) for k in range(1_001)}
 
 
+async def test_candles_that_begin_late_say_when():
+    late = START + timedelta(days=2)
+    async with BinanceServer(MARKETS) as venue, binance(venue) as history:
+        venue.klines["BTCUSDT"] = candles(600, late)
+        await history.prepare(["BTC/USDT"])
+        (piece,) = history.pieces(["BTC/USDT"], START, START + timedelta(days=3))
+        answer = await history.fetch(piece)
+    assert answer.bars[0].time.size == 600
+    assert answer.note == "ccxt:binance gave no candles of BTC/USDT before 2024-03-06 00:00 UTC"
+
+
 async def test_a_pair_that_ended_and_its_new_name_are_one_series():
     later = START + timedelta(days=2)
     async with BinanceServer({"MATICUSDT": ("MATIC", "USDT"), "POLUSDT": ("POL", "USDT")}) as venue:
