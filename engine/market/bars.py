@@ -209,7 +209,7 @@ class BarBuilder:
             if bar is not None:
                 since = self._alive[symbol].since
                 self._closes.traded(symbol, bar.close, bar.last[0], None if since is None else instant(since))
-            price = self._closes.flat(symbol) if bar is None else bar.close
+            price = self._closes.flat(symbol, instant(end)) if bar is None else bar.close
             if price is None or not self._is_whole(symbol, start, end):
                 missing.append(symbol)
             elif bar is None:

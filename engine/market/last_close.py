@@ -57,6 +57,10 @@ class LastCloses:
         if at >= self._at.get(symbol, at):
             self.traded(symbol, price, at, None)
 
-    def flat(self, symbol: Symbol) -> float | None:
-        """The price that a minute without trades is flat at; None when it is not known."""
-        return None if symbol in self.stale else self._price.get(symbol)
+    def flat(self, symbol: Symbol, end: datetime) -> float | None:
+        """The price that a minute without trades, which ended at `end`, is flat at; None when it is not known: also
+        when the venue has spoken since, maybe of a later trade."""
+        told = self._told.get(symbol)
+        if symbol in self.stale or (told is not None and told >= end):
+            return None
+        return self._price.get(symbol)

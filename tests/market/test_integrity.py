@@ -125,6 +125,16 @@ def test_after_a_broken_line_a_minute_without_trades_is_flat_only_when_the_last_
     assert floor.sink.minutes[-1].close == (99.0,)
 
 
+def test_what_the_venue_says_of_its_last_trade_is_no_news_of_the_minute_before():
+    floor = Floor()
+    floor.intake.builder.dead(START + timedelta(seconds=5), (ETH,))
+    floor.intake.builder.alive(ETH, START + timedelta(seconds=6))
+    floor.to(121)
+    floor.intake.builder.told(ETH, 99.0, floor.clock.now())
+    floor.to(190)
+    assert floor.minutes(ETH) == [None, None, "quiet"]
+
+
 def test_what_a_second_source_contradicts_is_doubtful_from_the_first_minute_that_it_touches_to_the_last():
     floor = Floor()
     floor.to(70)
