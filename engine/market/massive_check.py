@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.clock import Clock
 from engine.domain import BarQuality, Print, Quote, Symbol, instant, micros
@@ -14,6 +14,7 @@ from engine.market.massive_events import MinuteEvent
 from engine.messages import FeedChanged, Minute, Suspected
 from engine.ports import MarketSink
 
+MINUTE = timedelta(minutes=1)
 KEPT = 5  # minutes that wait for their other half
 APART = 0.001  # closes, as a share
 SHORT = 0.05  # volume, as a share
@@ -64,6 +65,10 @@ class BarCheck:
         else:
             self._compare(key, ours, half)
 
+    def came_late(self, symbol: Symbol, event: MinuteEvent) -> None:
+        """A bar that was to be the minute came when the minute had been closed without it."""
+        self._suspect(symbol, instant(event.s * 1000), "Massive's bar came after its minute had closed")
+
     # ------------------------------------------------------------ the sink's calls
 
     def on_print(self, item: Print) -> None:
@@ -98,7 +103,8 @@ class BarCheck:
         self.apart += 1
         if self.compared >= ENOUGH and self.apart > self.compared * USUAL:
             return
-        since = instant(key[1]) - timedelta(minutes=1)
         why = f"close {ours[0]:g}, volume {ours[1]:g} of the trades; Massive's own bar has {theirs[0]:g}, {theirs[1]:g}"
-        now = self._clock.now()
-        self._on_suspect(Suspected(now, self._feed, key[0], since, since + timedelta(minutes=1), why))
+        self._suspect(key[0], instant(key[1]) - MINUTE, why)
+
+    def _suspect(self, symbol: Symbol, since: datetime, why: str) -> None:
+        self._on_suspect(Suspected(self._clock.now(), self._feed, symbol, since, since + MINUTE, why))

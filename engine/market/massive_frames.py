@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -16,7 +16,6 @@ from engine.market.massive_access import KEY_NAMES, MassiveAccess
 from engine.market.massive_check import BarCheck
 from engine.market.massive_events import (
     KNOWN,
-    Event,
     MinuteEvent,
     QuoteEvent,
     SecondEvent,
@@ -28,7 +27,7 @@ from engine.market.massive_quotes import BestOfExchanges
 from engine.market.massive_topics import MINUTES, SECONDS, TRADES, Topic, Topics, symbol_of
 from engine.market.quality import Reason
 
-REQUEST = dict[str, str]
+Request: TypeAlias = dict[str, str]
 AGGREGATE_GRACE = timedelta(seconds=5)  # minute bars are sent when the minute is over, and take their way
 KEY_REFUSED_REST = 300.0  # real seconds: a person has to mend it, haste does not
 AUTH_LATE_REST = 30.0
@@ -45,7 +44,7 @@ class MassiveFrames:
         self.intake = intake
         self.topics = topics
         self.let_in = self.evicted = False
-        self.requests: list[REQUEST] = []
+        self.requests: list[Request] = []
         self._access = access
         self._check = check
         self._best = BestOfExchanges()
@@ -79,7 +78,7 @@ class MassiveFrames:
             self._handlers[type(event)](event, now)
         self.intake.offer_prints(prints, now)
 
-    def take_requests(self) -> list[REQUEST]:
+    def take_requests(self) -> list[Request]:
         """What must be sent now; the list is emptied."""
         taken, self.requests = self.requests, []
         if self.let_in:
@@ -101,6 +100,8 @@ class MassiveFrames:
             return
         if self._has_trades(symbol):
             self._check.theirs(symbol, event)
+        elif instant(event.e * 1000) <= self.intake.builder.passed():
+            self._check.came_late(symbol, event)
         elif self._believed(symbol, event, now):
             for item in as_prints(symbol, event, now):
                 self.intake.builder.add(item)
@@ -208,8 +209,5 @@ def as_prints(symbol: Symbol, event: MinuteEvent | SecondEvent, now: datetime) -
     return tuple(Print(symbol, instant(first + after), price, volume, now) for after, price, volume in steps)
 
 
-def _subscribe(params: str) -> REQUEST:
+def _subscribe(params: str) -> Request:
     return {"action": "subscribe", "params": params}
-
-
-__all__ = ["Event", "MassiveFrames", "as_prints"]

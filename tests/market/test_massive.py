@@ -121,6 +121,22 @@ async def test_without_trades_in_the_plan_minutes_are_massives_own_and_its_secon
     assert sum(item.quantity for item in sink.prints[:4]) == 2.0
 
 
+async def test_a_minute_bar_that_comes_after_its_minute_is_suspected_and_not_applied_backwards():
+    clock, suspected = ManualClock(NOON), []
+    async with MassiveServer(["BTC-USD"]) as vendor:
+        vendor.now, vendor.plan = clock.now, {"XA"}
+        feed, sink = await ready(feed_at(vendor, clock, silence=0.4, on_suspect=suspected.append), vendor, BTC)
+        await feed.warm_up([BTC], 60)
+        async with running(feed, sink):
+            await until(lambda: feed.status().up)
+            clock.set(NOON + timedelta(seconds=66))
+            await until(lambda: len(sink.minutes) == 1)
+            await vendor.emit_bar("BTC-USD", NOON, 100.0, 101.0, 99.0, 100.5, 12.0)
+            await until(lambda: len(suspected) == 1)
+        assert sink.minutes[0].quality == ("quiet",)
+        assert (suspected[0].since, suspected[0].symbol) == (NOON, BTC)
+
+
 async def test_minutes_are_made_of_the_trades_of_all_exchanges_in_their_own_order():
     clock = ManualClock(NOON)
     async with MassiveServer(["BTC-USD"]) as vendor:
