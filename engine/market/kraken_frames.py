@@ -102,8 +102,11 @@ class KrakenFrames:
     # ------------------------------------------------------------ data, as it should be
 
     def _trades(self, data: Iterable[TradeEntry], now: datetime) -> None:
-        named = self._named
-        prints = [Print(named(e.symbol), _utc(e.timestamp), e.price, e.qty, now, e.trade_id, e.side) for e in data]
+        names, named = self._names, self._named
+        prints = [
+            Print(names.get(e.symbol) or named(e.symbol), _utc(e.timestamp), e.price, e.qty, now, e.trade_id, e.side)
+            for e in data
+        ]
         self.intake.offer_prints(prints, now)
 
     def _quotes(self, data: Iterable[TickerEntry], snapshot: bool, now: datetime) -> None:

@@ -14,7 +14,7 @@ from bot.house import House
 from bot.progress import Progress
 from bot.settings import Settings
 from bot.workspace import Workspace
-from engine import Terms, birth, compile_core, load_playbook, prepared
+from engine import Terms, TickTerms, birth, compile_core, load_playbook, prepared
 from engine.domain import MarketKind
 from engine.ports import Feed
 from tests.e2e.desk import Driver
@@ -78,6 +78,7 @@ class HouseThread(Driver):
             platform="test",
             database_url=NOWHERE,
             settings=playbook.settings,
+            ticks=TickTerms("segments"),
         )
 
     async def _close(self) -> None:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.clock import ScaledClock
-from engine.domain import MarketKind
+from engine.domain import MarketKind, micros
 from engine.market.kraken import KrakenFeed
+from engine.store.ticks import read_ticks
 from tests.e2e.desk import Driver
 from tests.e2e.house import HouseThread
 from tests.servers.kraken import KrakenServer
@@ -52,6 +53,20 @@ def minutes(desk: Driver) -> list[dict]:
 def orders(desk: Driver) -> list[str]:
     """Symbols of every order that was ever meant, in order."""
     return [outcome["order"]["symbol"] for outcome in desk.outcomes("OrderIntended")]
+
+
+def test_every_trade_is_on_disk_and_makes_the_very_bars_that_the_ledger_has(market) -> None:
+    _, desk = market
+    known = [m for m in minutes(desk) if not m["missing"]][-1]
+    desk.wait(lambda: "raw trades kept since the start; 99 of 100 on disk" in desk.run("/health"), 20, "raw trades")
+    close = datetime.fromisoformat(known["at"])
+    for symbol, k in ((symbol, known["symbols"].index(symbol)) for symbol in PAIRS):
+        found = read_ticks(desk.data, close.date(), symbol)
+        inside = (found.time >= micros(close) - 60_000_000) & (found.time < micros(close))
+        bar = [known[part][k] for part in ("open", "high", "low", "close", "volume")]
+        price = found.price[inside]
+        assert [price[0], price.max(), price.min(), price[-1], found.volume[inside].sum()] == bar
+        assert (found.bid[inside] < found.ask[inside]).any()
 
 
 def test_bad_frames_kill_nothing_are_counted_and_reach_no_bar(market) -> None:
