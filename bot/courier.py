@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
@@ -74,7 +75,7 @@ class Courier:
         if standing is None:
             raise Refused(f"subject {post.subject} has no data")
         edits = standing.ts is not None and post.op == "update"
-        if post.template == "report_chart":
+        if post.template in ("report_chart", "job_chart"):
             await self._picture(post, standing, upto)
         elif edits:
             await self._edit(post, standing, upto)
@@ -184,20 +185,19 @@ class Courier:
     # -------------------------------------------------------- pictures
 
     async def _picture(self, post: Waiting, standing: Standing, upto: tuple[int, int]) -> None:
-        """A report's chart, under the report. Its file name is its id: that is how a lost upload is found."""
+        """A chart under its message. Its file name is its id: that is how a lost upload is found."""
         channel, root = self._channels[post.channel], await self._root(post)
         name = f"{post.subject.replace(':', '-')}.png"
-        if self._reports is None or root is None:
-            await asyncio.to_thread(self._store.give_up, post.key, "dropped", "no report to hang it under")
+        if root is None:
+            await asyncio.to_thread(self._store.give_up, post.key, "dropped", "no message to hang it under")
             return
         if post.sent_at is not None and (found := await find(self._client, name, channel, root, post.sent_at)):
             await self._done(post, channel, found, root, upto)
             return
-        made = await asyncio.to_thread(self._reports.due, load(standing.data))
-        if not made.drawing.equity:
-            await asyncio.to_thread(self._store.give_up, post.key, "dropped", "no curve to draw yet")
+        picture = await (self._of_job if post.template == "job_chart" else self._of_report)(standing, name)
+        if picture is None:
+            await asyncio.to_thread(self._store.give_up, post.key, "dropped", "there is nothing to show")
             return
-        picture = Picture(await self._drawn(made.drawing), name, made.drawing.title, made.alt)
         await asyncio.to_thread(self._store.begin, post.key, self.now())
         try:
             await upload(self._client, picture, channel, root)
@@ -206,6 +206,25 @@ class Courier:
         except NETWORK as error:
             raise Unsure(reason(error)) from error
         await self._done(post, channel, root, root, upto)
+
+    async def _of_report(self, standing: Standing, name: str) -> Picture | None:
+        """A report's chart; None while there is no curve."""
+        if self._reports is None:
+            return None
+        made = await asyncio.to_thread(self._reports.due, load(standing.data))
+        if not made.drawing.equity:
+            return None
+        return Picture(await self._drawn(made.drawing), name, made.drawing.title, made.alt)
+
+    async def _of_job(self, standing: Standing, name: str) -> Picture | None:
+        """The file that a job left behind; None when somebody removed it."""
+        try:
+            png = await asyncio.to_thread(Path(standing.data["picture"]).read_bytes)
+        except OSError as error:
+            log.warning("the chart of %s cannot be read (%s)", standing.subject, error)
+            return None
+        title = str(standing.data["title"])
+        return Picture(png, name, title, f"Equity curve and drawdown of {title}")
 
     async def _drawn(self, drawing: Drawing) -> bytes:
         try:

@@ -267,7 +267,12 @@ def _job_opened(outcome: JobOpened, scene: _Scene) -> Iterator[Post]:
 def _job_closed(outcome: JobClosed, scene: _Scene) -> Iterator[Post]:
     data = {"fate": outcome.fate, "ended_by": outcome.by, "sentence": outcome.sentence, "result": outcome.result}
     data["took"] = (outcome.at - outcome.opened.at).total_seconds() / scene.speed
-    yield scene.post("closed", SIGNALS, job_subject(outcome.opened.job), "job", op="update", priority=REPORT, data=data)
+    head = job_subject(outcome.opened.job)
+    yield scene.post("closed", SIGNALS, head, "job", op="update", priority=REPORT, data=data)
+    if outcome.result.get("picture"):
+        shown = {"picture": outcome.result["picture"], "title": f"{outcome.opened.kind} {outcome.opened.text}"}
+        chart = f"chart:{head}"
+        yield scene.post("chart", SIGNALS, chart, "job_chart", thread=head, priority=REPORT, data=shown)
 
 
 # ------------------------------------------------------------ alarms and reports

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bot.cli.errors import fail
-from bot.settings import SettingsError, read_settings
+from bot.folders import folder_for
+from bot.settings import Settings, SettingsError, read_settings
+from engine.domain import MarketKind
+
+if TYPE_CHECKING:
+    from engine import Playbook
 
 EPILOG = """\
 examples:
@@ -33,9 +41,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     command.add_argument(
         "--playbook", default="ema", metavar="NAME|FILE", help="a playbook by name or a YAML file (default: ema)"
     )
-    command.add_argument(
-        "--bars", nargs="+", required=True, type=Path, metavar="FILE", help="Parquet or CSV files of bars"
-    )
+    bars = command.add_mutually_exclusive_group(required=True)
+    bars.add_argument("--bars", nargs="+", type=Path, metavar="FILE", help="Parquet or CSV files of bars")
+    bars.add_argument("--stored", action="store_true", help="the bars in the store (`nightdesk backfill` brings some)")
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="with --stored: the data folder")
     command.add_argument(
         "--symbols",
         type=_words,
@@ -53,38 +62,63 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     command.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder for the results; made when absent"
     )
+    command.add_argument("--gentle", action="store_true", help="lowest priority: beside a busy desk")
+    command.add_argument(
+        "--progress", choices=("auto", "json"), default="auto", help="json is for programs: lines on standard output"
+    )
     command.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    from engine import StoreError
     from engine import backtest as room
 
+    if args.gentle:
+        os.nice(19)
     overrides = {} if args.capital is None else {"CAPITAL": args.capital}
     try:
-        timezone = read_settings().timezone
+        settings = read_settings()
         playbook = room.load(args.playbook, overrides)
         _say("reading bars")
-        market, notes = room.prepare(playbook, args.bars, args.symbols, args.start, args.end)
+        market, notes = _market(args, settings, playbook)
         for note in notes:
             _say(f"note: {note}")
-        with _progress() as moved:
-            done = room.backtest(playbook, market, timezone, moved)
+        with _progress(args.progress) as moved:
+            done = room.backtest(playbook, market, settings.timezone, moved)
         figures = room.measured(done)
         paths = room.write(done, figures, args.out)
-    except (SettingsError, room.PlaybookError, room.StrategyError, room.BarsError) as error:
+    except (SettingsError, StoreError, room.PlaybookError, room.StrategyError, room.BarsError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"cannot write to {args.out}: {error.strerror or error}")
+    if args.progress == "json":
+        picture = next(str(path.resolve()) for path in paths if path.suffix == ".png")
+        print(json.dumps({"result": {**room.summary(done, figures), "fate": "done", "picture": picture}}), flush=True)
+        return 0
     print(room.table(done, figures))
     print(f"\nwritten to {args.out}: {', '.join(path.name for path in paths)}")
     return 0
 
 
+def _market(args: argparse.Namespace, settings: Settings, playbook: Playbook) -> tuple[list[Any], list[str]]:
+    """The bars of files, or of the store, with what is to be said about them."""
+    from engine import backtest as room
+
+    if not args.stored:
+        return room.prepare(playbook, args.bars, args.symbols, args.start, args.end)
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    data_dir = args.data_dir.expanduser() if args.data_dir else folder_for(playbook.name, MarketKind.LIVE)
+    return room.stored_market(playbook, url, data_dir, args.symbols, args.start, args.end)
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[float], None]]:
-    """A bar on a terminal; elsewhere a plain line every quarter."""
+def _progress(how: str) -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal; elsewhere a plain line every quarter, or lines of JSON."""
     from tqdm import tqdm
 
+    if how == "json":
+        yield _told_as_json
+        return
     if not sys.stderr.isatty():
         yield _quarters()
         return
@@ -94,6 +128,10 @@ def _progress() -> Iterator[Callable[[float], None]]:
             bar.update(100 * share - bar.n)
 
         yield moved
+
+
+def _told_as_json(share: float) -> None:
+    print(json.dumps({"progress": {"stage": "trading", "share": round(share, 4), "symbols": {}}}), flush=True)
 
 
 def _quarters() -> Callable[[float], None]:

@@ -8,7 +8,7 @@ from collections import deque
 from bot.blocks import Rendered, section
 from bot.cards import labelled
 from bot.commands.asking import count_of, lines, near
-from bot.commands.jobs import backfill
+from bot.commands.jobs import backfill, backtest
 from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import DEEDS, ActionId, ViewId, pressed
 from bot.render import price
@@ -36,7 +36,6 @@ LATER = {
     "autonomy": "Changing autonomy tiers from Slack",
     "models": "The model registry",
     "train": "Training models",
-    "backtest": "Backtesting from Slack",
 }
 AUDITED = (
     *(Press, ClosePosition, MoveStop, Pause, Resume, Panic, RoleClaimed, TierChanged),
@@ -74,7 +73,7 @@ async def desk(front: Front, ask: Ask) -> Rendered | Answer:
 def need(text: str) -> Role:
     """A stranger may claim; long work is the admins'; everything else under /desk is read by viewers."""
     word = next(iter(text.lower().split()), "")
-    return {"claim": Role.NONE, "backfill": Role.ADMIN}.get(word, Role.VIEWER)
+    return {"claim": Role.NONE, "backfill": Role.ADMIN, "backtest": Role.ADMIN}.get(word, Role.VIEWER)
 
 
 async def _help(front: Front, ask: Ask) -> Rendered:
@@ -200,6 +199,7 @@ def _listed(front: Front, rows: list[str]) -> Rendered:
 _WORDS: dict[str, Handler] = {
     "help": _help,
     "backfill": backfill,
+    "backtest": backtest,
     "claim": _claim,
     "playbook": _playbook,
     "universe": _universe,

@@ -1,9 +1,11 @@
-"""/desk backfill, and the Cancel button of whatever long work runs."""
+"""/desk backfill and /desk backtest, and the Cancel button of whatever long work runs."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from datetime import date, timedelta
+from pathlib import Path
 
 from bot.blocks import Rendered
 from bot.front import Ask, Front
@@ -27,6 +29,33 @@ async def backfill(front: Front, ask: Ask) -> Rendered:
     except ValueError as error:
         return front.sentence("usage", command="/desk backfill", usage=usage, given=str(error), meant="")
     return await begin(front, ask, plan)
+
+
+async def backtest(front: Front, ask: Ask) -> Rendered:
+    """[SYMBOLS] [FROM] [TO]: the running playbook over the stored bars."""
+    if front.jobs is None:
+        return front.sentence("no_jobs")
+    try:
+        names, days = _sorted_out(ask.words[1:])
+    except ValueError as error:
+        usage = "[SYMBOLS] [FROM] [TO], dates as 2025-05-10; it trades the desk's playbook over the stored bars"
+        return front.sentence("usage", command="/desk backtest", usage=usage, given=str(error), meant="")
+    symbols = ",".join(_symbols(names[0]) if names else front.snapshot().symbols)
+    folder = front.desk.terms.data / "backtests" / f"{SystemClock().now():%Y%m%dT%H%M%S}"
+    await asyncio.to_thread(_lay_out, folder, front.desk.playbook.text)
+    dates = [part for name, day in zip(("--from", "--to"), days, strict=False) for part in (name, f"{day}")]
+    asked = ("--playbook", str(folder / "playbook.yaml"), "--symbols", symbols, *dates)
+    where = ("--stored", "--data-dir", str(front.desk.terms.data), "--out", str(folder))
+    text = " ".join([symbols, *(f"{day}" for day in days)])
+    return await begin(
+        front, ask, Plan("backtest", text, ("backtest", *asked, *where, "--progress", "json", "--gentle"))
+    )
+
+
+def _lay_out(folder: Path, playbook: str) -> None:
+    """A folder for the results, with the playbook as it is in force now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "playbook.yaml").write_text(playbook, encoding="utf-8")
 
 
 async def begin(front: Front, ask: Ask, plan: Plan) -> Rendered:
@@ -55,11 +84,8 @@ def plan_of(front: Front, words: list[str], sources: Collection[str]) -> Plan:
     with the word that is none of these."""
     if not words or words[0].partition(":")[0] not in sources:
         raise ValueError(words[0] if words else "")
-    source, rest = words[0], words[1:]
-    days = [day for word in rest if (day := _day(word)) is not None]
-    names = [word for word in rest if _day(word) is None]
-    if len(names) > 1 or len(days) > 2:
-        raise ValueError(" ".join(rest))
+    source = words[0]
+    names, days = _sorted_out(words[1:])
     symbols = _symbols(names[0]) if names else front.snapshot().symbols
     until = days[1] if len(days) > 1 else SystemClock().now().date() + timedelta(days=1)
     since = days[0] if days else until - timedelta(days=USUAL_DAYS)
@@ -68,6 +94,15 @@ def plan_of(front: Front, words: list[str], sources: Collection[str]) -> Plan:
     shown = ",".join(symbols) if names else ""
     text = " ".join(part for part in (source, shown, f"{since}", f"{until}") if part)
     return Plan("backfill", text, ("backfill", *asked, *where))
+
+
+def _sorted_out(words: list[str]) -> tuple[list[str], list[date]]:
+    """At most one list of symbols and two days. Raises ValueError with the words when there is more."""
+    days = [day for word in words if (day := _day(word)) is not None]
+    names = [word for word in words if _day(word) is None]
+    if len(names) > 1 or len(days) > 2:
+        raise ValueError(" ".join(words))
+    return names, days
 
 
 def _symbols(word: str) -> tuple[Symbol, ...]:

@@ -10,6 +10,7 @@ from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of, read_market, resample
 from engine.backtest.outputs import summary, write
 from engine.backtest.runner import Backtest, backtest
+from engine.backtest.stored import stored_market
 from engine.backtest.table import table
 from engine.performance import Performance, measure
 from engine.playbook import Playbook, PlaybookError, load
@@ -26,6 +27,7 @@ __all__ = [
     "measured",
     "prepare",
     "read_market",
+    "stored_market",
     "summary",
     "table",
     "write",

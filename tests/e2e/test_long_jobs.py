@@ -1,4 +1,4 @@
-"""/desk backfill on a whole desk: a message that moves and ends, a Cancel that works, a kill that leaves no orphan."""
+"""/desk backfill and backtest on a whole desk: a message that moves, a Cancel that works, a kill without an orphan."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ def test_a_job_from_slack_runs_beside_the_desk_and_dies_with_it(
         done = desk.wait(lambda: job_message(desk, "Backfill done"), 60, "closing card")
         assert "5,760" in json.dumps(done["blocks"])
 
+        assert "Started" in desk.run("/desk", "backtest BTC/USD,ETH/USD 2024-03-01 2024-03-03")
+        tried = desk.wait(lambda: job_message(desk, "Backtest done"), 60, "the backtest's card")
+        assert "Sharpe" in json.dumps(tried["blocks"])
+        chart = desk.wait(lambda: [one for one in desk.messages(tried["ts"]) if one.get("files")], 20, "chart")
+        assert "backtest BTC/USD,ETH/USD" in json.dumps(chart)
+
         _start(desk)
         moving = desk.wait(lambda: job_message(desk, "pieces"), 60, "progress")
         process = job_process(desk)
@@ -55,7 +61,7 @@ def test_a_job_from_slack_runs_beside_the_desk_and_dies_with_it(
         over = desk.wait(lambda: job_message(desk, "Cancelled by"), 30, "the end of a cancelled job")
         assert over["ts"] == moving["ts"]
         assert "job_cancel" not in json.dumps(over["blocks"])
-        assert [one["fate"] for one in desk.outcomes("JobClosed")] == ["done", "cancelled"]
+        assert [one["fate"] for one in desk.outcomes("JobClosed")] == ["done", "done", "cancelled"]
         assert "cancelling a job" in desk.run("/desk", "audit 5")
 
         _start(desk)

@@ -166,7 +166,7 @@ async def test_resuming_a_panic_asks_once_more(room: Room) -> None:
 
 
 async def test_what_comes_later_says_so(room: Room) -> None:
-    for word in ("autonomy", "models", "train", "backtest"):
+    for word in ("autonomy", "models", "train"):
         assert "comes in a later version" in (await ask(room, "/desk", word))["text"]
 
 

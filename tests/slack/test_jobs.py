@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from tests.slack.conftest import Room
 from tests.slack.desk import FakeDesk
 
 SOURCES = {"kraken", "ccxt", "files"}
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 LOOP = """
 import json, signal, sys, threading, time
 stopped = threading.Event()
@@ -250,6 +253,33 @@ def test_of_many_symbols_those_in_work_are_shown() -> None:
     assert values["unshown"] == 19
 
 
+BACKTEST = {
+    **{
+        "playbook": "ema",
+        "symbols": ["BTC/USD"],
+        "from": "2024-03-01T00:00:00+00:00",
+        "to": "2024-03-08T00:00:00+00:00",
+    },
+    **{"bars": 10_080, "trades": 3, "pnl": -12.5, "equity_return": -0.0125, "benchmark_return": 0.02, "fate": "done"},
+    **{"total": {"win_rate": 1 / 3}, "costs": {"total": 8.0}, "drawdown": {"depth": 0.03}, "ratios": {"sharpe": -1.2}},
+}
+TRIED = JobOpened("cd34", "backtest", "BTC/USD 2024-03-01 2024-03-08", "U_ADMIN", NOW)
+
+
+def test_a_backtests_card_has_its_figures_and_promises_no_going_on(words: Words) -> None:
+    moving = json.dumps(card(words, TRIED, progress={"stage": "trading", "share": 0.25, "symbols": {}}))
+    done = json.dumps(card(words, TRIED, JobClosed(TRIED, NOW, "desk", "done", "", BACKTEST)), ensure_ascii=False)
+    ended = card(words, TRIED, JobClosed(TRIED, NOW, "U_ADMIN", "cancelled"))
+    bare = {**BACKTEST, "drawdown": None, "ratios": None, "benchmark_return": None, "total": {"win_rate": None}}
+    nothing = json.dumps(card(words, TRIED, JobClosed(TRIED, NOW, "desk", "done", "", bare)))
+
+    assert "25 %" in moving
+    for figure in ("−$12.50", "−1.25 %", "+2.00 %", "33 %", "$8.00", "3.00 %", "−1.20", "10,080"):
+        assert figure in done
+    assert "goes on from there" not in json.dumps(ended)
+    assert "n/a" in nothing
+
+
 # ------------------------------------------------------------ delivery
 
 
@@ -275,6 +305,23 @@ async def test_the_message_moves_without_a_ledger_row_and_ends_with_one(
     assert last["ts"] == post["ts"]
     assert "Backfill done" in json.dumps(last["blocks"])
     assert not box.store.retouch("job:unknown", {}, time.time())
+
+
+async def test_a_jobs_chart_comes_under_its_message_and_a_lost_file_holds_nothing_up(
+    box: Box, room: Room, tmp_path: Path
+) -> None:
+    picture = tmp_path / "equity.png"
+    picture.write_bytes(base64.b64decode(PNG))
+    lost = replace(TRIED, job="ef56")
+
+    await box.say(TRIED, lost)
+    await box.say(JobClosed(TRIED, NOW, "desk", "done", "", {**BACKTEST, "picture": str(picture)}))
+    await box.say(JobClosed(lost, NOW, "desk", "done", "", {**BACKTEST, "picture": str(tmp_path / "gone.png")}))
+
+    heads = await room.drive.messages()
+    threads = [await room.drive.messages(thread_ts=head["ts"]) for head in heads]
+    files = [[file["title"] for reply in thread for file in reply.get("files") or ()] for thread in threads]
+    assert sorted(files) == [[], ["backtest BTC/USD 2024-03-01 2024-03-08"]]
 
 
 # ------------------------------------------------------------ the command
@@ -327,3 +374,27 @@ async def test_what_was_typed_becomes_a_whole_command_line(room: Room) -> None:
     for words in (["nowhere"], ["kraken", "BTC/USD", "ETH/USD"], ["kraken", "2024-01-01", "2024-01-02", "2024-01-03"]):
         with pytest.raises(ValueError, match=words[0] if len(words) == 1 else words[1]):
             plan_of(room.front, words, SOURCES)
+
+
+async def test_a_backtest_tries_the_playbook_that_is_in_force(
+    room: Room, desk: FakeDesk, shown: Shown, tmp_path: Path
+) -> None:
+    desk.terms.data = tmp_path / "desk"
+    jobs = Jobs(
+        desk,
+        shown,
+        command=(sys.executable, "-c", "import json, sys; print(json.dumps({'result': {'argv': sys.argv}}))"),
+    )
+    await wired(room, jobs)
+
+    answer = await room.drive.command("/desk", "backtest btc/usd 2024-03-01 2024-03-08", "U_ADMIN")
+    wrong = await room.drive.command("/desk", "backtest BTC/USD ETH/USD", "U_ADMIN")
+
+    assert "Started: backtest BTC/USD 2024-03-01 2024-03-08" in answer["replies"][0]["text"]
+    assert "I did not understand" in wrong["replies"][0]["text"]
+    (over,) = await until(lambda: ends(desk))
+    argv = over.result["argv"]
+    given = dict(pairwise(argv))
+    assert (given["--symbols"], given["--from"], given["--to"]) == ("BTC/USD", "2024-03-01", "2024-03-08")
+    assert Path(given["--playbook"]).read_text() == desk.playbook.text
+    assert Path(given["--out"]).parent == tmp_path / "desk" / "backtests"

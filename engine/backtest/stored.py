@@ -1,0 +1,65 @@
+"""The bars of a backtest out of the store, instead of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from engine.backtest.frames import BarsError
+from engine.backtest.market import Series
+from engine.clock import SystemClock
+from engine.domain import Symbol, instant
+from engine.market.names import canonical, meant_pair
+from engine.playbook import Playbook
+from engine.store.bars import MINUTE
+from engine.store.database import Database, open_database
+from engine.store.reading import read_bars
+
+EARLIEST = instant(0)
+LIVE = "live"
+
+
+def stored_market(
+    playbook: Playbook,
+    url: str | None,
+    data_dir: Path,
+    asked: Sequence[str] = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> tuple[list[Series], list[str]]:
+    """The stored bars that a playbook trades, at its interval, and sentences about what is not there.
+
+    `asked` symbols (`BTC/USD`, or `BTC` for one of the playbook's), else its universe. Raises `BarsError` when nothing
+    is stored of them, and `StoreError` for a database that cannot be used.
+    """
+    symbols = [meant_pair(name, playbook.symbols) or canonical(name) for name in asked] or list(playbook.symbols)
+    if not symbols:
+        raise BarsError(f"the playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
+    bounds = (start or EARLIEST, end or SystemClock().now())
+    with _opened(url, data_dir) as database:
+        found = [_series(database, symbol, playbook, *bounds) for symbol in dict.fromkeys(symbols)]
+    market = [series for series in found if len(series) > 1]
+    absent = [series.symbol for series in found if len(series) <= 1]
+    if not market:
+        raise BarsError(f"no bars of {', '.join(absent)} are stored in these dates; `nightdesk backfill` gets some")
+    return market, [f"no bars are stored of {', '.join(absent)}"] if absent else []
+
+
+def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datetime, until: datetime) -> Series:
+    step = playbook.step or MINUTE
+    bars = read_bars(database, LIVE, symbol, step, since, until)
+    span = round(step.total_seconds() * 1_000_000)
+    return Series(symbol, span, bars.time - span, bars.open, bars.high, bars.low, bars.close, bars.volume)
+
+
+@contextmanager
+def _opened(url: str | None, data_dir: Path) -> Iterator[Database]:
+    """The database; an embedded server that was started for this alone is stopped again."""
+    database = open_database(url, data_dir)
+    try:
+        yield database
+    finally:
+        if database.server is not None and not database.server.adopted:
+            database.close()
