@@ -92,10 +92,16 @@ class Healer:
     def status(self) -> HealingStatus:
         going_on = dict(self._finder.open)
         done = self._done
-        unread = len(self._past) + len(self._owed)
         return HealingStatus(
-            *(going_on, self._seen, self._waiting, len(self._beyond)),
-            *(done.gaps, done.added, done.revised, unread, self._trouble),
+            open=going_on,
+            seen=self._seen,
+            waiting=self._waiting,
+            beyond=len(self._beyond),
+            healed=done.gaps,
+            added=done.added,
+            revised=done.revised,
+            unread=len(self._past) + len(self._owed),
+            trouble=self._trouble,
         )
 
     async def run(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engine.clock import Clock
@@ -70,6 +70,7 @@ class Intake:
         self._on_suspect = on_suspect
         self._suspected: set[tuple[Symbol, datetime, datetime]] = set()
         self._down_since: datetime | None = None
+        self._refused: dict[Symbol, str] = {}
 
     def hear(self) -> datetime:
         """Note a sign of life; returns desk time."""
@@ -190,6 +191,21 @@ class Intake:
     def sure_until(self) -> datetime | None:
         """Up to here every print has come: it may be a grace behind the last frame. None before the first."""
         return self.last_frame and self.last_frame - self._grace
+
+    @property
+    def has_refused(self) -> bool:
+        return bool(self._refused)
+
+    def refuse(self, refused: Mapping[Symbol, str], live: Container[Symbol]) -> None:
+        """Which symbols the venue will not subscribe, and why; one that is `live` again is told as well."""
+        now = self.clock.now()
+        for symbol, why in refused.items():
+            if self._refused.get(symbol) != why:
+                self._refused[symbol] = why
+                self.sink.on_feed(FeedChanged(now, self.name, False, why, (symbol,)))
+        for symbol in [name for name in self._refused if name not in refused and name in live]:
+            del self._refused[symbol]
+            self.sink.on_feed(FeedChanged(now, self.name, True, "subscribed again", (symbol,)))
 
     def up(self, detail: str) -> None:
         """The feed delivers (again): tell the desk, and record the gap behind us."""

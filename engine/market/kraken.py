@@ -170,6 +170,8 @@ class KrakenFeed:
         async for text in self._line.frames(socket, intake.hear):
             if text is not None:
                 frames.handle(text)
+                if subscriptions.refused or intake.has_refused:
+                    intake.refuse(subscriptions.refused, subscriptions.live("trade"))
             await _send(socket, [*frames.take_requests(), *subscriptions.overdue(self.clock.now())])
             self.instruments.update(frames.instruments)
 

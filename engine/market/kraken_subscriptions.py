@@ -104,6 +104,10 @@ class Subscriptions:
             return self._live([(str(result["channel"]), self._symbol(str(result.get("symbol", ALL))))])
         return self._refuse(frame, str(error or "refused without a reason"), now)
 
+    def live(self, channel: str) -> frozenset[Symbol]:
+        """The symbols whose subscription the venue has acknowledged."""
+        return frozenset(symbol for name, symbol in self.acked if name == channel)
+
     def _request(self, method: str, channel: str, symbols: Sequence[Symbol]) -> Request:
         self._request_id += 1
         self._requests[self._request_id] = (channel, tuple(symbols))

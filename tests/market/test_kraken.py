@@ -78,8 +78,12 @@ async def test_a_subscription_that_the_venue_refuses_is_named_by_symbol():
         await feed.prepare(["BTC/USD", "ETH/USD"])
         async with running(feed, sink):
             await until(lambda: "ETH/USD" in feed.status().refused_symbols and feed.status().up)
+            await until(lambda: any(change.symbols == ("ETH/USD",) for change in sink.changes))
             assert "not supported" in feed.status().refused_symbols["ETH/USD"]
             assert set(feed.status().refused_symbols) == {"ETH/USD"}
+            venue.refused.clear()
+            await venue.drop()
+            await until(lambda: [one.up for one in sink.changes if one.symbols] == [False, True])
 
 
 async def test_a_hundred_pairs_are_subscribed_in_batches_and_every_one_is_acknowledged():
