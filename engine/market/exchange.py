@@ -6,7 +6,7 @@ import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,11 +16,12 @@ from engine.clock import Clock
 from engine.domain import Quote, Symbol, micros
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
 from engine.market.prints import Prints, joined
-from engine.market.symbols import Absent, absence, find
+from engine.market.symbols import Absent, absence, find, lives
 
 TIMEOUT_MS = 15_000
 TRADES = 1_000  # asked for at a time; an exchange gives fewer where it must
 _DOLLARS = {"USD": ("USDT", "USDC")}  # far nearer to a dollar than two sources ever agree
+FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # before any exchange
 PAGES_MOST = 100_000  # of one answer: an exchange that goes on and on is not believed
 
 
@@ -63,6 +64,7 @@ class Exchange:
         if url:
             self._api.urls["api"] = _moved(self._api.urls["api"], url)
         self._names: dict[Symbol, dict[str, Any]] = {}
+        self._past: dict[Symbol, dict[str, Any]] = {}
 
     async def close(self) -> None:
         await self._api.close()
@@ -71,14 +73,28 @@ class Exchange:
 
     async def markets(self) -> Mapping[Symbol, Sequence[str]]:
         """Its spot pairs by the desk's symbol, each with ccxt's names for it: two while a coin changes its name."""
-        if not self._names:
-            async with self._asking("its markets"):
-                listed = await self._api.load_markets()
-            for name, market in listed.items():
-                symbol = find(self.name, name)
-                if market.get("spot") and not isinstance(symbol, Absent):
-                    self._names.setdefault(symbol, {})[name] = market
+        await self._load()
         return {symbol: tuple(names) for symbol, names in self._names.items()}
+
+    async def names_ever(self) -> Mapping[Symbol, Sequence[str]]:
+        """As `markets`, and the names under which a pair's past lies: a name may have been another coin's before."""
+        await self._load()
+        return {symbol: tuple(names) for symbol, names in self._past.items()}
+
+    async def _load(self) -> None:
+        if self._names:
+            return
+        async with self._asking("its markets"):
+            listed = await self._api.load_markets()
+        for name, market in listed.items():
+            if not market.get("spot"):
+                continue
+            for _, symbol in lives(self.name, name, FIRST, self._clock.now()):
+                if not isinstance(symbol, Absent):
+                    self._past.setdefault(symbol, {})[name] = market
+            symbol = find(self.name, name)
+            if not isinstance(symbol, Absent):
+                self._names.setdefault(symbol, {})[name] = market
 
     def timeframe(self, seconds: int) -> str:
         """ccxt's name for candles of so many seconds; raises `ExchangeRefused` when the exchange has none."""

@@ -13,8 +13,8 @@ from engine.domain import Symbol, instant, micros
 from engine.market.exchange import Exchange
 from engine.market.prints import bars_of
 from engine.market.spans import spans, written
-from engine.market.symbols import absence, listing
-from engine.ports import BarColumns, Fetched, Listing, Piece
+from engine.market.symbols import Absent, absence, listing, lives
+from engine.ports import BarColumns, Fetched, Listing, Piece, Rejected
 
 PAGE = 1_000  # candles asked for at a time
 PIECE = 7_200  # candles in a piece: five days of minutes
@@ -40,7 +40,7 @@ class ExchangeHistory:
 
     async def prepare(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Listing]:
         """What the exchange lists of `symbols` as spot pairs, under any name that the coin ever had."""
-        self._carried = await self._exchange.markets()
+        self._carried = await self._exchange.names_ever()
         if not self._trades:
             self._exchange.timeframe(self._seconds)
         self.refused = {symbol: self._why_not(symbol) for symbol in symbols if symbol not in self._carried}
@@ -67,11 +67,16 @@ class ExchangeHistory:
             prints = await self._exchange.trades(symbol, piece.since, piece.until)
             return Fetched((bars_of(symbol, prints, self._interval),))
         if not self._carried:
-            self._carried = await self._exchange.markets()
-        parts = [await self._candles(name, piece) for name in self._carried.get(symbol, ())]
-        table = np.concatenate([np.empty((0, 6)), *parts])
+            self._carried = await self._exchange.names_ever()
+        parts, rejected = [np.empty((0, 6))], []
+        for name in self._carried.get(symbol, ()):
+            table = await self._candles(name, piece)
+            mine, others = self._of_coin(name, symbol, table)
+            parts.append(table[mine])
+            rejected += others
+        table = np.concatenate(parts)
         table = table[np.argsort(table[:, 0], kind="stable")]
-        return Fetched((self._columns(symbol, table),), note=self._note(symbol, table, piece))
+        return Fetched((self._columns(symbol, table),), tuple(rejected), note=self._note(symbol, table, piece))
 
     async def close(self) -> None:
         await self._exchange.close()
@@ -101,6 +106,22 @@ class ExchangeHistory:
             else:
                 cursor += max(1, limit) * width
         return np.concatenate([np.empty((0, 6)), *found])
+
+    def _of_coin(self, name: str, symbol: Symbol, table: np.ndarray) -> tuple[np.ndarray, list[Rejected]]:
+        """Which candles of a name are the coin's own. Those of a coin that is known by another name are no loss; those
+        from before anything of that name was known are named."""
+        mine, rejected = np.zeros(len(table), bool), []
+        if not len(table):
+            return mine, rejected
+        opened = (table[:, 0] * 1_000).astype(np.int64)
+        turns = lives(self.name, name, instant(int(opened.min())), instant(int(opened.max())))
+        starts = [*(int(np.searchsorted(opened, micros(at))) for at, _ in turns), len(opened)]
+        for (_, meant), begin, end in zip(turns, starts, starts[1:], strict=False):
+            if meant == symbol:
+                mine[begin:end] = True
+            elif isinstance(meant, Absent) and end > begin:
+                rejected.append(Rejected(symbol, meant.code, end - begin, f"{self.name}: {meant.sentence}"))
+        return mine, rejected
 
     def _columns(self, symbol: Symbol, table: np.ndarray) -> BarColumns:
         closed = (table[:, 0] * 1_000).astype(np.int64) + self._seconds * 1_000_000

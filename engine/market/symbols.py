@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 
 from engine.domain import Symbol
@@ -38,6 +38,9 @@ _FAMILIES = {
     "files": ("binance",),
     "ccxt:kraken": (),  # ccxt has translated Kraken's codes already
 }
+
+
+EARLY = timedelta(days=60)  # venues take a new name on days of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def lives(source: str, name: str, first: datetime, last: datetime) -> Sequence[t
     A ticker that passed from one coin to another has two entries; most names have one.
     """
     codes = split_joined(name).split("/")
-    turns = {at for code in codes for era, _ in _meanings(source).get(code, ()) for at in (era.since, era.until) if at}
+    eras = [era for code in codes for era, _ in _meanings(source).get(code, ())]
+    turns = {at for era in eras for at in (era.since, era.since and era.since - EARLY, era.until) if at}
     found: list[tuple[datetime, Symbol | Absent]] = []
     for at in [first, *sorted(at for at in turns if first < at <= last)]:
         meant = find(source, name, at)
@@ -165,6 +169,8 @@ def _eras_at(source: str, name: str) -> tuple[Era, ...]:
     if coin is None:
         return ()
     own = [coin.called[family] for family in _families(source) if family in coin.called]
+    if source == "ccxt:kraken" and "kraken" in coin.called:  # ccxt has put the coin's name of today in its place
+        own = [coin.eras[-1].name]
     return (Era(own[-1], coin.born),) if own else coin.eras
 
 
@@ -204,6 +210,7 @@ def _coin_called(source: str, code: str, at: datetime | None) -> str | Absent:
     past = [(era.until, coin.name) for era, coin in meanings if era.until and (at is None or era.until <= at)]
     if past:
         return max(past)[1]
-    coin = min(meanings, key=lambda meaning: str(meaning[0].since))[1]
-    began = f"{coin.born:%Y-%m-%d}" if coin.born else "its time"
-    return Absent("OTHER_COIN", f"{code} before {began} was not {coin.words}, which has that name since")
+    began, coin = min(((era.since, coin) for era, coin in meanings if era.since), key=lambda meaning: meaning[0])
+    if at is not None and began != coin.born and began - at <= EARLY:
+        return coin.name
+    return Absent("OTHER_COIN", f"{code} before {began:%Y-%m-%d} was not {coin.words}, which has that name since")

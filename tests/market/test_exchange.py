@@ -70,15 +70,32 @@ async def test_candles_that_begin_late_say_when():
     assert answer.note == "ccxt:binance gave no candles of BTC/USDT before 2024-03-06 00:00 UTC"
 
 
+async def test_what_was_the_old_terra_under_the_name_of_the_new_one_stays_its_own():
+    launch = datetime(2022, 5, 28, tzinfo=UTC)
+    markets = {"LUNAUSDT": ("LUNA", "USDT"), "LUNCUSDT": ("LUNC", "USDT"), "WIFUSDT": ("WIF", "USDT")}
+    async with BinanceServer(markets) as venue, binance(venue) as history:
+        venue.klines["LUNAUSDT"] = [*candles(300, launch - 600 * MINUTE), *candles(200, launch + 90 * MINUTE)]
+        venue.klines["LUNCUSDT"] = candles(100, launch + 700 * MINUTE)
+        venue.klines["WIFUSDT"] = candles(50, launch)
+        assert set(await history.prepare(["LUNA/USDT", "LUNC/USDT"])) == {"LUNA/USDT", "LUNC/USDT"}
+        since, until = launch - timedelta(days=1), launch + timedelta(days=1)
+        new, _ = await all_bars(history, "LUNA/USDT", since, until)
+        old, _ = await all_bars(history, "LUNC/USDT", since, until)
+        none, answers = await all_bars(history, "WIF/USDT", since, until)
+    assert (new.size, old.size, none.size) == (200, 400, 0)
+    assert new.min() > micros(launch)
+    assert [(one.code, one.count) for answer in answers for one in answer.rejected] == [("OTHER_COIN", 50)]
+
+
 async def test_a_pair_that_ended_and_its_new_name_are_one_series():
-    later = START + timedelta(days=2)
+    old, new = datetime(2024, 9, 8, tzinfo=UTC), datetime(2024, 9, 13, tzinfo=UTC)
     async with BinanceServer({"MATICUSDT": ("MATIC", "USDT"), "POLUSDT": ("POL", "USDT")}) as venue:
         venue.ended = {"MATICUSDT"}
-        venue.klines = {"MATICUSDT": candles(600), "POLUSDT": candles(600, later)}
+        venue.klines = {"MATICUSDT": candles(600, old), "POLUSDT": candles(600, new)}
         async with binance(venue) as history:
             listings = await history.prepare(["POL/USDT"])
             assert set(listings["POL/USDT"].source_name.split(" and ")) == {"MATIC/USDT", "POL/USDT"}
-            time, _ = await all_bars(history, "POL/USDT", START, START + timedelta(days=4))
+            time, _ = await all_bars(history, "POL/USDT", old, new + timedelta(days=2))
     assert time.size == 1_200
 
 

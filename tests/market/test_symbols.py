@@ -108,6 +108,16 @@ def test_a_coin_that_changed_its_name_at_par_is_one_series():
     assert current("nonsense") == "nonsense"
 
 
+def test_a_venue_may_take_a_new_name_some_weeks_early_but_not_years():
+    assert find("files", "POLUSDT", datetime(2024, 8, 1, tzinfo=UTC)) == "POL/USDT"
+    early = find("files", "POLUSDT", datetime(2019, 8, 1, tzinfo=UTC))
+    assert isinstance(early, Absent)
+    assert early.sentence == "POL before 2024-09-04 was not Polygon, which has that name since"
+    turns = lives("files", "POLUSDT", datetime(2019, 8, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))
+    assert turns[1] == (datetime(2024, 7, 6, tzinfo=UTC), "POL/USDT")
+    assert len(turns) == 2
+
+
 def test_a_coin_that_was_exchanged_for_another_unit_is_not():
     assert find("files", "MKRUSDT") == "MKR/USDT"
     why = absence("kraken", "MKR/USD")
