@@ -140,8 +140,13 @@ class Bar:
     quality: BarQuality = BarQuality.GOOD
 
 
+OF_A_BAR = "bar"
+
+
 class Print(msgspec.Struct, frozen=True, gc=False):
     """One market trade. `at` is the venue's time, `received` the desk's.
+
+    `side` is the taker's, "buy" or "sell"; `OF_A_BAR`: no trade, but a price of a bar that a vendor made of some.
 
     No dataclass: thousands come in a second, and a frozen dataclass takes ten times as long to make.
     """

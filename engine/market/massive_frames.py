@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from engine.domain import Print, Quote, Symbol, instant
+from engine.domain import OF_A_BAR, Print, Quote, Symbol, instant
 from engine.market.bars import MINUTE_US
 from engine.market.connection import TurnedAway
 from engine.market.intake import Intake
@@ -206,7 +206,9 @@ def as_prints(symbol: Symbol, event: MinuteEvent | SecondEvent, now: datetime) -
     span = min(event.e - event.s, MINUTE_US // 1000) * 1000
     first = event.s * 1000
     steps = ((0, event.o, 0.0), (span // 3, event.l, 0.0), (2 * span // 3, event.h, 0.0), (span - 1, event.c, event.v))
-    return tuple(Print(symbol, instant(first + after), price, volume, now) for after, price, volume in steps)
+    return tuple(
+        Print(symbol, instant(first + after), price, volume, now, None, OF_A_BAR) for after, price, volume in steps
+    )
 
 
 def _subscribe(params: str) -> Request:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.clock import monotonic
-from engine.domain import Print, Quote, micros
+from engine.domain import OF_A_BAR, Print, Quote, micros
 from engine.store.reserve import MIB, free_bytes
 from engine.store.tick_finishing import Finishing
 from engine.store.tick_journal import NO_ID, SUFFIX, Journal, Tick
@@ -96,6 +96,8 @@ class TickWriter:
 
     def put(self, item: Print, quote: Quote | None) -> None:
         """Take one trade and return at once. What finds no room is counted as dropped, never waited for."""
+        if item.side == OF_A_BAR:
+            return
         if len(self._waiting) >= self._room or self._is_full:
             self._dropped += 1
             return

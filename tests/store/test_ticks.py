@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import ManualClock
-from engine.domain import BarQuality, Print, Quote, micros
+from engine.domain import OF_A_BAR, BarQuality, Print, Quote, micros
 from engine.market.intake import Intake
 from engine.market.quality import Quarantine
 from engine.store.errors import DatabaseDown
@@ -77,6 +77,11 @@ def test_what_was_put_is_read_back_by_symbol_in_the_order_of_time(tmp_path):
     assert (list(found.bid), list(found.ask)) == ([99.5, 99.5], [100.5, 100.5])
     assert set(found.exchange) == {"kraken"}
     assert prices(read_ticks(tmp_path, DAY, "ETH/USD")) == [100.0]
+
+
+def test_prices_of_a_vendors_bar_are_no_trades(tmp_path):
+    kept(tmp_path, [trade(0), Print("BTC/USD", NOON, 100.0, 0.5, NOON, None, OF_A_BAR)])
+    assert prices(read_ticks(tmp_path, DAY, "BTC/USD")) == [100.0]
 
 
 def test_nothing_stored_reads_as_nothing(tmp_path):
