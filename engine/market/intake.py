@@ -200,7 +200,7 @@ class Intake:
         """Which symbols the venue will not subscribe, and why; one that is `live` again is told as well."""
         now = self.clock.now()
         for symbol, why in refused.items():
-            if self._refused.get(symbol) != why:
+            if symbol not in self._refused:
                 self._refused[symbol] = why
                 self.sink.on_feed(FeedChanged(now, self.name, False, why, (symbol,)))
         for symbol in [name for name in self._refused if name not in refused and name in live]:
