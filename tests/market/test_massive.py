@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import ManualClock, SystemClock
-from engine.domain import micros
+from engine.domain import OF_A_BAR, micros
 from engine.market.connection import TurnedAway
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
 from engine.market.feeds import feed_named
@@ -119,6 +119,7 @@ async def test_without_trades_in_the_plan_minutes_are_massives_own_and_its_secon
     )  # fmt: skip
     assert minute.quality == ("good",)
     assert sum(item.quantity for item in sink.prints[:4]) == 2.0
+    assert {item.side for item in sink.prints} == {OF_A_BAR}, "none of them is a trade to be kept"
 
 
 async def test_a_minute_bar_that_comes_after_its_minute_is_suspected_and_not_applied_backwards():
