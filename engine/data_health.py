@@ -49,7 +49,7 @@ def _gaps(facts: DataFacts) -> Iterator[Reading]:
     if it.waiting:
         words.append(f"{it.waiting} to be healed")
     if it.beyond:
-        words.append(f"{it.beyond} older than the feed's own history: `nightdesk backfill` fills them")
+        words.append(f"{it.beyond} beyond the feed's own history: `nightdesk backfill` fills them")
     if it.trouble:
         words.append(f"history cannot be had: {it.trouble}")
     status = WARNING if long or (it.trouble and it.waiting) else OK

@@ -95,8 +95,8 @@ class Healer:
         return HealingStatus(
             open=going_on,
             seen=self._seen,
-            waiting=self._waiting,
-            beyond=len(self._beyond),
+            waiting=self._waiting if self._ask else 0,
+            beyond=len(self._beyond) if self._ask else self._waiting,  # a record has no history to ask
             healed=done.gaps,
             added=done.added,
             revised=done.revised,

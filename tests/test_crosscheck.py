@@ -152,5 +152,5 @@ def test_gaps_say_what_goes_on_what_is_healed_and_what_is_beyond_reach():
     assert told.status == "warning"
     for words in ("5 gaps", "ETH/USD since", "not in tradable state", "3 healed (12 bars added, 1 revised)", "2 to be"):
         assert words in told.sentence
-    assert "1 older than the feed's own history: `nightdesk backfill`" in told.sentence
+    assert "1 beyond the feed's own history: `nightdesk backfill`" in told.sentence
     assert readings()["gaps"].status == "ok"
