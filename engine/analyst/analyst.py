@@ -148,8 +148,8 @@ class Analyst:
         """Ask the strategies about the last bar; add their signals and say how each gate was passed."""
         bars = Columns(*track.prices)
         steps = [gates.bars_known(track.seen, self._needed, quality), gates.NO_MODEL]
-        for use, program in zip(self._playbook.strategies, self._playbook.programs, strict=True):
-            evaluated = evaluate(use, program, bars, track.features, track.seen - len(bars))
+        for number, use in enumerate(self._playbook.strategies):
+            evaluated = evaluate(self._playbook, number, bars, track.features, track.seen - len(bars))
             numbers = gates.numbers_of(use, evaluated, track.features)
             signal = gates.signal_of(use, evaluated, symbol, at, float(bars.close[-1]), numbers)
             if signal is not None:

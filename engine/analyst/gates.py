@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from engine.domain import GateStep, Numbers, Side, Signal, Symbol
 from engine.evaluation import Evaluated, FeatureKey
 from engine.playbook.parts import StrategyUse
@@ -14,6 +16,7 @@ from engine.strategies.columns import Column
 NO_MODEL = GateStep("model", True, "This playbook decides without a model.")
 
 
+_SHOWN = {"atr": "ATR", "volatility": "volatility"}
 NO_BAR = GateStep("data", False, "No bar closed in this minute: no prices came, so the indicators wait.")
 
 
@@ -33,14 +36,17 @@ def numbers_of(use: StrategyUse, evaluated: Evaluated, features: Mapping[Feature
     """The last value of everything a person may ask about; unknown ones are left out."""
     columns = dict(evaluated.wishes.numbers)
     for name, length in features:
-        if name == "atr":
-            columns[f"ATR{length}"] = features[name, length]
+        if name in _SHOWN:
+            columns[f"{_SHOWN[name]}{length}"] = features[name, length]
     if evaluated.atr_pct is not None and evaluated.turnover is not None:
         columns |= {"atr_pct": evaluated.atr_pct, "turnover": evaluated.turnover}
     if evaluated.wishes.confidence is not None:
         columns["confidence"] = evaluated.wishes.confidence
-    if use.min_confidence is not None:
-        return {"min_confidence": use.min_confidence, **_last(columns)}
+    if evaluated.threshold is not None:
+        columns["min_confidence"] = evaluated.threshold
+    if evaluated.expected is not None:
+        columns["expected"] = evaluated.expected
+        columns["costs"] = np.full(1, np.nan if evaluated.costs is None else evaluated.costs)
     return _last(columns)
 
 
@@ -57,9 +63,10 @@ def signal_of(
         symbol=symbol,
         at=at,
         action="exit" if leaves else "enter",
-        side=Side.LONG,
+        side=Side.LONG if evaluated.side is None or evaluated.side[-1] > 0 else Side.SHORT,
         price=price,
         confidence=_value(wishes.confidence),
+        expected_value=_value(evaluated.value),
         stop_distance=_value(evaluated.stop_distance),
         target_distance=_value(evaluated.target_distance),
         reason=wishes.because_leave if leaves else wishes.because_enter,
@@ -68,28 +75,64 @@ def signal_of(
 
 
 def judgement(use: StrategyUse, evaluated: Evaluated, signal: Signal | None, numbers: Numbers) -> list[GateStep]:
-    """The threshold and strategy gates."""
+    """The threshold, costs and strategy gates; costs only where the playbook asks about them."""
     wishes = evaluated.wishes
-    passed, threshold = _threshold(use, wishes.confidence)
+    passed, threshold = _threshold(use, evaluated)
     steps = [GateStep("threshold", passed, threshold, _named(numbers, "confidence", "min_confidence"))]
+    covered = _covered(evaluated, numbers)
+    if covered is not None:
+        steps.append(covered)
     if signal is not None:
         sentence = f"{use.name}: {signal.reason}" if signal.reason else f"{use.name} wishes to {signal.action}"
         return [*steps, GateStep("strategy", True, f"{sentence}.", numbers)]
-    if bool(wishes.enter[-1]) and passed:
-        return [*steps, GateStep("strategy", False, f"{use.name}: no stop distance is known yet.", numbers)]
+    failed = not passed or (covered is not None and not covered.passed)
+    if bool(wishes.enter[-1]) and not failed:
+        return [*steps, GateStep("strategy", False, f"{use.name}: {_missing(evaluated)}.", numbers)]
     if bool(wishes.enter[-1]):
         return [*steps, GateStep("strategy", None, f"{use.name} is not reached.", numbers)]
-    return [*steps, GateStep("strategy", False, f"{use.name}: {wishes.because_idle or 'no signal'}.", numbers)]
+    return [*steps, GateStep("strategy", False, f"{use.name}: {_idle(evaluated)}.", numbers)]
 
 
-def _threshold(use: StrategyUse, confidence: Column | None) -> tuple[bool, str]:
-    if use.min_confidence is None or confidence is None:
-        return True, f"{use.name} states no confidence, so no threshold applies." if confidence is None else (
-            f"{use.name} has no threshold."
-        )
+def _idle(evaluated: Evaluated) -> str:
+    """Why the strategy wishes nothing."""
+    if evaluated.expected is not None and not math.isfinite(evaluated.expected[-1]):
+        return "there is no forecast for this bar"
+    return evaluated.wishes.because_idle or "no signal"
+
+
+def _missing(evaluated: Evaluated) -> str:
+    """What keeps a wished entry from being one, when neither its confidence nor its costs do."""
+    distances = [side for side in (evaluated.stop_distance, evaluated.target_distance) if side is not None]
+    if all(side[-1] > 0 for side in distances):
+        return "the playbook does not take this side"
+    return "no stop distance is known yet"
+
+
+def _covered(evaluated: Evaluated, numbers: Numbers) -> GateStep | None:
+    """Whether what the forecast promises is more than a round trip costs; None where nobody asks, or nothing is known.
+
+    Costs are fee, slippage and the spread that slippage stands for, both ways.
+    """
+    value = _value(evaluated.value)
+    if evaluated.costs is None or value is None:
+        return None
+    told = f"An expected {value + evaluated.costs:+.2%}"
+    word = "exceeds" if value > 0 else "does not cover"
+    sentence = f"{told} {word} the {evaluated.costs:.2%} that entering and leaving cost."
+    return GateStep("costs", value > 0, sentence, _named(numbers, "expected", "costs"))
+
+
+def _threshold(use: StrategyUse, evaluated: Evaluated) -> tuple[bool, str]:
+    confidence, least = evaluated.wishes.confidence, evaluated.threshold
+    if confidence is None:
+        return True, f"{use.name} states no confidence, so no threshold applies."
+    if not math.isfinite(confidence[-1]):
+        return True, "Without a forecast there is nothing to compare with a threshold."
+    if least is None:
+        return True, f"{use.name} has no threshold."
     value = float(confidence[-1])
-    word = "reaches" if value >= use.min_confidence else "is below"
-    return value >= use.min_confidence, f"Confidence {value:.0%} {word} the threshold {use.min_confidence:.0%}."
+    word = "reaches" if value >= least[-1] else "is below"
+    return bool(value >= least[-1]), f"Confidence {value:.1%} {word} the threshold {least[-1]:.1%}."
 
 
 def _named(numbers: Numbers, *names: str) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,24 @@ CHUNK = 65_536
 """Bars evaluated at a time: few enough that their features and flags stay in the processor's cache."""
 
 
-def wishes_of(playbook: Playbook, series: Series, symbol: int, rows: NDArray[np.int64] | None = None) -> np.ndarray:
+def wishes_of(
+    playbook: Playbook,
+    series: Series,
+    symbol: int,
+    rows: NDArray[np.int64] | None = None,
+    forecast: Mapping[str, Column] | None = None,
+) -> np.ndarray:
     """WISH rows of every strategy on one symbol, ascending by row.
 
-    `symbol` is its number in the run; `rows` maps its bars to the run's rows (None: they are the same).
+    `symbol` is its number in the run; `rows` maps its bars to the run's rows (None: they are the same). `forecast`:
+    columns as of `engine.evaluation.forecast_columns`, a value per bar of `series`.
     """
-    parts = [
-        _spoken(evaluate(use, program, bars, features, since), number, since, first)
-        for since, first, bars, features in _chunks(playbook, series)
-        for number, (use, program) in enumerate(zip(playbook.strategies, playbook.programs, strict=True))
-    ]
+    step, parts = timedelta(microseconds=series.interval), []
+    for since, first, bars, features in _chunks(playbook, series):
+        seen = {name: column[since : since + len(bars)] for name, column in (forecast or {}).items()}
+        for number in range(len(playbook.strategies)):
+            evaluated = evaluate(playbook, number, bars, features, since, seen, step)
+            parts.append(_spoken(evaluated, number, since, first))
     wishes = blank_wishes(sum(len(part["row"]) for part in parts))
     wishes["symbol"], start = symbol, 0
     for part in parts:
@@ -79,6 +88,8 @@ def _spoken(evaluated: Evaluated, strategy: int, since: int, first: int) -> dict
         "target_distance": evaluated.target_distance,
         "atr": evaluated.atr_pct,
         "turnover": evaluated.turnover,
+        "value": evaluated.value,
+        "side": evaluated.side,
     }
     action = np.where(evaluated.leave[at], EXIT, ENTER)
     given = {name: column[at] for name, column in optional.items() if column is not None}

@@ -9,6 +9,8 @@ import numpy as np
 from engine.core.jit import compiled, part
 from engine.features.registry import Column, feature
 
+MOST_CHANGES = 1440  # that a volatility can look back on
+
 
 @part
 def _averaged(close: float, length: int, seen: float, total: float, value: float) -> tuple[float, float, float]:
@@ -92,3 +94,31 @@ def turnover(close: Column, volume: Column, length: int, carry: Column, out: Col
         value += (close[i] * volume[i] - value) / seen
         out[i] = value
     carry[0], carry[1] = seen, value
+
+
+@feature(inputs=("close",), carry_size=2 + MOST_CHANGES, warm_up=lambda length: length + 1)
+@compiled
+def volatility(close: Column, length: int, carry: Column, out: Column) -> None:
+    """Standard deviation (population) of the last `length` one-bar changes, each a fraction of the close before it.
+
+    The carry keeps the changes in a ring and sums them anew at each bar, so that no rounding adds up over years.
+    """
+    if length > MOST_CHANGES:
+        raise ValueError("a volatility looks back at most 1440 bars; choose a shorter length")
+    seen, before = int(carry[0]), carry[1]
+    for i in range(close.size):
+        if before > 0.0:
+            carry[2 + seen % length] = close[i] / before - 1.0
+            seen += 1
+        before = close[i]
+        out[i] = np.nan
+        if seen >= length:
+            mean = 0.0
+            for j in range(2, 2 + length):
+                mean += carry[j]
+            mean /= length
+            total = 0.0
+            for j in range(2, 2 + length):
+                total += (carry[j] - mean) * (carry[j] - mean)
+            out[i] = math.sqrt(total / length)
+    carry[0], carry[1] = seen, before

@@ -15,6 +15,7 @@ from engine.domain import Tier
 from engine.playbook.errors import PlaybookError, describe, did_you_mean
 from engine.playbook.model import Playbook
 from engine.playbook.overrides import apply_overrides
+from engine.playbook.parts import StrategyUse
 from engine.strategies.registry import Strategy, StrategyError, find_strategy
 
 SHELF = Path(__file__).parents[1] / "playbooks"
@@ -111,12 +112,22 @@ def _with_programs(playbook: Playbook, source: str, folder: Path, applied: dict[
         key = f"strategies[{number}]"
         program = _find(use.strategy, folder, f"{source}: `{key}.strategy`")
         parameters = _parameters(program, use.parameters, f"{source}: `{key}.parameters`")
-        uses.append(use.model_copy(update={"parameters": parameters, "strategy": program.where}))
+        _refuse_without_model(playbook, use, program, f"{source}: `{key}")
+        filtered = use.cost_filter is not False if program.forecasts else None
+        known = {"parameters": parameters, "strategy": program.where, "cost_filter": filtered}
+        uses.append(use.model_copy(update=known))
         programs.append(program)
     complete = playbook.model_copy(update={"strategies": tuple(uses)})
     complete._programs = tuple(programs)
     complete._settings = applied
     return complete
+
+
+def _refuse_without_model(playbook: Playbook, use: StrategyUse, program: Strategy, where: str) -> None:
+    if program.forecasts and playbook.model is None:
+        raise PlaybookError(f"{where}.strategy`: {program.name} trades on forecasts; describe the model under `model`.")
+    if use.cost_filter and not program.forecasts:
+        raise PlaybookError(f"{where}.cost_filter`: {program.name} makes no forecast that could be held against costs.")
 
 
 def _find(name: str, folder: Path, where: str) -> Strategy:

@@ -25,7 +25,7 @@ from engine.playbook.parts import (
     Quality,
     StrategyUse,
 )
-from engine.playbook.translate import to_rules
+from engine.playbook.translate import round_trip, to_rules
 from engine.playbook.units import Fraction, parse_span
 from engine.strategies.registry import Strategy
 
@@ -84,6 +84,18 @@ class Playbook(Part):
             raise ValueError(f"the capital shares of the strategies add up to {shares:.0%}; at most 100 % can be given")
         return self
 
+    @model_validator(mode="after")
+    def _forecast_in_bars(self) -> Playbook:
+        if self.model is None:
+            return self
+        if self.step is None:
+            raise ValueError("a model looks ahead over bars of one length; give `interval`, like 1m")
+        spans = {"label.horizon": self.model.label.horizon, "predict_every": self.model.predict_every}
+        for name, span in spans.items():
+            if span % self.step:
+                raise ValueError(f"model.{name} is no whole number of {self.interval} bars")
+        return self
+
     @property
     def hash(self) -> str:
         """SHA-256 of everything that decides: the effective values and the source of each strategy."""
@@ -123,6 +135,10 @@ class Playbook(Part):
         """The tier of one strategy: its own, else the playbook's."""
         own = {use.name: use.tier for use in self.strategies}.get(strategy)
         return own or self.approval.tier
+
+    def round_trip(self, use: StrategyUse) -> float:
+        """What entering and leaving costs, as a share of the order."""
+        return round_trip(self, use)
 
     def rules(self, instruments: Sequence[Instrument]) -> Rules:
         """The same numbers as the compiled core reads them."""

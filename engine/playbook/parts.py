@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.domain import Tier
+from engine.features.recursions import MOST_CHANGES
 from engine.playbook.units import Fraction, Percent, Share, Span, parse_share
 
 LONGEST_LIFE = timedelta(minutes=10)  # of a card, whatever a playbook says
@@ -47,17 +48,27 @@ class Sizing(Part):
 
 
 class Distance(Part):
-    """How far a stop or a target is from the entry: a `percent` of its price, or `atr` × ATR(`length`)."""
+    """How far a stop or a target is from the entry: a `percent` of its price, or `atr` × ATR(`length`), or `volatility`
+    × the standard deviation of one bar's change over `length` bars × √(the bars of the strategy's hold)."""
 
     percent: Percent | None = None
     atr: Positive | None = None
-    length: Count = 14
+    volatility: Positive | None = None
+    length: Annotated[int, Field(ge=1, le=MOST_CHANGES)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Distance:
-        if (self.percent is None) == (self.atr is None):
-            raise ValueError("give either `percent` (like 5 %) or `atr` (a multiple, like 2), not both and not neither")
+        if sum(way is not None for way in (self.percent, self.atr, self.volatility)) != 1:
+            raise ValueError(
+                "give either `percent` (like 5 %), `atr` (a multiple, like 2) or `volatility` (a multiple, like 1), "
+                "not both and not neither"
+            )
         return self
+
+    @property
+    def bars(self) -> int:
+        """Over how many bars an average range (14) or a volatility (60) is taken."""
+        return self.length or (14 if self.volatility is None else 60)
 
 
 class Trailing(Part):
@@ -83,9 +94,20 @@ class Exits(Part):
             raise ValueError("a stop must be less than 100 % away")
         return stop
 
+    @model_validator(mode="after")
+    def _held_for(self) -> Exits:
+        moving = any(side is not None and side.volatility is not None for side in (self.stop, self.target))
+        if moving and self.max_hold is None and self.max_bars is None:
+            raise ValueError("a distance by volatility is one over the hold; say `max_hold`, like 10 min")
+        return self
+
 
 class StrategyUse(Part):
-    """One strategy at work: which, with what parameters, how much of the capital, and how its positions end."""
+    """One strategy at work: which, with what parameters, how much of the capital, and how its positions end.
+
+    `cost_filter`: enter only where what the forecast promises exceeds a round trip's costs (left out: on for a strategy
+    that uses forecasts, and of no meaning for others). `sides`: a short also needs a venue that lends the coin.
+    """
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[a-z][a-z0-9_]*$")]
     strategy: str
@@ -95,6 +117,8 @@ class StrategyUse(Part):
     sizing: Sizing
     exits: Exits = Exits()
     min_confidence: Share | None = None
+    sides: Annotated[tuple[Literal["long", "short"], ...], Field(min_length=1)] = ("long",)
+    cost_filter: bool | None = None
     tier: Tier | None = None
 
 

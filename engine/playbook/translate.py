@@ -31,6 +31,14 @@ def to_rules(playbook: Playbook, instruments: Sequence[Instrument]) -> core.Rule
     )
 
 
+def round_trip(playbook: Playbook, use: StrategyUse) -> float:
+    """Fee and slippage of an entry and its exit, as a share of the order: of its largest size, where slippage grows."""
+    costs, sizing = _costs(playbook.costs), use.sizing
+    amount = playbook.capital * sizing.max_weight if sizing.amount is None else sizing.amount
+    slippage = min(costs.slippage_cap, costs.slippage_base + costs.slippage_per_100k * amount / 100_000)
+    return 2 * (costs.fee_rate + slippage)
+
+
 def _strategy(use: StrategyUse) -> core.StrategyRules:
     exits = use.exits
     return core.StrategyRules(
@@ -43,7 +51,7 @@ def _strategy(use: StrategyUse) -> core.StrategyRules:
         trailing_arm=exits.trailing.arm_at if exits.trailing else None,
         max_hold_us=_micros(exits.max_hold),
         max_bars=exits.max_bars,
-        sides=(Side.LONG,),
+        sides=tuple(Side.LONG if side == "long" else Side.SHORT for side in use.sides),
     )
 
 

@@ -13,6 +13,7 @@ from engine.features.crossings import mark_crossings
 
 Column = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Sides = NDArray[np.int64]
 
 
 class UnknownFeatureError(LookupError):
@@ -23,7 +24,9 @@ class UnknownFeatureError(LookupError):
 class Columns:
     """Closed bars of one symbol and the features that the strategy declared: `bars.close`, `bars["fast"]`.
 
-    A feature is NaN until it has seen enough bars; comparisons with NaN are False.
+    A feature is NaN until it has seen enough bars; comparisons with NaN are False. A strategy that uses forecasts also
+    finds the model's: `bars["p_up"]`, `bars["p_down"]`, `bars["p_flat"]` (probabilities; a model of two classes has no
+    flat) and `bars["edge"]` (the expected change in units of volatility), NaN where there is no forecast.
     """
 
     open: Column
@@ -49,17 +52,24 @@ class Columns:
 class Wishes:
     """A strategy's answer, one value per bar: where it would enter, and where it would leave a position.
 
-    `confidence` is a probability per bar, or None when the strategy has none. `numbers` are the columns that `/why`
-    shows. The three sentences say why it enters, leaves, and does neither.
+    `side` is +1 or -1 per bar (None: long). `confidence` is a probability per bar, or None when the strategy has none.
+    `numbers` are the columns that `/why` shows. The three sentences say why it enters, leaves, and does neither.
     """
 
     enter: Flags
     leave: Flags
+    side: Sides | None = None
     confidence: Column | None = None
     numbers: Mapping[str, Column] = field(default_factory=dict)
     because_enter: str = ""
     because_leave: str = ""
     because_idle: str = ""
+
+
+def nowhere(like: Column) -> Flags:
+    """False at every bar: for a strategy that never leaves by itself, but by its stop, target or time."""
+    flags: Flags = np.zeros(len(like), dtype=np.bool_)
+    return flags
 
 
 def above(a: Column, b: Column | float) -> Flags:

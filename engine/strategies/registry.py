@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from engine.features import find_feature
 from engine.strategies.columns import Columns, UnknownFeatureError, Wishes
 
-_BUILT_IN = ("ema",)
+_BUILT_IN = ("ema", "direction", "trend")
 
 
 class StrategyError(ValueError):
@@ -33,7 +33,8 @@ class FeatureUse:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A pure function of columns with what it needs. `lookback` is how many last bars its answer depends on."""
+    """A pure function of columns with what it needs. `lookback` is how many last bars its answer depends on;
+    `forecasts` says whether it reads the playbook's model."""
 
     name: str
     decide: Callable[..., Wishes]
@@ -42,6 +43,7 @@ class Strategy:
     parameters: type[BaseModel]
     where: str  # the built-in name, or the file
     digest: str  # of the source
+    forecasts: bool = False
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, checked, with defaults. Raises pydantic's `ValidationError`."""
@@ -76,11 +78,12 @@ _STRATEGIES: dict[str, Strategy] = {}
 
 
 def strategy(
-    lookback: int, features: Mapping[str, tuple[str, int | str]]
+    lookback: int, features: Mapping[str, tuple[str, int | str]], forecasts: bool = False
 ) -> Callable[[Callable[..., Wishes]], Callable[..., Wishes]]:
     """Declare a strategy: the function's name is its name, its keyword arguments with defaults are its parameters.
 
-    `features` maps a column's name to (feature, length), where a length may be a parameter's name.
+    `features` maps a column's name to (feature, length), where a length may be a parameter's name. `forecasts`: it
+    reads the forecasts of the playbook's model, which the playbook must describe.
     """
 
     def register(decide: Callable[..., Wishes]) -> Callable[..., Wishes]:
@@ -93,6 +96,7 @@ def strategy(
             parameters=_parameter_model(decide),
             where=decide.__name__ if decide.__name__ in _BUILT_IN else source,
             digest=hashlib.sha256(Path(source).read_bytes()).hexdigest(),
+            forecasts=forecasts,
         )
         return decide
 

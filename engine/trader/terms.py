@@ -61,7 +61,9 @@ def _exits(exits: Exits) -> Iterator[tuple[str, str]]:
 def _away(distance: Distance, where: str) -> str:
     if distance.percent is not None:
         return f"{_share(distance.percent)} {where}"
-    return f"{distance.atr:g} × ATR({distance.length}) {where}"
+    if distance.atr is not None:
+        return f"{distance.atr:g} × ATR({distance.bars}) {where}"
+    return f"{distance.volatility:g} × the volatility of the hold (over {distance.bars} bars) {where}"
 
 
 def _share(fraction: float) -> str:

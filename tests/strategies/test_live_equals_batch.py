@@ -78,15 +78,15 @@ def test_every_decision_on_live_columns_equals_batch(file: str) -> None:
         batch, live = advance(bars, fresh_carries(keys)), one_by_one(bars, keys)
         for key in keys:
             assert live[key].tobytes() == batch[key].tobytes(), (series.symbol, key)
-        whole = evaluate(use, program, bars, batch)
+        whole = evaluate(playbook, 0, bars, batch)
         size, first = program.lookback, use.minimum_bars + program.lookback
         for row in [*range(first), *np.flatnonzero(whole.enter | whole.leave)[:5].tolist()]:
             window = slice(max(0, row + 1 - size), row + 1)
             tail = Columns(*(getattr(bars, name)[window] for name in names))
-            last = evaluate(use, program, tail, {key: live[key][window] for key in keys}, window.start)
+            last = evaluate(playbook, 0, tail, {key: live[key][window] for key in keys}, window.start)
             assert (last.enter[-1], last.leave[-1]) == (whole.enter[row], whole.leave[row]), (series.symbol, row)
         apart = Columns(*(laid_apart(getattr(bars, name), size) for name in names))
-        each = evaluate(use, program, apart, {key: laid_apart(live[key], size) for key in keys}, use.minimum_bars)
+        each = evaluate(playbook, 0, apart, {key: laid_apart(live[key], size) for key in keys}, use.minimum_bars)
         for seen, expected in ((each.enter, whole.enter), (each.leave, whole.leave)):
             ends = seen[size :: size + 1]
             assert len(ends) == len(bars)
