@@ -15,7 +15,6 @@ from engine.market.bar_columns import FileColumns, read_columns
 from engine.market.errors import BarsError, MarketError
 from engine.market.file_lives import Life, columns_of_life, common_step, lives_of, minutes, of_interval, rejections
 from engine.market.spans import spans, written
-from engine.market.symbols import absence
 from engine.ports import Fetched, Listing, Piece
 
 KINDS = ("*.parquet", "*.csv", "*.csv.gz", "*.csv.zst")
@@ -131,7 +130,7 @@ class BarFiles:
 
     def _why_not(self, symbol: Symbol, every: set[Symbol]) -> str:
         alike = sorted(other for other in every if other.partition("/")[0] == symbol.partition("/")[0])
-        return f"not in the files; they have {', '.join(alike)}" if alike else absence("files", symbol).sentence
+        return "not in the files" + (f"; they have {', '.join(alike)}" if alike else "")
 
     # ------------------------------------------------------------ cutting and reading
 

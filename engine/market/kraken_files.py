@@ -21,7 +21,7 @@ from engine.domain import Symbol, instant, micros
 from engine.market.errors import BarsError, MarketError
 from engine.market.row_checks import as_micros
 from engine.market.spans import spans, written
-from engine.market.symbols import Absent, absence, find, listing
+from engine.market.symbols import Absent, find, listing
 from engine.ports import BarColumns, Fetched, Listing, Piece, Rejected
 
 SOURCE = "kraken-csv"
@@ -102,7 +102,7 @@ class KrakenFiles:
     def _why_not(self, symbol: Symbol) -> str:
         base = symbol.partition("/")[0]
         alike = sorted(other for other in self._members if other.partition("/")[0] == base)
-        return f"not in {self._path.name}; it has {', '.join(alike)}" if alike else absence(SOURCE, symbol).sentence
+        return f"not in {self._path.name}" + (f"; it has {', '.join(alike)}" if alike else "")
 
     def _read(self, symbol: Symbol, piece: Piece) -> Fetched:
         fresh = self._open is None or self._open[0] != symbol

@@ -242,7 +242,7 @@ async def test_a_symbol_that_the_files_lack_is_absent_with_what_they_have_instea
     made = history(tmp_path)
     assert set(await made.prepare(["BTC/USDT", "BTC/USD", "ETH/USDT"])) == {"BTC/USDT"}
     assert made.refused["BTC/USD"] == "not in the files; they have BTC/USDT"
-    assert made.refused["ETH/USDT"] == "not on Files"
+    assert made.refused["ETH/USDT"] == "not in the files"
 
 
 async def test_pieces_of_one_file_are_the_same_each_time_and_change_with_its_content(tmp_path):

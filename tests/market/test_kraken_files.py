@@ -50,14 +50,15 @@ def place(request, tmp_path):
 
 
 async def test_every_bar_comes_under_the_desks_name_with_its_number_of_trades(place):
-    made = files(place(XBTUSD_1=lines(300), XBTUSD_60=lines(5, step=3600), XDGEUR_1=lines(10)))
+    path = place(XBTUSD_1=lines(300), XBTUSD_60=lines(5, step=3600), XDGEUR_1=lines(10))
+    made = files(path)
     listings = await made.prepare(["BTC/USD", "DOGE/EUR", "ETH/USD"])
     assert {symbol: one.source_name for symbol, one in listings.items()} == {
         "BTC/USD": "XBTUSD_1.csv",
         "DOGE/EUR": "XDGEUR_1.csv",
     }
     assert listings["BTC/USD"].first == START
-    assert made.refused == {"ETH/USD": "not on Kraken"}
+    assert made.refused == {"ETH/USD": f"not in {path.name}"}
     answers, bars = await all_of(made, "BTC/USD")
     assert len(answers) >= 2, "the years are pieces"
     assert sum(len(one.time) for one in bars) == 300
