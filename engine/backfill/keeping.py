@@ -108,7 +108,7 @@ class StoreKeeper:
             try:
                 with connection.transaction():
                     yield connection
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
                 raise DatabaseDown(f"{self._database.name} went away: {self._database.clean(error)}") from None
             except psycopg.Error as error:
                 raise StoreError(f"{self._database.name} refused a write: {self._database.clean(error)}") from error

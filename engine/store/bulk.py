@@ -30,6 +30,8 @@ from engine.store.stamps import lock_months
 
 _DAY = timedelta(days=1)
 _US = timedelta(microseconds=1)
+# A writer that hangs with its transaction open (a stopped process, a lost path) must not keep the desk waiting.
+_IDLE_MOST = "5min"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def write_bars(
     with connection.transaction() if connection.autocommit else nullcontext():
         bounds = [_bounds(part.rows) for part in offered]
         months = {month for since, until in bounds for month in months_between(since, until)}
+        connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (_IDLE_MOST,))
         ensure_months(connection, months)
         lock_months(connection, market, {part.symbol for part in offered}, months)
         written = Written()

@@ -275,6 +275,21 @@ def test_two_at_once_on_new_months_do_not_lock_each_other_out(database: Database
     assert len([row for row in _rows(database) if row[0] == "1m"]) == 6 * 4000
 
 
+def test_a_writer_that_hangs_does_not_keep_the_desk_waiting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.bulk._IDLE_MOST", "300ms")
+    bars = coin(count=20)
+    hung = database.connect()
+    write_bars(hung, "live", "vendor", [bars], now=NOW)  # and then nothing more is heard of it
+    with database.connect() as connection:
+        write_minutes(connection, "live", [_minute(bars, 3)], set())
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        hung.execute("SELECT 1")
+    hung.close()
+    assert len([row for row in _rows(database) if row[0] == "1m"]) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [("close", np.nan, "have numbers as prices"), ("time", 7, "on the grid"), ("trades", 1.5, "whole trades")],
