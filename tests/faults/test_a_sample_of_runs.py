@@ -23,6 +23,7 @@ def test_after_bad_weather_the_store_is_true_every_gap_is_named_and_nothing_was_
     line = [sys.executable, "-m", "tests.faults", "--runs", "5", "--seed", "71", "--minutes", "20"]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
+    assert done.stdout, done.stderr[-4000:]
     account = json.loads(done.stdout)
     assert account["bad"] == 0, json.dumps(account["worst"], indent=1) + done.stderr[-4000:]
     counts = account["counts"]
