@@ -86,8 +86,3 @@ def pieces_of(connection: Connection, job: str) -> list[FinishedPiece]:
         FinishedPiece(key, market, source, Written(*counts), problems, at)
         for key, market, source, problems, at, *counts in rows
     ]
-
-
-def forget_pieces(connection: Connection, job: str) -> int:
-    """Forget what is done of `job`, so that it is fetched again; its bars stay. How many pieces."""
-    return connection.execute("DELETE FROM backfill_pieces WHERE job = %s", (job,)).rowcount

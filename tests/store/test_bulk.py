@@ -17,7 +17,7 @@ from engine.messages import Minute
 from engine.store.bars import roll_up, write_minutes
 from engine.store.bulk import write_bars
 from engine.store.database import Connection, Database
-from engine.store.pieces import Written, finish_piece, finished_pieces, forget_pieces, pieces_of
+from engine.store.pieces import Written, finish_piece, finished_pieces, pieces_of
 from engine.store.reading import read_bars
 from tests.store.coins import ARRAYS, MINUTE, MINUTE_US, NOW, SINCE, coin, roll_again, rows_of, some
 
@@ -329,5 +329,3 @@ def test_a_piece_is_marked_with_its_rows_or_not_at_all(database: Database) -> No
         first = next(piece for piece in pieces_of(connection, "job") if piece.key == "BTC 2025-01")
         assert first.written == Written(rows=50, same=50)
         assert first.problems == {"late": 3}
-        assert forget_pieces(connection, "job") == 2
-        assert finished_pieces(connection, "job") == set()
