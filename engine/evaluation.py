@@ -192,7 +192,8 @@ def _distance(
     hold = use.exits.max_bars or 0.0
     if use.exits.max_hold is not None and step is not None:
         hold = use.exits.max_hold / step
-    return features["volatility", distance.bars] * bars.close * ((distance.volatility or 0.0) * np.sqrt(hold))
+    away: Column = features["volatility", distance.bars] * bars.close * ((distance.volatility or 0.0) * np.sqrt(hold))
+    return away
 
 
 def _keys(use: StrategyUse, program: Strategy) -> list[FeatureKey]:

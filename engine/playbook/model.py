@@ -17,6 +17,7 @@ from engine.playbook.model_terms import ModelTerms
 from engine.playbook.parts import (
     Approval,
     Costs,
+    Errors,
     Limits,
     Notices,
     Part,
@@ -43,6 +44,7 @@ class Playbook(Part):
     costs: Costs = Costs()
     volume_share: Fraction | None = 0.1
     limits: Limits = Limits()
+    errors: Errors = Errors()
     approval: Approval = Approval()
     proposal: ProposalTerms = ProposalTerms(
         max_life=timedelta(minutes=10),

@@ -143,7 +143,8 @@ class Costs(Part):
 class Limits(Part):
     """What the desk never exceeds. A limit that is left out does not exist, but for the two that have a value here.
 
-    `max_leverage: none` does not look at the money that is there: for comparing rules, not for trading.
+    `timeout` ends every position of that age. `max_leverage: none` does not look at the money that is there: for
+    comparing rules, not for trading.
     """
 
     max_positions: Count | None = None
@@ -157,6 +158,17 @@ class Limits(Part):
     consecutive_losses: Count | None = None
     losses_pause: Span | None = None
     cool_down: Span | None = None
+    timeout: Span | None = None
+
+
+class Errors(Part):
+    """What errors do to the desk. `critical: stop`: a critical alarm about what trading rests on ends entries until a
+    person resumes. `in_a_row` failed orders, or minutes without an analysis, halt the desk; `then: close` also closes
+    every position."""
+
+    critical: Literal["report", "stop"] = "report"
+    in_a_row: Count | None = None
+    then: Literal["halt", "close"] = "halt"
 
 
 class Approval(Part):

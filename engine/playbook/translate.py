@@ -20,7 +20,7 @@ KRAKEN_TAKER = 0.004
 def to_rules(playbook: Playbook, instruments: Sequence[Instrument]) -> core.Rules:
     """What the core obeys on these instruments. ATR distances and volatilities travel with each signal instead."""
     return core.Rules(
-        strategies=tuple(_strategy(use) for use in playbook.strategies),
+        strategies=tuple(_strategy(use, playbook.limits.timeout) for use in playbook.strategies),
         instruments=tuple(instruments),
         capital=playbook.capital,
         costs=_costs(playbook.costs),
@@ -39,8 +39,9 @@ def round_trip(playbook: Playbook, use: StrategyUse) -> float:
     return 2 * (costs.fee_rate + slippage)
 
 
-def _strategy(use: StrategyUse) -> core.StrategyRules:
+def _strategy(use: StrategyUse, timeout: timedelta | None) -> core.StrategyRules:
     exits = use.exits
+    ages = [span for span in (exits.max_hold, timeout) if span is not None]
     return core.StrategyRules(
         name=use.name,
         sizing=_sizing(use.sizing),
@@ -49,7 +50,7 @@ def _strategy(use: StrategyUse) -> core.StrategyRules:
         target_pct=exits.target.percent if exits.target else None,
         trailing=exits.trailing.percent if exits.trailing else None,
         trailing_arm=exits.trailing.arm_at if exits.trailing else None,
-        max_hold_us=_micros(exits.max_hold),
+        max_hold_us=_micros(min(ages, default=None)),
         max_bars=exits.max_bars,
         sides=tuple(Side.LONG if side == "long" else Side.SHORT for side in use.sides),
     )

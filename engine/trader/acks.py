@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from engine.domain import State, micros
+from engine.domain import Order, State, micros
 from engine.messages import Acked
 from engine.outcomes import OrderAcked
-from engine.trader import holds
+from engine.trader import errors, holds
 from engine.trader.events import relevel
-from engine.trader.memory import Memory
+from engine.trader.memory import Memory, Story
 from engine.trader.orders import drop_entry
 
 
@@ -21,9 +21,15 @@ def on_acked(desk: Memory, message: Acked) -> None:
     cell = (order.strategy, order.symbol)
     story = desk.stories.get(cell)
     if message.ok:
+        errors.worked(desk, errors.ORDERS)
         if story is not None and message.validated is not None:
             story.validated = message.validated
         return
+    _refused(desk, order, story, message)
+    errors.failed(desk, errors.ORDERS, message.at, f"the broker refused an order for {order.symbol}: {message.reason}")
+
+
+def _refused(desk: Memory, order: Order, story: Story | None, message: Acked) -> None:
     untouched = story is not None and not story.filled.get(order.client_id, 0.0)
     if order.purpose == "entry" and story is not None and untouched:
         drop_entry(desk, story, f"the broker refused it: {message.reason}")

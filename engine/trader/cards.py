@@ -78,7 +78,8 @@ def _offer(
 
 
 def _hold(desk: Memory, strategy: str) -> timedelta | None:
-    return next((use.exits.max_hold for use in desk.plan.playbook.strategies if use.name == strategy), None)
+    held = next((one.max_hold_us for one in desk.plan.rules.strategies if one.name == strategy), None)
+    return None if held is None else timedelta(microseconds=held)
 
 
 def close_card(
@@ -124,6 +125,12 @@ def drop_card(desk: Memory, card: Card, status: ProposalStatus, by: str, at: dat
     """Close a card and give its reserved slot, cash and heat back."""
     desk.book.withdraw(card.intent)
     close_card(desk, card, status, by, at, why)
+
+
+def withdraw_all(desk: Memory, why: str, at: datetime) -> None:
+    """Close every waiting card."""
+    for card in list(desk.cards.values()):
+        drop_card(desk, card, ProposalStatus.WITHDRAWN, "desk", at, why)
 
 
 def expire_cards(desk: Memory, at: datetime) -> None:

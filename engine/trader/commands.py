@@ -8,7 +8,8 @@ from engine.domain import ExitReason, ProposalStatus, Role, State, Tier, micros
 from engine.messages import Attempted, ClosePosition, Guarded, MoveStop, Panic, Pause, Resume, RoleClaimed, TierChanged
 from engine.outcomes import Audited, RoleGranted, TierSet
 from engine.trader import holds, stops
-from engine.trader.cards import drop_card
+from engine.trader.cards import drop_card, withdraw_all
+from engine.trader.errors import forgiven
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
 from engine.trader.sentences import refusal, who
@@ -66,12 +67,6 @@ def on_move_stop(desk: Memory, message: MoveStop) -> None:
         stops.move(desk, cell, message)
 
 
-def withdraw_all(desk: Memory, why: str, at: datetime) -> None:
-    """Close every waiting card."""
-    for card in list(desk.cards.values()):
-        drop_card(desk, card, ProposalStatus.WITHDRAWN, "desk", at, why)
-
-
 def on_pause(desk: Memory, message: Pause) -> None:
     """Stop new entries until a person resumes."""
     if not _allowed(desk, "pause", Role.TRADER, message.by, message.role, message.at):
@@ -120,6 +115,8 @@ def on_resume(desk: Memory, message: Resume) -> None:
         _no(desk, "COOL_DOWN", message.at, f"{code} cools down until {desk.plan.moment(hold.until)}")
     else:
         holds.lift(desk, code, message.by)
+        if code == holds.ERRORS:
+            forgiven(desk)
         if holds.is_cores_own(code):
             apply(desk, desk.book.lift(code, micros(message.at)))
         relevel(desk, micros(message.at))

@@ -23,7 +23,7 @@ from engine.domain import (
 )
 from engine.messages import Analysis, Minute
 from engine.outcomes import Decided
-from engine.trader import chains, curves, holds
+from engine.trader import chains, curves, errors, holds
 from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
@@ -40,6 +40,7 @@ def on_analysis(desk: Memory, message: Analysis) -> None:
         for signal in message.signals:
             _late(desk, signal, message.at)
         return
+    errors.worked(desk, errors.ANALYSES)
     decide(desk, minute, message.signals, message.steps, message.at)
 
 
@@ -62,6 +63,7 @@ def _late(desk: Memory, signal: Signal, at: datetime) -> None:
 def without_analysis(desk: Memory, minute: Minute, at: datetime) -> None:
     """The analyst did not answer: exits are decided, entries are not."""
     desk.refuse(refusal("NO_ANALYSIS", at))
+    errors.failed(desk, errors.ANALYSES, at, "the analyst did not answer in time")
     no = GateStep("model", False, "the analyst did not answer in time")
     decide(desk, minute, (), dict.fromkeys(minute.symbols, (no,)), at)
 

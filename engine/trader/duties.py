@@ -11,7 +11,7 @@ from engine.domain import Alarm, ProposalStatus, Symbol, micros
 from engine.messages import Born, HealthSeen, Started, Stopped, Timer
 from engine.outcomes import AlarmCleared, AlarmRaised, AlarmRepeated, DayClosed, DeskStarted, DeskStopped, ReportDue
 from engine.slots import LATE_AFTER, slot_of
-from engine.trader import holds, prices
+from engine.trader import errors, holds, prices
 from engine.trader.cards import drop_card, expire_cards
 from engine.trader.deciding import without_analysis
 from engine.trader.events import apply, relevel
@@ -152,6 +152,7 @@ def on_stopped(desk: Memory, message: Stopped) -> None:
 def on_health_seen(desk: Memory, message: HealthSeen) -> None:
     """The health check's alarms as they now stand: new ones are raised, worse ones repeated, gone ones cleared."""
     seen = {alarm.key: alarm for alarm in message.alarms}
+    fresh = [alarm for key, alarm in seen.items() if key not in desk.alarms or _is_worse(alarm, desk.alarms[key])]
     for key, alarm in seen.items():
         before = desk.alarms.get(key)
         if before is None:
@@ -161,6 +162,7 @@ def on_health_seen(desk: Memory, message: HealthSeen) -> None:
         desk.alarms[key] = alarm
     for key in [key for key in desk.alarms if key not in seen and not prices.is_own(key)]:
         desk.say(AlarmCleared(desk.alarms.pop(key)))
+    errors.alarmed(desk, fresh, message.at)
 
 
 def _is_worse(now: Alarm, before: Alarm) -> bool:

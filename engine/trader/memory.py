@@ -100,6 +100,7 @@ class Memory:
     roles: dict[str, Role] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
     jobs: dict[str, JobOpened] = field(default_factory=dict)  # long work that has not ended
+    failures: dict[str, int] = field(default_factory=dict)  # errors in a row, by kind
     reports: set[str] = field(default_factory=set)
     day: int = 0
     midnight: datetime = NEVER  # the next local midnight

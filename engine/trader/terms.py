@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from engine.domain import LimitUse
 from engine.playbook import Playbook
-from engine.playbook.parts import Distance, Exits
+from engine.playbook.parts import Distance, Exits, StrategyUse
 from engine.trader.memory import Memory
 
 _HOUR = timedelta(hours=1)
@@ -27,7 +27,11 @@ def terms_of(playbook: Playbook) -> tuple[tuple[str, str], ...]:
         rows.append(("rest after a trade", f"{_span(playbook.limits.cool_down)} for that coin"))
     if playbook.limits.losses_pause is not None:
         rows.append(("pause after losses in a row", _span(playbook.limits.losses_pause)))
+    rows.extend(_errors(playbook))
+    if playbook.limits.timeout is not None:
+        rows.append(("longest life of a position", _span(playbook.limits.timeout)))
     for use in playbook.strategies:
+        rows.extend((f"{name} ({use.name})", words) for name, words in _entries(playbook, use))
         rows.extend((f"{name} ({use.name})", words) for name, words in _exits(use.exits))
     return tuple(rows)
 
@@ -44,6 +48,23 @@ def own_limits(desk: Memory) -> tuple[LimitUse, ...]:
         return (cards,)
     words = "positions and entries under way in the busiest coin"
     return LimitUse("positions per coin", float(limits.max_per_symbol), float(busiest), "count", words), cards
+
+
+def _errors(playbook: Playbook) -> Iterator[tuple[str, str]]:
+    if playbook.errors.critical == "stop":
+        yield "critical alarm", "no entries until a person resumes"
+    if playbook.errors.in_a_row is not None:
+        then = " and close every position" if playbook.errors.then == "close" else ""
+        yield "errors in a row", f"{playbook.errors.in_a_row} halt the desk{then}"
+
+
+def _entries(playbook: Playbook, use: StrategyUse) -> Iterator[tuple[str, str]]:
+    if use.min_confidence is not None:
+        yield "least confidence", _share(use.min_confidence)
+    if use.cost_filter:
+        yield "expected move", f"more than {_share(playbook.round_trip(use))}, what entering and leaving costs"
+    if use.sides != ("long",):
+        yield "sides", " and ".join(use.sides)
 
 
 def _exits(exits: Exits) -> Iterator[tuple[str, str]]:
