@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.domain import Symbol
@@ -15,7 +16,7 @@ class Forecast:
     `probabilities` are of (down, up) or (down, flat, up) and add up to 1. `edge` is the expected change until then in
     units of the volatility at `at`. `price` is the close that the change is measured from. `features_hash` finds the
     feature row. `shadow` is a challenger's, on which nothing is traded. `reasons` are (feature, contribution to the
-    margin), the largest first.
+    margin), the largest first, and `row` the feature values: both only where the forecast led to a signal.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Forecast:
     features_hash: str
     shadow: bool = False
     reasons: tuple[tuple[str, float], ...] = ()
+    row: tuple[float, ...] = ()
 
     @property
     def down(self) -> float:
@@ -37,3 +39,58 @@ class Forecast:
     @property
     def up(self) -> float:
         return self.probabilities[-1]
+
+    @property
+    def guess(self) -> int:
+        """The likeliest class; the first of equals."""
+        return self.probabilities.index(max(self.probabilities))
+
+    @property
+    def confidence(self) -> float:
+        return max(self.probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One trained version of a model, as the desk knows it. Times are aware; shares are fractions."""
+
+    version: str
+    artefact: str
+    verdict: str
+    promotable: bool
+    by_rule: bool
+    trained: datetime
+    expires: datetime
+    sentence: str = ""
+    failing: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a version's settled forecasts of one span of days did. `n` forecasts of which `hits` came true; `worth` is
+    the sum of their uniqueness, and `brier` that of their Brier scores. `bins` are (n, hits, sum of confidence) by 5
+    points of confidence."""
+
+    block: int
+    n: int
+    hits: int
+    worth: float
+    brier: float
+    bins: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A model of the desk: which version forecasts for trades, which in its shadow, and which came before.
+
+    `stopped` is why the champion may not be traded on ("" when it may). `refused` are versions that a person rejected.
+    """
+
+    model: str
+    champion: ModelVersion | None = None
+    challenger: ModelVersion | None = None
+    previous: tuple[ModelVersion, ...] = ()  # the last champions, newest first
+    stopped: str = ""
+    since: datetime | None = None  # of the champion

@@ -309,6 +309,43 @@ class JobEnded:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelTrained:
+    """A version of a model lies in the model folder, judged: it may be offered. Submitted once per version.
+
+    `failing` are the sentences of the gate's steps that keep it from being promoted.
+    """
+
+    at: datetime
+    by: str
+    model: str
+    version: str
+    artefact: str  # the hash by which the files are known again
+    verdict: str
+    promotable: bool
+    by_rule: bool  # promotable, and believable enough for a rule to do it
+    trained: datetime
+    expires: datetime
+    sentence: str = ""
+    failing: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""  # "simulated", "planted edge": what the market is that it learnt from
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPressed:
+    """A person promotes or rejects a version, or rolls the champion back to the one before (`version`: the champion
+    that the button was shown for)."""
+
+    at: datetime
+    by: str
+    role: Role
+    action: str  # "promote", "reject", "rollback"
+    model: str
+    version: str
+    reason: str = ""
+
+
 Message: TypeAlias = (
     Born
     | Started
@@ -333,5 +370,7 @@ Message: TypeAlias = (
     | TierChanged
     | JobStarted
     | JobEnded
+    | ModelTrained
+    | ModelPressed
     | Attempted
 )

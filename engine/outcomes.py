@@ -22,6 +22,7 @@ from engine.domain import (
     Tier,
     TradeRecord,
 )
+from engine.forecasts import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,48 @@ class Audited:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOffered:
+    """A newly trained version, and the champion that it would follow ("" for none)."""
+
+    model: str
+    offered: ModelVersion
+    champion: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """`what`: promoted, rejected, rolled_back, stopped or resumed; `version` is the one that it happened to."""
+
+    at: datetime
+    model: str
+    what: str
+    version: str
+    champion: str  # the versions as they now are, "" for none
+    challenger: str
+    previous: str
+    by: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastsSettled:
+    """Forecasts of one version, `made` at one instant, whose horizon passed: columns run parallel to `symbols`.
+
+    `moves` are the changes of price that came true, `correct` whether the likeliest class did.
+    """
+
+    model: str
+    version: str
+    made: datetime
+    until: datetime
+    symbols: tuple[Symbol, ...]
+    moves: tuple[float, ...]
+    correct: tuple[bool, ...]
+    shadow: bool = False
+
+
 Outcome: TypeAlias = (
     DeskStarted
     | DeskStopped
@@ -249,5 +292,8 @@ Outcome: TypeAlias = (
     | DayClosed
     | JobOpened
     | JobClosed
+    | ModelOffered
+    | ModelChanged
+    | ForecastsSettled
     | Audited
 )
