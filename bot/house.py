@@ -167,7 +167,7 @@ def _second_source(settings: Settings, feed: Feed) -> PriceSource | None:
         name = "kraken-rest" if feed.name == "kraken" else "off"
     if name == "off" or feed.kind is not MarketKind.LIVE:
         return None
-    return price_source(name, feed.clock, settings.kraken_rest_url, massive_access(settings))
+    return price_source(name, feed.clock, getattr(feed, "rest_url", settings.kraken_rest_url), massive_access(settings))
 
 
 def _secret(value: SecretStr | None) -> str | None:

@@ -39,7 +39,8 @@ def judge_data(facts: DataFacts) -> tuple[Reading, ...]:
 def _gaps(facts: DataFacts) -> Iterator[Reading]:
     it = facts.healing
     long = [gap for gap in it.open.values() if facts.now - gap.start > OPEN_WARNING * facts.speed]
-    words = [f"{_count(it.seen, 'gap')} in the data since the start"]
+    count = max(it.seen, facts.feed.gaps)  # a break is known at once, its minutes when they have closed
+    words = [f"{_count(count, 'gap')} in the data since the start"]
     oldest = sorted(it.open.values(), key=lambda gap: (gap.start, gap.symbol))
     words += [f"open now: {gap.symbol} since {gap.start:%H:%M} UTC ({gap.cause})" for gap in oldest[:NAMED]]
     if len(oldest) > NAMED:
@@ -53,7 +54,7 @@ def _gaps(facts: DataFacts) -> Iterator[Reading]:
     if it.trouble:
         words.append(f"history cannot be had: {it.trouble}")
     status = WARNING if long or (it.trouble and it.waiting) else OK
-    yield Reading("gaps", status, float(it.seen), "count", "; ".join(words) + ".")
+    yield Reading("gaps", status, float(count), "count", "; ".join(words) + ".")
 
 
 def _quarantine(facts: DataFacts) -> Iterator[Reading]:

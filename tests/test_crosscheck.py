@@ -154,3 +154,5 @@ def test_gaps_say_what_goes_on_what_is_healed_and_what_is_beyond_reach():
         assert words in told.sentence
     assert "1 beyond the feed's own history: `nightdesk backfill`" in told.sentence
     assert readings()["gaps"].status == "ok"
+    broken = DataFacts(NOW, FeedStatus("kraken", True, "", gaps=1))
+    assert "1 gap in the data since the start." in {one.name: one.sentence for one in judge_data(broken)}["gaps"]

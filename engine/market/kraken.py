@@ -61,6 +61,7 @@ class KrakenFeed:
         self.on_suspect: Callable[[Suspected], None] = keep_quiet
         self.instruments: dict[Symbol, Instrument] = {}
         self.frames: KrakenFrames | None = None
+        self.rest_url = rest_url
         self._rest = KrakenRest(rest_url, clock)
         self._line = Line("Kraken", ws_url, _ask, silence=silence, sleep=sleep, dice=dice)
         self._depth = book_depth
