@@ -14,7 +14,7 @@ from engine import clock
 if TYPE_CHECKING:
     from engine import backfill
 
-TELL_EVERY = 1.0  # seconds between two lines of JSON
+TELL_EVERY = 0.2  # seconds between two lines of JSON
 LINE_EVERY = 10.0
 BARS_MOST = 24  # symbols with a bar of their own
 
@@ -61,7 +61,7 @@ class _Quiet:
 
 
 class AsJson(_Quiet):
-    """One object a line on standard output: `progress`, at most one a second, and at last `result`."""
+    """One object a line on standard output: `progress`, at most five a second, and at last `result`."""
 
     def __init__(self) -> None:
         self._told = float("-inf")
