@@ -11,11 +11,11 @@ from engine.market.bars import GRACE, BarBuilder
 from engine.market.quality import QualityGate, Quarantine, Reason
 from engine.market.sequence import Sequence as TradeIds
 from engine.market.skew import Skew
+from engine.market.suspicions import Suspicions, keep_quiet
 from engine.messages import FeedChanged, Suspected
 from engine.ports import FeedStatus, MarketSink
 
 MINUTE = timedelta(minutes=1)
-REMEMBERED = timedelta(hours=1)
 SKEW_EVERY = timedelta(seconds=0.05)  # often enough to find the fastest of a minute's messages
 # A print or a frame that these turned away may have been a trade, so the minute it came in is not whole.
 _COST_A_TRADE = frozenset(
@@ -25,10 +25,6 @@ _COST_A_TRADE = frozenset(
 
 def forget(_: Print) -> None:
     """What becomes of late prints where nobody stores them."""
-
-
-def keep_quiet(_: Suspected) -> None:
-    """What becomes of suspicions where nobody heals."""
 
 
 class Intake:
@@ -67,8 +63,7 @@ class Intake:
         self._grace = grace
         self._numbered = numbered
         self._on_late = on_late
-        self._on_suspect = on_suspect
-        self._suspected: set[tuple[Symbol, datetime, datetime]] = set()
+        self._suspicions = Suspicions(name, on_suspect)
         self._down_since: datetime | None = None
         self._refused: dict[Symbol, str] = {}
 
@@ -143,7 +138,7 @@ class Intake:
             self._too_late(item, now)
         elif self.gate.refused is Reason.JUMP:
             start = item.at.replace(second=0, microsecond=0)
-            self._suspect(item.symbol, start, start + MINUTE, "a print more than half away was set aside", now)
+            self._suspicions.add(item.symbol, start, start + MINUTE, "a print more than half away was set aside", now)
 
     def _too_late(self, item: Print, now: datetime) -> None:
         """Quiet minutes since then were flat at a price that was no longer the last one."""
@@ -152,14 +147,7 @@ class Intake:
         self.builder.late(item)
         start = item.at.replace(second=0, microsecond=0)
         until = max(start + MINUTE, self.builder.passed())
-        self._suspect(item.symbol, start, until, "a print came after its minute had closed", now)
-
-    def _suspect(self, symbol: Symbol, since: datetime, until: datetime, why: str, now: datetime) -> None:
-        """Say once that the bars of closed minutes may be wrong."""
-        if (symbol, since, until) not in self._suspected:
-            recent = {one for one in self._suspected if one[2] > now - REMEMBERED}
-            self._suspected = recent | {(symbol, since, until)}
-            self._on_suspect(Suspected(now, self.name, symbol, since, until, why))
+        self._suspicions.add(item.symbol, start, until, "a print came after its minute had closed", now)
 
     def reject(self, code: Reason, symbol: Symbol | None, detail: str) -> None:
         """Set a message aside. One that cannot be read may have been anything, prints included."""
@@ -181,7 +169,7 @@ class Intake:
             self.lost += len(hole.missing)
             since = instant(hole.since).replace(second=0, microsecond=0)
             until = instant(hole.until).replace(second=0, microsecond=0) + MINUTE
-            self._suspect(hole.symbol, since, until, "a trade that the venue numbered never came", now)
+            self._suspicions.add(hole.symbol, since, until, "a trade that the venue numbered never came", now)
 
     def doubt(self, symbol: Symbol, doubtful: bool) -> None:
         """A second source contradicts the prices of `symbol`, or agrees again."""

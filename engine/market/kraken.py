@@ -17,13 +17,14 @@ from engine.market.bars import GRACE
 from engine.market.columns import between
 from engine.market.connection import SILENCE, Line
 from engine.market.errors import FeedUnreachable, MarketError
-from engine.market.intake import Intake, forget, keep_quiet
+from engine.market.intake import Intake, forget
 from engine.market.kraken_frames import KrakenFrames, channels
 from engine.market.kraken_rest import KrakenRest, Pair
 from engine.market.kraken_subscriptions import Request, Subscriptions
 from engine.market.names import canonical
 from engine.market.past import Past, close_minutes
 from engine.market.quality import Quarantine, Quarantined
+from engine.market.suspicions import keep_quiet
 from engine.market.symbols import absence, current
 from engine.messages import Suspected
 from engine.ports import BarColumns, FeedStatus, MarketSink

@@ -16,7 +16,7 @@ from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, micros
 from engine.market.bars import GRACE
 from engine.market.connection import SILENCE, Line, TurnedAway
 from engine.market.errors import MarketError
-from engine.market.intake import Intake, forget, keep_quiet
+from engine.market.intake import Intake, forget
 from engine.market.massive_access import MassiveAccess, MassiveRefused
 from engine.market.massive_check import BarCheck
 from engine.market.massive_frames import EVICTED, MassiveFrames
@@ -25,6 +25,7 @@ from engine.market.massive_rest import MassiveRest
 from engine.market.massive_topics import Topics
 from engine.market.past import Past, close_minutes
 from engine.market.quality import Quarantine, Quarantined
+from engine.market.suspicions import keep_quiet
 from engine.market.symbols import absence, current
 from engine.messages import Suspected
 from engine.ports import BarColumns, FeedStatus, MarketSink
