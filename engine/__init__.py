@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from engine.codec import encode
     from engine.core import compile as compile_core
     from engine.forecasting.card import ModelCard
+    from engine.forecasting.registry import ModelError, ModelFolder
     from engine.market.errors import FeedNameError, MarketError
     from engine.market.feeds import feed_named
     from engine.market.massive_access import MassiveAccess
     from engine.market.names import meant_pair
     from engine.market.second_source import PriceSource, price_source
-    from engine.origins import birth, born_as, held_symbols, last_state
+    from engine.origins import birth, born_as, champion_of, held_symbols, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
@@ -47,6 +48,8 @@ __all__ = [
     "MarketError",
     "MassiveAccess",
     "ModelCard",
+    "ModelError",
+    "ModelFolder",
     "Playbook",
     "PlaybookError",
     "PriceSource",
@@ -58,6 +61,7 @@ __all__ = [
     "backtest",
     "birth",
     "born_as",
+    "champion_of",
     "clock",
     "compile_core",
     "curve",
@@ -85,11 +89,12 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "engine.origins": ("birth", "born_as", "held_symbols", "last_state"),
+    "engine.origins": ("birth", "born_as", "champion_of", "held_symbols", "last_state"),
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),
     "engine.forecasting.card": ("ModelCard",),
+    "engine.forecasting.registry": ("ModelError", "ModelFolder"),
     "engine.market.errors": ("FeedNameError", "MarketError"),
     "engine.market.feeds": ("feed_named",),
     "engine.market.massive_access": ("MassiveAccess",),

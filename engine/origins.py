@@ -9,14 +9,15 @@ from pathlib import Path
 
 from engine import checkpoint
 from engine.domain import MarketKind, Symbol
-from engine.messages import Born, Minute
-from engine.outcomes import PositionClosed, PositionOpened
+from engine.messages import Born, Minute, ModelPressed, ModelTrained
+from engine.outcomes import ModelChanged, PositionClosed, PositionOpened
 from engine.records import Record
-from engine.store.ledger import count_rows, read_records
+from engine.store.ledger import count_rows, read_records, read_rows, record_of
 
 FILE = "ledger.sqlite"
 CHECKPOINT = "checkpoint"
 _TAIL_ROWS = 500
+_CHANGING = (ModelTrained.__name__, ModelPressed.__name__)  # what can make another version the champion
 
 
 def born_as(data: Path) -> tuple[MarketKind, str] | None:
@@ -44,6 +45,18 @@ def last_state(data: Path) -> tuple[datetime | None, Mapping[Symbol, float]]:
         if isinstance(record.message, Minute):
             closes |= dict(zip(record.message.symbols, record.message.close, strict=True))
     return last, closes
+
+
+def champion_of(data: Path, model: str) -> str:
+    """The version of `model` that the desk in `data` forecasts with; "" for none. Raises `LedgerError`."""
+    if not (data / FILE).exists():
+        return ""
+    champion = ""
+    for row in read_rows(data / FILE):
+        if row.kind in _CHANGING:
+            changes = [one for one in record_of(row).outcomes if isinstance(one, ModelChanged) and one.model == model]
+            champion = changes[-1].champion if changes else champion
+    return champion
 
 
 def held_symbols(data: Path) -> tuple[Symbol, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   nightdesk backtest --playbook ema --bars btc_1m.parquet --out out/ema
+  nightdesk backtest --playbook direction --bars btc_1m.parquet --data-dir DATA --out out/direction
   nightdesk backtest --playbook my.yaml --bars a.csv b.csv --symbols BTC,ETH --from 2025-05-10 --out out/my
 
 Bar files are Parquet or CSV with the columns symbol, time, open, high, low, close, volume, where time is the bar's
@@ -44,7 +45,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     bars = command.add_mutually_exclusive_group(required=True)
     bars.add_argument("--bars", nargs="+", type=Path, metavar="FILE", help="Parquet or CSV files of bars")
     bars.add_argument("--stored", action="store_true", help="the bars in the store (`nightdesk backfill` brings some)")
-    command.add_argument("--data-dir", type=Path, metavar="DIR", help="with --stored: the data folder")
+    command.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="the data folder that has the stored bars and the model"
+    )
+    command.add_argument(
+        "--model", metavar="VERSION", help="the version of the playbook's model (default: the promoted one)"
+    )
     command.add_argument(
         "--symbols",
         type=_words,
@@ -70,7 +76,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from engine import StoreError
+    from engine import LedgerError, ModelError, StoreError
     from engine import backtest as room
 
     if args.gentle:
@@ -81,13 +87,22 @@ def run(args: argparse.Namespace) -> int:
         playbook = room.load(args.playbook, overrides)
         _say("reading bars")
         market, notes = _market(args, settings, playbook)
-        for note in notes:
+        market, forecasts, more = _forecasts(args, playbook, market)
+        for note in (*notes, *more):
             _say(f"note: {note}")
         with _progress(args.progress) as moved:
-            done = room.backtest(playbook, market, settings.timezone, moved)
+            done = room.backtest(playbook, market, settings.timezone, moved, forecasts)
         figures = room.measured(done)
         paths = room.write(done, figures, args.out)
-    except (SettingsError, StoreError, room.PlaybookError, room.StrategyError, room.BarsError) as error:
+    except (
+        SettingsError,
+        StoreError,
+        LedgerError,
+        ModelError,
+        room.PlaybookError,
+        room.StrategyError,
+        room.BarsError,
+    ) as error:
         fail(str(error))
     except OSError as error:
         fail(f"cannot write to {args.out}: {error.strerror or error}")
@@ -107,8 +122,35 @@ def _market(args: argparse.Namespace, settings: Settings, playbook: Playbook) ->
     if not args.stored:
         return room.prepare(playbook, args.bars, args.symbols, args.start, args.end)
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    data_dir = args.data_dir.expanduser() if args.data_dir else folder_for(playbook.name, MarketKind.LIVE)
-    return room.stored_market(playbook, url, data_dir, args.symbols, args.start, args.end)
+    return room.stored_market(playbook, url, _folder(args, playbook), args.symbols, args.start, args.end)
+
+
+def _folder(args: argparse.Namespace, playbook: Playbook) -> Path:
+    named: Path | None = args.data_dir
+    return named.expanduser() if named else folder_for(playbook.name, MarketKind.LIVE)
+
+
+def _forecasts(args: argparse.Namespace, playbook: Playbook, market: list[Any]) -> tuple[list[Any], Any, list[str]]:
+    """The bars to trade, what the playbook's model says about them, and what is to be said; None without a model."""
+    from engine import ModelFolder, champion_of
+    from engine import backtest as room
+
+    if playbook.model is None:
+        if args.model:
+            fail(f"the playbook {playbook.name} trades by rule; it has no model {args.model}")
+        return market, None, []
+    name, data = playbook.model.name, _folder(args, playbook)
+    folder = ModelFolder(data / "models")
+    version = args.model or champion_of(data, name)
+    if not version:
+        known = ", ".join(folder.versions(name)[-3:])
+        fail(
+            f"the playbook {playbook.name} trades on forecasts, and in {data} no model of it has been promoted; train "
+            f"one with `nightdesk train --playbook {args.playbook}` and promote it by its button"
+            + (f", or name one with --model (there are {known})" if known else "")
+        )
+    _say("forecasting")
+    return room.with_forecasts(playbook, folder.load(name, version, threads=os.cpu_count() or 1), market, args.start)
 
 
 @contextmanager

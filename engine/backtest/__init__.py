@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from engine.backtest.forecasts import Forecasts, with_forecasts
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of, read_market, resample
 from engine.backtest.outputs import summary, write
@@ -19,6 +20,7 @@ from engine.strategies import StrategyError
 __all__ = [
     "Backtest",
     "BarsError",
+    "Forecasts",
     "PlaybookError",
     "Series",
     "StrategyError",
@@ -30,6 +32,7 @@ __all__ = [
     "stored_market",
     "summary",
     "table",
+    "with_forecasts",
     "write",
 ]
 

@@ -35,6 +35,11 @@ class Series:
         """Open, high, low, close, volume."""
         return self.open, self.high, self.low, self.close, self.volume
 
+    def since(self, time: int) -> Series:
+        """The bars that open at `time` (µs) or later."""
+        first = int(np.searchsorted(self.time, time))
+        return Series(self.symbol, self.interval, self.time[first:], *(column[first:] for column in self.prices))
+
     def __len__(self) -> int:
         return len(self.time)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.curves import buy_and_hold, days_of, points, together
+from engine.backtest.forecasts import Forecasts
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of
 from engine.backtest.packing import place
@@ -43,15 +44,22 @@ class Backtest:
 
 
 def backtest(
-    playbook: Playbook, market: Sequence[Series], timezone: str = "UTC", progress: Progress | None = None
+    playbook: Playbook,
+    market: Sequence[Series],
+    timezone: str = "UTC",
+    progress: Progress | None = None,
+    forecasts: Forecasts | None = None,
 ) -> Backtest:
-    """Trade `market` under `playbook`; the desk's day (for daily limits) is that of `timezone`. Raises `BarsError`."""
+    """Trade `market` under `playbook`; the desk's day (for daily limits) is that of `timezone`. Raises `BarsError`.
+
+    `forecasts`: of its model, as `engine.backtest.forecasts` makes them.
+    """
     interval = interval_of(market)
     groups = [[series] for series in market] if playbook.coins == "alone" else [list(market)]
     results: list[Result] = []
     for number, group in enumerate(groups):
         share = _part_of(progress, number, len(groups))
-        results.append(simulate(playbook, group, interval, timezone, share))
+        results.append(simulate(playbook, group, interval, timezone, share, forecasts))
     capital = playbook.capital * len(groups)
     start = min(int(series.time[0]) for series in market)
     ends = [max(int(series.time[-1]) for series in group) + interval for group in groups]
@@ -84,6 +92,7 @@ def simulate(
     interval: int,
     timezone: str = "UTC",
     progress: Progress | None = None,
+    forecasts: Forecasts | None = None,
 ) -> Result:
     """One account over one group of coins, on one time axis, as the core's own arrays. Raises `BarsError`."""
     times = _axis(playbook, group, interval)
@@ -93,7 +102,7 @@ def simulate(
             "choose fewer with --symbols, or a shorter time with --from and --to"
         )
     rules = playbook.rules([Instrument(series.symbol) for series in group])
-    bars, wishes = time_major(playbook, group, times)
+    bars, wishes = time_major(playbook, group, times, forecasts)
     limits = playbook.limits
     daily = limits.daily_loss is not None or limits.daily_loss_amount is not None
     return run(
@@ -125,21 +134,22 @@ def _axis(playbook: Playbook, group: Sequence[Series], interval: int) -> NDArray
 
 
 def time_major(
-    playbook: Playbook, group: Sequence[Series], times: NDArray[np.int64]
+    playbook: Playbook, group: Sequence[Series], times: NDArray[np.int64], forecasts: Forecasts | None = None
 ) -> tuple[NDArray[np.float64], np.ndarray]:
     """Bars [row, field, coin] with NaN where one is missing, in memory field by field, and the wishes of all coins."""
+    known = forecasts or {}
     fields = np.empty((5, len(times), len(group)))
     bars = fields.transpose(1, 0, 2)
     if len(group) == 1 and len(group[0]) == len(times):
         for field, column in zip(fields, group[0].prices, strict=True):
             field[:, 0] = column
-        return bars, wishes_of(playbook, group[0], 0)
+        return bars, wishes_of(playbook, group[0], 0, forecast=known.get(group[0].symbol))
     fields.fill(np.nan)
     wishes = []
     for number, series in enumerate(group):
         rows = np.searchsorted(times, series.time)
         place(fields, rows, number, *series.prices)
-        wishes.append(wishes_of(playbook, series, number, rows))
+        wishes.append(wishes_of(playbook, series, number, rows, known.get(series.symbol)))
     return bars, merge(wishes)
 
 
