@@ -9,10 +9,13 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backtest.market import Series
 from engine.backtest.packing import place
+from engine.backtest.wishes import merge, wishes_of
 from engine.domain import Instrument
+from engine.evaluation import bars_to_know, forecast_columns
 from engine.forecasting.cases import Column, Rows
-from engine.forecasting.money import Market, Money, earn, wishes_of
+from engine.forecasting.money import Market, Money, earn
 from engine.playbook.model import Playbook
 from engine.ports import BarColumns
 from engine.training.dataset import Dataset
@@ -22,20 +25,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """When a forecast becomes an entry: its probability, and (with `costs`, a round trip's share of the order) what it
-    is expected to bring beyond them; None: costs are not asked about."""
+    """How likely a forecast must be to become an entry; the playbook's own `min_confidence` stays the least."""
 
     threshold: float
-    costs: float | None
 
 
 def terms_of(playbook: Playbook) -> Terms:
-    """From the first strategy that asks for a confidence, and the playbook's costs."""
+    """What the playbook's strategies ask for: the highest of their thresholds."""
     asked = [use.min_confidence for use in playbook.strategies if use.min_confidence is not None]
-    costs = playbook.rules([Instrument("X/USD")]).costs
-    amount = playbook.strategies[0].sizing.amount or playbook.capital
-    slippage = min(costs.slippage_cap, costs.slippage_base + costs.slippage_per_100k * amount / 100_000)
-    return Terms(max(asked, default=0.5), 2.0 * (costs.fee_rate + slippage))
+    return Terms(max(asked, default=0.5))
 
 
 def traded(
@@ -47,19 +45,41 @@ def traded(
     moves: Sequence[float],
     terms: Terms,
 ) -> Money:
-    """Trade the dataset's `rows` (one span of time) on `probability` [row, class]; every intent is granted."""
+    """Trade the dataset's `rows` (one span of time) on `probability` [row, class]: the playbook's strategies see the
+    forecasts as they do live and in a backtest, with its cost filter and its exits; every intent is granted."""
     market = market_of(bars, int(data.cases.time[rows].min()), int(data.cases.until[rows].max()))
-    expected = (probability @ np.array(moves)) * data.volatility[rows]
-    enter = probability[:, -1] >= terms.threshold
-    if terms.costs is not None:
-        enter &= expected > terms.costs
-    shape = (len(market.times), len(bars))
-    flags, confidence = np.zeros(shape, np.bool_), np.zeros(shape)
-    row = np.searchsorted(market.times, data.cases.time[rows] - market.interval)
-    flags[row, data.cases.coin[rows]] = enter
-    confidence[row, data.cases.coin[rows]] = probability[:, -1]
+    wishes = []
+    for number, one in enumerate(bars):
+        mine = data.cases.coin[rows] == number
+        known = probability[mine]
+        wishes.append(_wished(playbook, one, number, market, data.cases.time[rows][mine], known, moves, terms))
     rules = playbook.rules([Instrument(one.symbol) for one in bars])
-    return earn(rules, market, wishes_of(flags, confidence))
+    return earn(rules, market, merge(wishes))
+
+
+def _wished(
+    playbook: Playbook,
+    bars: BarColumns,
+    number: int,
+    market: Market,
+    times: NDArray[np.int64],
+    probability: Column,
+    moves: Sequence[float],
+    terms: Terms,
+) -> np.ndarray:
+    """The wishes of one coin within `market`; `times` are the closes at which there is a forecast."""
+    opens = bars.time - market.interval
+    first = max(0, int(np.searchsorted(opens, market.times[0])) - bars_to_know(playbook))
+    last = int(np.searchsorted(opens, market.times[-1], "right"))
+    columns = (opens, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    series = Series(bars.symbol, market.interval, *(np.ascontiguousarray(column[first:last]) for column in columns))
+    seen = np.full((len(series), probability.shape[1]), np.nan)
+    seen[np.searchsorted(series.time, times - market.interval)] = probability
+    wishes = wishes_of(playbook, series, number, None, forecast_columns(seen, seen @ np.array(moves), terms.threshold))
+    at = series.time[wishes["row"]]
+    wishes["row"] = np.searchsorted(market.times, at)
+    kept: np.ndarray = wishes[at >= market.times[0]]
+    return kept
 
 
 def market_of(bars: Sequence[BarColumns], since: int, until: int) -> Market:
