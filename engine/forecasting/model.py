@@ -51,6 +51,9 @@ class Passport:
     promotable: bool
     by_rule: bool
     symbols: tuple[str, ...]
+    sentence: str = ""  # the gate's, for people
+    failing: tuple[str, ...] = ()  # sentences of the steps that keep it from being promoted
+    label: str = ""  # what the market is that it learnt from: "simulated", "planted edge"; "" for a real one
 
     @property
     def words(self) -> tuple[str, ...]:

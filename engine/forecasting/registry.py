@@ -164,8 +164,8 @@ def _from_json(told: dict[str, Any]) -> Passport:
         given[name] = datetime.fromisoformat(given[name])
     for name in ("interval", "horizon"):
         given[name] = timedelta(seconds=given[name])
-    for name in ("features", "moves", "symbols"):
-        given[name] = tuple(given[name])
+    for name in ("features", "moves", "symbols", "failing"):
+        given[name] = tuple(given.get(name, ()))
     given["importances"] = tuple((str(feature), float(share)) for feature, share in given["importances"])
     given["reference"] = tuple(Reference(tuple(one["edges"]), tuple(one["shares"])) for one in given["reference"])
     given["calibration"] = Calibrator.from_json(given["calibration"])

@@ -88,7 +88,7 @@ def train(
     found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds))
     gate = decide(found, gate_terms(terms))
     tell("writing it down", 0.95)
-    passport = _passport(playbook, terms, data, thirds, done, lab, gate, judgement, money, moves)
+    passport = _passport(playbook, terms, data, thirds, done, lab, gate, judgement, money, moves, label)
     card = _card(playbook, passport, thirds, gate, judgement, money, luck, label)
     artefact = folder.save(passport, done.fit.booster, draw_card(card) if draw_card else None)
     return Trained(passport, artefact, card, data)
@@ -153,6 +153,7 @@ def _passport(
     judgement: Judgement,
     money: Money,
     moves: tuple[float, ...],
+    label: str,
 ) -> Passport:
     now, rows = lab.now(), data.rows[thirds.train]
     bare = Passport(
@@ -181,6 +182,9 @@ def _passport(
         promotable=gate.promotable,
         by_rule=gate.by_rule,
         symbols=data.symbols,
+        sentence=gate.sentence,
+        failing=tuple(step.sentence for step in gate.failed),
+        label=label,
     )
     told = importances(Model(bare, done.fit.booster, lab.threads), data.rows[thirds.test])
     return replace(bare, importances=told)
