@@ -62,7 +62,7 @@ class SimulatedPrices:
 
     def instrument(self, symbol: Symbol) -> Instrument:
         """Steps that give six significant digits of price."""
-        return Instrument(symbol, self._step(symbol), 1e-8, 0.0, 0.5)
+        return Instrument(symbol, self.step(symbol), 1e-8, 0.0, 0.5)
 
     def shift(self, symbol: Symbol, at_us: int, price: float) -> None:
         """Move the whole path of `symbol` so that its last print before `at_us` is at `price`.
@@ -88,10 +88,12 @@ class SimulatedPrices:
     def _dice(self, symbol: Symbol, purpose: int, index: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, crc32(symbol.encode()), purpose, index))
 
-    def _step(self, symbol: Symbol) -> float:
-        return float(10.0 ** (floor(log10(self._anchor(symbol))) - 5))
+    def step(self, symbol: Symbol) -> float:
+        """The price step: six significant digits."""
+        return float(10.0 ** (floor(log10(self.anchor(symbol))) - 5))
 
-    def _anchor(self, symbol: Symbol) -> float:
+    def anchor(self, symbol: Symbol) -> float:
+        """The price around which the symbol moves."""
         known = PRICES.get(symbol.partition("/")[0])
         return known or float(10 ** self._dice(symbol, 0, 0).uniform(-1, 2))
 
@@ -106,8 +108,8 @@ class SimulatedPrices:
         path += self._noise(dice, count) + self._shift.get(symbol, 0.0)
         spread = float(dice.uniform(0.0001, 0.0005))
         side = dice.choice((-1, 1), count)
-        step = self._step(symbol)
-        price = np.round(self._anchor(symbol) * np.exp(path) * (1 + side * spread / 2) / step) * step
+        step = self.step(symbol)
+        price = np.round(self.anchor(symbol) * np.exp(path) * (1 + side * spread / 2) / step) * step
         quantity = np.round(_NOTIONAL / price * dice.lognormal(0, 0.8, count), 8)
         kept = self._trading(dice, count)
         return Hour(time[kept], np.maximum(price[kept], step), quantity[kept], side[kept], spread)
