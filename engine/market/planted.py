@@ -197,11 +197,14 @@ def _planned(edge: Edge, level: float, dice: np.random.Generator) -> _Plan:
     count = int(edge.moved * _BLOCKS + dice.random())  # each week has its share
     moved, way = dice.permutation(_BLOCKS) < count, dice.choice((-1.0, 1.0), _BLOCKS)
     walk = dice.normal(0.0, edge.spread, _BLOCKS)
-    start = np.empty(_BLOCKS)
+    start, owed = np.empty(_BLOCKS), 0
     for k in range(_BLOCKS):
         start[k] = level
         if abs(level) > _WALL:
-            moved[k], way[k] = edge.moved > 0, -np.sign(level)
+            owed += not moved[k]
+            moved[k], way[k] = True, -np.sign(level)
+        elif owed and moved[k]:  # one move more there is one less here
+            moved[k], owed = False, owed - 1
         way[k] *= moved[k]
         level += edge.move * way[k] + walk[k]
     return _Plan(start, way, walk, float(level))

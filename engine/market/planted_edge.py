@@ -1,4 +1,4 @@
-"""How large a planted edge is: from the share of right answers to how often and how far the price moves for a reason."""
+"""How large a planted edge is: from the share of right answers to how often, and how far, prices move for a reason."""
 
 from __future__ import annotations
 
