@@ -69,28 +69,54 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """How a version's settled forecasts of one span of days did. `n` forecasts of which `hits` came true; `worth` is
-    the sum of their uniqueness, and `brier` that of their Brier scores. `bins` are (n, hits, sum of confidence) by 5
-    points of confidence."""
+    """How a version's settled forecasts of one day did: `n` forecasts, made at `instants` instants, of which `hits`
+    came true. `worth` is the sum of their uniqueness, `brier` that of their Brier scores. `bins` are (n, hits, sum of
+    confidence) by 5 points of confidence."""
 
-    block: int
-    n: int
-    hits: int
-    worth: float
-    brier: float
-    bins: tuple[tuple[int, int, float], ...]
+    day: int
+    n: int = 0
+    hits: int = 0
+    instants: int = 0
+    worth: float = 0.0
+    brier: float = 0.0
+    bins: tuple[tuple[int, int, float], ...] = ((0, 0, 0.0),) * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Forecasts of one version that wait for their horizon, `made` at one instant: columns parallel to `symbols`."""
+
+    model: str
+    version: str
+    made: datetime
+    symbols: tuple[Symbol, ...]
+    prices: tuple[float, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
     """A model of the desk: which version forecasts for trades, which in its shadow, and which came before.
 
-    `stopped` is why the champion may not be traded on ("" when it may). `refused` are versions that a person rejected.
+    `known` are all versions that were ever offered. `stopped` is why the champion's forecasts are not traded on ("":
+    they are). `live` are the days of each version that is champion or challenger, or was.
     """
 
     model: str
     champion: ModelVersion | None = None
     challenger: ModelVersion | None = None
     previous: tuple[ModelVersion, ...] = ()  # the last champions, newest first
+    since: datetime | None = None  # when the champion became it
+    by: str = ""  # who made it so
     stopped: str = ""
-    since: datetime | None = None  # of the champion
+    known: tuple[str, ...] = ()
+    live: Mapping[str, tuple[Live, ...]] = field(default_factory=dict)
+    last_forecast: datetime | None = None  # of the champion
+
+    def versions(self) -> tuple[ModelVersion, ...]:
+        """All that may still forecast: champion, challenger, and the champions before."""
+        return tuple(one for one in (self.champion, self.challenger, *self.previous) if one is not None)
+
+    def find(self, version: str) -> ModelVersion | None:
+        return next((one for one in self.versions() if one.version == version), None)

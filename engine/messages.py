@@ -330,6 +330,7 @@ class ModelTrained:
     failing: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
     label: str = ""  # "simulated", "planted edge": what the market is that it learnt from
+    picture: str = ""  # the file of its card, "" without one
 
 
 @dataclass(frozen=True, slots=True)

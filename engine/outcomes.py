@@ -231,6 +231,7 @@ class ModelOffered:
     offered: ModelVersion
     champion: str = ""
     by: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

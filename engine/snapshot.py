@@ -21,6 +21,7 @@ from engine.domain import (
     Tier,
     TradeRecord,
 )
+from engine.forecasts import ModelState
 from engine.outcomes import SignalSeen
 
 
@@ -86,6 +87,7 @@ class Snapshot:
     rules: str = ""  # short hash of the rules in force
     rules_before: str = ""  # of those that they replaced, "" while they never changed
     rules_since: datetime | None = None  # when they came into force
+    models: Mapping[str, ModelState] = field(default_factory=dict)  # by name; empty while none was ever trained
 
     @property
     def held(self) -> float:

@@ -63,6 +63,13 @@ def share(hits: Flags, block: Classes, unique: float, seed: int = 0) -> Estimate
     return Estimate(found.value, Interval(max(0.0, low), min(1.0, high)), found.n, worth, found.blocks)
 
 
+def share_of(hits: Classes, n: Classes, unique: float, seed: int = 0) -> Estimate:
+    """`share` from each block's hits among its `n` cases, for what is only kept as counts."""
+    block = np.repeat(np.arange(len(n)), n)
+    hit = np.concatenate([np.arange(count) < right for right, count in zip(hits.tolist(), n.tolist(), strict=True)])
+    return share(hit, block, unique, seed)
+
+
 def effective_number(values: Column | Flags, error: float) -> float:
     """How many independent values would have this standard error of their mean: variance ÷ error²."""
     spread = float(np.var(values))

@@ -7,25 +7,15 @@ from datetime import datetime
 from engine.domain import ExitReason, ProposalStatus, Role, State, Tier, micros
 from engine.messages import Attempted, ClosePosition, Guarded, MoveStop, Panic, Pause, Resume, RoleClaimed, TierChanged
 from engine.outcomes import Audited, RoleGranted, TierSet
-from engine.trader import holds, stops
+from engine.trader import holds, models, stops
 from engine.trader.cards import drop_card, withdraw_all
 from engine.trader.errors import forgiven
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
-from engine.trader.sentences import refusal, who
+from engine.trader.refusing import allowed, refuse
+from engine.trader.sentences import who
 
 _LATER = (Tier.AUTO_SMALL, Tier.AUTO)
-
-
-def _no(desk: Memory, code: str, at: datetime, sentence: str, symbol: str | None = None) -> None:
-    desk.refuse(refusal(code, at, None, symbol, sentence=sentence))
-
-
-def _allowed(desk: Memory, what: str, needed: Role, by: str, role: Role, at: datetime) -> bool:
-    if role.rank >= needed.rank:
-        return True
-    _no(desk, "NOT_ALLOWED", at, f"{who(by)} has the role {role}; to {what} needs {needed}")
-    return False
 
 
 def _cells(desk: Memory, symbol: str, strategy: str | None) -> list[Cell]:
@@ -35,14 +25,14 @@ def _cells(desk: Memory, symbol: str, strategy: str | None) -> list[Cell]:
 
 def on_close(desk: Memory, message: ClosePosition) -> None:
     """A person closes a position, or a part of it, at the next price."""
-    if not _allowed(desk, "close positions", Role.TRADER, message.by, message.role, message.at):
+    if not allowed(desk, "close positions", Role.TRADER, message.by, message.role, message.at):
         return
     if not 0 < message.fraction <= 1:
-        _no(desk, "BAD_FRACTION", message.at, f"{message.fraction:g} is no part of a position", message.symbol)
+        refuse(desk, "BAD_FRACTION", message.at, f"{message.fraction:g} is no part of a position", message.symbol)
         return
     cells = _cells(desk, message.symbol, message.strategy)
     if not cells:
-        _no(desk, "NO_POSITION", message.at, f"there is no open position in {message.symbol}", message.symbol)
+        refuse(desk, "NO_POSITION", message.at, f"there is no open position in {message.symbol}", message.symbol)
     for cell in cells:
         _close(desk, cell, message.fraction, message.at)
 
@@ -51,29 +41,31 @@ def _close(desk: Memory, cell: Cell, fraction: float, at: datetime) -> None:
     on_the_way = desk.exits.get(cell)
     if on_the_way is not None:
         words = f"{cell[1]} is being closed already ({on_the_way.order.purpose}); it fills at the next price"
-        _no(desk, "DUPLICATE", at, words, cell[1])
+        refuse(desk, "DUPLICATE", at, words, cell[1])
         return
     apply(desk, desk.book.exit(cell[0], cell[1], fraction, ExitReason.MANUAL, micros(at)))
 
 
 def on_move_stop(desk: Memory, message: MoveStop) -> None:
     """A stop moves: closer to the price, or with the risk role also away from it."""
-    if not _allowed(desk, "move stops", Role.TRADER, message.by, message.role, message.at):
+    if not allowed(desk, "move stops", Role.TRADER, message.by, message.role, message.at):
         return
     cells = _cells(desk, message.symbol, message.strategy)
     if not cells:
-        _no(desk, "NO_POSITION", message.at, f"there is no open position in {message.symbol}", message.symbol)
+        refuse(desk, "NO_POSITION", message.at, f"there is no open position in {message.symbol}", message.symbol)
     for cell in cells:
         stops.move(desk, cell, message)
 
 
 def on_pause(desk: Memory, message: Pause) -> None:
     """Stop new entries until a person resumes."""
-    if not _allowed(desk, "pause", Role.TRADER, message.by, message.role, message.at):
+    if not allowed(desk, "pause", Role.TRADER, message.by, message.role, message.at):
         return
     if not holds.impose(desk, holds.PAUSE, State.REDUCING, message.by, message.at, note=message.reason):
         standing = desk.holds[holds.PAUSE]
-        _no(desk, "DUPLICATE", message.at, f"already paused by {who(standing.by)} at {desk.plan.clock(standing.since)}")
+        refuse(
+            desk, "DUPLICATE", message.at, f"already paused by {who(standing.by)} at {desk.plan.clock(standing.since)}"
+        )
         return
     withdraw_all(desk, f"paused by {who(message.by)}", message.at)
     relevel(desk, micros(message.at))
@@ -81,13 +73,13 @@ def on_pause(desk: Memory, message: Pause) -> None:
 
 def on_panic(desk: Memory, message: Panic) -> None:
     """Cancel all, flatten all, HALTED."""
-    if not _allowed(desk, "panic", Role.RISK, message.by, message.role, message.at):
+    if not allowed(desk, "panic", Role.RISK, message.by, message.role, message.at):
         return
     if not holds.impose(desk, holds.PANIC, State.HALTED, message.by, message.at, note=message.reason):
         standing = desk.holds[holds.PANIC]
         called = f"panic was called already by {who(standing.by)} at {desk.plan.clock(standing.since)}"
         words = f"{called}; what is left is closed again"
-        _no(desk, "DUPLICATE", message.at, words)
+        refuse(desk, "DUPLICATE", message.at, words)
     withdraw_all(desk, f"panic by {who(message.by)}", message.at)
     relevel(desk, micros(message.at))
     for position in desk.book.positions():
@@ -99,24 +91,26 @@ def on_resume(desk: Memory, message: Resume) -> None:
 
     A daily loss ends at midnight, and a lost lease with the next start: neither is lifted by hand.
     """
-    if not _allowed(desk, "resume", Role.RISK, message.by, message.role, message.at):
+    if not allowed(desk, "resume", Role.RISK, message.by, message.role, message.at):
         return
     code = message.code or holds.PAUSE
     hold = desk.holds.get(code)
     if hold is None:
         standing = ", ".join(desk.holds) or "none"
-        _no(desk, "NO_HOLD", message.at, f"there is no hold {code} to lift; holds in force: {standing}")
+        refuse(desk, "NO_HOLD", message.at, f"there is no hold {code} to lift; holds in force: {standing}")
     elif code == holds.DAILY_LOSS:
-        _no(desk, "HOLD_UNTIL", message.at, "a daily-loss hold ends at local midnight, not by hand")
+        refuse(desk, "HOLD_UNTIL", message.at, "a daily-loss hold ends at local midnight, not by hand")
     elif code == holds.LEASE:
         words = "another desk has this desk's database; stop one of the two, then start this one again"
-        _no(desk, "LEASE", message.at, words)
+        refuse(desk, "LEASE", message.at, words)
     elif hold.until is not None and hold.until > message.at:
-        _no(desk, "COOL_DOWN", message.at, f"{code} cools down until {desk.plan.moment(hold.until)}")
+        refuse(desk, "COOL_DOWN", message.at, f"{code} cools down until {desk.plan.moment(hold.until)}")
     else:
         holds.lift(desk, code, message.by)
         if code == holds.ERRORS:
             forgiven(desk)
+        if code == models.ACCURACY:
+            models.resumed(desk, message.by, message.at)
         if holds.is_cores_own(code):
             apply(desk, desk.book.lift(code, micros(message.at)))
         relevel(desk, micros(message.at))
@@ -134,7 +128,7 @@ def on_guarded(desk: Memory, message: Guarded) -> None:
 def on_role_claimed(desk: Memory, message: RoleClaimed) -> None:
     """The first admin; there is only one first."""
     if message.role in desk.roles.values():
-        _no(desk, "CLAIMED", message.at, f"the role {message.role} was claimed already")
+        refuse(desk, "CLAIMED", message.at, f"the role {message.role} was claimed already")
         return
     desk.roles[message.by] = message.role
     desk.say(RoleGranted(message.by, message.role))
@@ -144,11 +138,11 @@ def on_tier_changed(desk: Memory, message: TierChanged) -> None:
     """Another tier for a strategy, or for all."""
     if message.tier in _LATER:
         words = f"the tier {message.tier} comes later; today the desk knows observe and propose"
-        _no(desk, "LATER", message.at, words)
+        refuse(desk, "LATER", message.at, words)
         return
     known = desk.plan.tiers()
     if message.strategy is not None and message.strategy not in known:
-        _no(desk, "UNKNOWN_STRATEGY", message.at, f"{message.strategy} is none of {', '.join(known)}")
+        refuse(desk, "UNKNOWN_STRATEGY", message.at, f"{message.strategy} is none of {', '.join(known)}")
         return
     desk.own_tiers[message.strategy or ""] = message.tier
     desk.say(TierSet(message.strategy, message.tier, message.by))

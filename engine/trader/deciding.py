@@ -23,7 +23,7 @@ from engine.domain import (
 )
 from engine.messages import Analysis, Minute
 from engine.outcomes import Decided
-from engine.trader import chains, curves, errors, holds
+from engine.trader import chains, curves, errors, holds, settling
 from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
@@ -35,6 +35,7 @@ ENTERABLE = (BarQuality.GOOD, BarQuality.QUIET)
 
 def on_analysis(desk: Memory, message: Analysis) -> None:
     """Decide the minute that the analysis answers; one that comes too late enters nothing but still leaves."""
+    settling.note(desk, message.forecasts)
     minute = desk.waiting
     if minute is None or message.minute != minute.at:
         for signal in message.signals:

@@ -12,7 +12,7 @@ from engine.messages import Message
 from engine.outcomes import Outcome
 from engine.records import Record
 from engine.snapshot import Snapshot
-from engine.trader import acks, commands, deciding, duties, jobs, presses, prices, saving
+from engine.trader import acks, commands, deciding, duties, jobs, models, presses, prices, saving
 from engine.trader.duties import Due
 from engine.trader.memory import Memory
 from engine.trader.picture import draw
@@ -42,6 +42,8 @@ _HANDLERS: dict[type, Callable[[Memory, Any], None]] = {
     m.JobStarted: jobs.on_job_started,
     m.JobEnded: jobs.on_job_ended,
     m.Attempted: commands.on_attempted,
+    m.ModelTrained: models.on_model_trained,
+    m.ModelPressed: models.on_model_pressed,
 }
 _SILENT = (m.Slice, m.Timer)  # recorded only when something followed from them
 

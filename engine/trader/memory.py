@@ -23,6 +23,7 @@ from engine.domain import (
     Tier,
     TradeRecord,
 )
+from engine.forecasts import Made, ModelState
 from engine.messages import Born, Minute, Started
 from engine.outcomes import JobOpened, Outcome, Refused, SignalSeen
 from engine.snapshot import Fate
@@ -101,6 +102,9 @@ class Memory:
     alarms: dict[str, Alarm] = field(default_factory=dict)
     jobs: dict[str, JobOpened] = field(default_factory=dict)  # long work that has not ended
     failures: dict[str, int] = field(default_factory=dict)  # errors in a row, by kind
+    models: dict[str, ModelState] = field(default_factory=dict)  # replaced, never changed
+    made: dict[datetime, list[Made]] = field(default_factory=dict)  # forecasts, by when their horizon ends
+    covered: dict[tuple[str, Symbol], datetime] = field(default_factory=dict)  # (version, symbol): settled until
     reports: set[str] = field(default_factory=set)
     day: int = 0
     midnight: datetime = NEVER  # the next local midnight

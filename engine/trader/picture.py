@@ -95,4 +95,5 @@ def draw(desk: Memory, seq: int, head: str) -> Snapshot:
         rules=desk.rules[:12],
         rules_before=desk.rules_before[:12],
         rules_since=desk.rules_since,
+        models=desk.models,
     )

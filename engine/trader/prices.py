@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from engine.domain import Alarm, BarQuality, instant, micros
 from engine.messages import Doubted, FeedChanged, Minute, Slice, Suspected
 from engine.outcomes import AlarmCleared, AlarmRaised
+from engine.trader import settling
 from engine.trader.deciding import without_analysis
 from engine.trader.events import apply, relevel
 from engine.trader.memory import NEVER, Memory
@@ -24,6 +25,7 @@ def on_minute(desk: Memory, message: Minute) -> None:
     if message.at <= desk.last_minute:
         return
     desk.last_minute = message.at
+    settling.settle(desk, message)
     if message.caught_up:
         _catch_up(desk, message)
         return

@@ -22,7 +22,7 @@ from engine.outcomes import (
 from engine.trader import holds
 from tests.desk.kit import BTC, ETH, Floor, codes, of, only, playbook, started
 
-MACHINERY = ("FAULT", "DISK", "LEASE", "FEED", "ANALYST", "VERSION", "RECONCILIATION", "CRITICAL", "ERRORS")
+MACHINERY = ("FAULT", "DISK", "LEASE", "FEED", "ANALYST", "VERSION", "RECONCILIATION", "CRITICAL", "ERRORS", "ACCURACY")
 BY_NOBODY = ("LEASE",)
 CALLS = re.compile(r"(?:Guarded\([^,()]*(?:\([^()]*\))?[^,()]*|impose\(desk), *(?:holds\.)?([\"A-Z_]+),")
 
