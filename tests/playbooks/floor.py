@@ -34,7 +34,7 @@ class Shipped(Floor):
         return super().tell(message)
 
     def minute(self, prices=None, signals=(), analysed=True, **bars):
-        """One closed minute: `prices` of the coins that moved (the others stay), `bars`: BTC=(open, high, low, close)."""
+        """One closed minute. `prices`: of the coins that moved (others stay); `bars`: BTC=(open, high, low, close)."""
         self.last |= prices or {}
         self.last |= {f"{name}/USD": bar[3] for name, bar in bars.items()}
         self.at = self.at.replace(second=0, microsecond=0) + MINUTE

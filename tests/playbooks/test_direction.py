@@ -12,7 +12,7 @@ from engine.forecasting.verdicts import decide
 from engine.messages import HealthSeen
 from engine.outcomes import PositionClosed, ProposalOpened
 from engine.playbook import load
-from tests.desk.kit import of, only
+from tests.desk.kit import only
 from tests.forecasting.found import GOOD, earned, share
 from tests.playbooks.floor import COINS, Shipped
 
@@ -216,13 +216,12 @@ def test_a_model_that_traded_less_than_a_hundred_times_may_not_trade():
     assert (gate.promotable, [step.code for step in gate.failed]) == (False, ["TRADES"])
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("MIN_CONFIDENCE", "0.7"), ("STOP_LOSS_PCT", "3"), ("POSITION_SIZE", "50")]
-)
-def test_the_settings_that_users_know_work_on_it(name, value):
-    changed = load("direction", {name: value})
+def test_the_settings_that_users_know_work_on_it():
+    words = {"MIN_CONFIDENCE": "0.7", "STOP_LOSS_PCT": "3", "TAKE_PROFIT_PCT": "6", "POSITION_SIZE": "50"}
+    changed = load("direction", words | {"MAX_POSITIONS": "2"})
     use = changed.strategies[0]
-    found = {"MIN_CONFIDENCE": use.min_confidence, "STOP_LOSS_PCT": use.exits.stop.percent, "POSITION_SIZE": use.sizing}
-    assert {"MIN_CONFIDENCE": 0.7, "STOP_LOSS_PCT": 0.03, "POSITION_SIZE": use.sizing}[name] == found[name]
-    assert changed.settings == {name: value}
-    assert changed.strategies[0].sizing.amount == (50 if name == "POSITION_SIZE" else 100)
+    assert (use.min_confidence, use.exits.stop.percent, use.exits.target.percent) == (0.7, 0.03, 0.06)
+    assert (use.sizing.amount, changed.limits.max_positions) == (50, 2)
+    assert changed.settings.keys() == {*words, "MAX_POSITIONS"}
+    assert use.cost_filter
+    assert changed.model == load("direction").model
