@@ -265,8 +265,8 @@ def _job_opened(outcome: JobOpened, scene: _Scene) -> Iterator[Post]:
 
 
 def _job_closed(outcome: JobClosed, scene: _Scene) -> Iterator[Post]:
-    data = {"fate": outcome.fate, "ended_by": outcome.by, "sentence": outcome.sentence, "result": outcome.result}
-    data["took"] = (outcome.at - outcome.opened.at).total_seconds() / scene.speed
+    said = {"fate": outcome.fate, "ended_by": outcome.by, "sentence": outcome.sentence, "result": outcome.result}
+    data = {**said, "took": (outcome.at - outcome.opened.at).total_seconds() / scene.speed}
     head = job_subject(outcome.opened.job)
     yield scene.post("closed", SIGNALS, head, "job", op="update", priority=REPORT, data=data)
     if outcome.result.get("picture"):

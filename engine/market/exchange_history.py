@@ -110,7 +110,7 @@ class ExchangeHistory:
     def _of_coin(self, name: str, symbol: Symbol, table: np.ndarray) -> tuple[np.ndarray, list[Rejected]]:
         """Which candles of a name are the coin's own. Those of a coin that is known by another name are no loss; those
         from before anything of that name was known are named."""
-        mine, rejected = np.zeros(len(table), bool), []
+        mine, rejected = np.zeros(len(table), bool), list[Rejected]()
         if not len(table):
             return mine, rejected
         opened = (table[:, 0] * 1_000).astype(np.int64)
