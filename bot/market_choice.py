@@ -9,8 +9,9 @@ from pathlib import Path
 from bot import folders
 from bot.cli.errors import fail
 from bot.settings import Settings
-from engine import MassiveAccess, born_as
+from engine import PLANTED_LABEL, MassiveAccess, birth, require_share
 from engine.domain import MarketKind, Symbol
+from engine.messages import Born
 
 SPEEDS = {MarketKind.SIMULATED: 60.0, MarketKind.REPLAY: 1.0}
 SHOWN = 5  # symbols of one reason
@@ -21,17 +22,23 @@ DEFAULT_FEED = {MarketKind.LIVE: "kraken", MarketKind.SIMULATED: "simulated"}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`may_fall_back`: nothing was asked for, so an unreachable market may become the simulated one."""
+    """`may_fall_back`: nothing was asked for, so an unreachable market may become the simulated one.
+
+    `planted`: the known edge of a simulated market, as the share of right answers that can be had.
+    """
 
     data: Path
     feed: str
     kind: MarketKind
     speed: float
     may_fall_back: bool
+    planted: float | None = None
 
     @property
     def label(self) -> str:
         """What every message must say, "" on a live market."""
+        if self.planted is not None:
+            return PLANTED_LABEL
         return "" if self.kind is MarketKind.LIVE else str(self.kind)
 
 
@@ -46,19 +53,54 @@ def kind_of(feed: str) -> MarketKind:
     fail(f"--feed was {feed!r}; use kraken, massive, simulated or replay:PATH")
 
 
-def choose(playbook: str, feed: str | None, speed: float | None, data_dir: Path | None, sandbox: bool) -> Choice:
+def choose(
+    playbook: str,
+    feed: str | None,
+    speed: float | None,
+    data_dir: Path | None,
+    sandbox: bool,
+    planted: float | None = None,
+) -> Choice:
     """Decide from what was asked for (`None`: not asked) and what the data folder was born as."""
-    birth = born_as(data_dir) if data_dir else None
-    asked = feed or (_feed_born(birth, data_dir) if birth else "kraken")
+    born = birth(data_dir) if data_dir else None
+    asked = feed or ("simulated" if planted is not None else _feed_born(born, data_dir) if born else "kraken")
     kind = kind_of(asked)
-    data = data_dir or folders.folder_for(playbook, kind)
-    birth = birth or born_as(data)
-    if birth and birth != (kind, playbook):
+    _require_simulated(kind, asked, planted)
+    data = data_dir or folder_of(playbook, kind, planted)
+    born = born or birth(data)
+    if born:
+        planted = born.planted if planted is None else planted
+        _require_same(born, data, playbook, kind, planted)
+    fall_back = feed is None and sandbox and born is None and planted is None
+    return Choice(data, asked, kind, _speed(kind, speed), fall_back, planted)
+
+
+def folder_of(playbook: str, kind: MarketKind, planted: float | None = None) -> Path:
+    """The usual data folder; each planted edge is a world of its own."""
+    return folders.folder_for(playbook, str(kind) if planted is None else f"planted-{100 * planted:g}")
+
+
+def _require_simulated(kind: MarketKind, feed: str, planted: float | None) -> None:
+    if planted is None:
+        return
+    if kind is not MarketKind.SIMULATED:
+        fail(f"--planted {planted:g} is an edge of the simulated market; use it with --feed simulated, not {feed}")
+    try:
+        require_share(planted)
+    except ValueError as error:
+        fail(f"--planted: {error}", code=2)
+
+
+def _require_same(born: Born, data: Path, playbook: str, kind: MarketKind, planted: float | None) -> None:
+    if (born.kind, born.playbook, born.planted) != (kind, playbook, planted):
         fail(
-            f"data folder {data} was born {birth[0]} for playbook {birth[1]} and never changes; "
-            f"name another with --data-dir to run {playbook} on a {kind} market"
+            f"data folder {data} was born {_world(born.kind, born.planted)} for playbook {born.playbook} and never "
+            f"changes; name another with --data-dir to run {playbook} on a {_world(kind, planted)} market"
         )
-    return Choice(data, asked, kind, _speed(kind, speed), feed is None and sandbox and birth is None)
+
+
+def _world(kind: MarketKind, planted: float | None) -> str:
+    return str(kind) if planted is None else f"{kind} (planted edge {planted:.0%})"
 
 
 def fallen_back(playbook: str, data_dir: Path | None) -> Choice:
@@ -95,10 +137,10 @@ def _some(symbols: Sequence[Symbol]) -> str:
     return ", ".join(symbols[:SHOWN]) + more
 
 
-def _feed_born(birth: tuple[MarketKind, str], data: Path | None) -> str:
-    if birth[0] is MarketKind.REPLAY:
+def _feed_born(born: Born, data: Path | None) -> str:
+    if born.kind is MarketKind.REPLAY:
         fail(f"data folder {data} replays a record; name it with --feed replay:PATH")
-    return DEFAULT_FEED[birth[0]]
+    return DEFAULT_FEED[born.kind]
 
 
 def _speed(kind: MarketKind, speed: float | None) -> float:

@@ -56,6 +56,7 @@ class Wishes:
     data_dir: Path | None = None
     port: int | None = None
     debug: bool = False
+    planted: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,10 @@ async def serve(wishes: Wishes, settings: Settings, out: TextIO) -> int:
     progress = Progress(out)
     require_both_tokens(settings)
     playbook = load_playbook(wishes.playbook, _overrides(wishes, settings))
-    choice = market_choice.choose(playbook.name, wishes.feed, wishes.speed, wishes.data_dir, not settings.has_slack)
+    sandbox = not settings.has_slack
+    choice = market_choice.choose(
+        playbook.name, wishes.feed, wishes.speed, wishes.data_dir, sandbox, planted=wishes.planted
+    )
     _require_pairs(choice, wishes.symbols, playbook.symbols)
     question = question_for(choice, playbook, wishes, settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -211,6 +215,7 @@ def _feed(choice: Choice, symbols: tuple[Symbol, ...], settings: Settings) -> Fe
         symbols=symbols,
         begin=last,
         resume=closes,
+        planted=choice.planted,
         ws_url=settings.kraken_ws_url,
         rest_url=settings.kraken_rest_url,
         massive=market_choice.massive_access(settings),
@@ -236,6 +241,7 @@ def terms(market: Market, playbook: Playbook, settings: Settings) -> Terms:
         settings=playbook.settings,
         environment=settings.environment,
         ticks=TickTerms(settings.store_ticks, settings.tick_days),
+        planted=choice.planted,
     )
 
 

@@ -11,11 +11,13 @@ from typing import TextIO
 from bot.cli.errors import fail
 from bot.sandbox import SANDBOX_ROLES, Sandbox
 from bot.settings import Settings
+from engine import PLANTED_LABEL
 from engine.domain import Role
 
 HOST = "127.0.0.1"
 
 BANNERS = {
+    PLANTED_LABEL: "Planted edge: an invented market that can be forecast, paper trades",
     "simulated": "Simulated market: invented prices, paper trades",
     "replay": "Replay: recorded prices, paper trades",
 }

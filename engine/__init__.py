@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from engine.market.feeds import feed_named
     from engine.market.massive_access import MassiveAccess
     from engine.market.names import meant_pair
+    from engine.market.planted import LABEL as PLANTED_LABEL
+    from engine.market.planted import planted_bars
+    from engine.market.planted_edge import require_share
     from engine.market.second_source import PriceSource, price_source
-    from engine.origins import birth, born_as, champion_of, held_symbols, last_state
+    from engine.origins import birth, born_as, champion_of, held_symbols, last_feed, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from engine.trader import stop_fault
 
 __all__ = [
+    "PLANTED_LABEL",
     "Anchor",
     "Clock",
     "Desk",
@@ -69,6 +73,7 @@ __all__ = [
     "feed_named",
     "health",
     "held_symbols",
+    "last_feed",
     "last_state",
     "load_playbook",
     "lock_folder",
@@ -77,9 +82,11 @@ __all__ = [
     "meant_pair",
     "migrate_folder",
     "performance",
+    "planted_bars",
     "prepared",
     "price_source",
     "replay_file",
+    "require_share",
     "slots",
     "stop_fault",
     "verdict",
@@ -89,7 +96,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "engine.origins": ("birth", "born_as", "champion_of", "held_symbols", "last_state"),
+    "engine.origins": ("birth", "born_as", "champion_of", "held_symbols", "last_feed", "last_state"),
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),
@@ -99,6 +106,8 @@ _ROOMS = {
     "engine.market.feeds": ("feed_named",),
     "engine.market.massive_access": ("MassiveAccess",),
     "engine.market.names": ("meant_pair",),
+    "engine.market.planted": ("LABEL:PLANTED_LABEL", "planted_bars"),
+    "engine.market.planted_edge": ("require_share",),
     "engine.market.second_source": ("PriceSource", "price_source"),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),

@@ -38,6 +38,7 @@ class Born:
     playbook: str
     playbook_hash: str
     label: str = ""  # "simulated", "planted edge": shown on every message
+    planted: float | None = None  # of a market with a planted edge: the share of right answers that can be had
 
 
 @dataclass(frozen=True, slots=True)

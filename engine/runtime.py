@@ -59,6 +59,7 @@ class Terms:
     settings: Mapping[str, str]
     environment: str = "development"
     ticks: TickTerms = field(default_factory=TickTerms)
+    planted: float | None = None
 
 
 class Desk:
@@ -215,8 +216,8 @@ class Desk:
         """The first messages of this run: birth, and start."""
         terms, now = self.terms, self.clock.now()
         if not self._ledger.head()[0]:
-            born = Born(now, terms.desk_id, terms.kind, terms.playbook.name, terms.playbook.hash, terms.label)
-            await self._ask(born)
+            of = terms.playbook
+            await self._ask(Born(now, terms.desk_id, terms.kind, of.name, of.hash, terms.label, terms.planted))
         await self._ask(self._started(now))
 
     def _started(self, now: datetime, anew: bool = True) -> Started:

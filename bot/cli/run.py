@@ -30,6 +30,12 @@ def add(subparsers: Any) -> None:
         "recorded frames (.jsonl)",
     )
     command.add_argument(
+        "--planted",
+        type=float,
+        metavar="P",
+        help="a simulated market with a known edge: 0.60 lets nobody be right more often than 60 %% of the time",
+    )
+    command.add_argument(
         "--symbols", metavar="A,B", help="trade these instead of the playbook's universe: BTC/USD,ETH/USD"
     )
     command.add_argument("--speed", type=float, metavar="N", help="how fast time runs: simulated (60), replay (1)")
@@ -68,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         data_dir=args.data_dir.expanduser() if args.data_dir else None,
         port=args.port,
         debug=args.debug,
+        planted=args.planted,
     )
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` starts it ignoring the interrupt
     try:

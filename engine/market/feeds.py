@@ -54,6 +54,7 @@ def feed_named(
     begin: datetime | None = None,
     resume: Mapping[Symbol, float] | None = None,
     seed: int = 1,
+    planted: float | None = None,
     ws_url: str | None = None,
     rest_url: str | None = None,
     book_depth: int | None = None,
@@ -63,7 +64,8 @@ def feed_named(
 
     `clock` overrides the one that fits: real time for a live market; scaled from `begin` or now, or from the record's
     start, for the others, and held there until `run`.
-    `begin` and `resume` (the ledger's last instant and closes) continue an earlier simulation or replay. Raises
+    `begin` and `resume` (the ledger's last instant and closes) continue an earlier simulation or replay; `planted` is
+    the known edge of a simulated market. Raises
     `FeedNameError` for a name or speed that cannot be, `RecordError` for a file that cannot be replayed, `MarketError`
     for a key that is not there.
     """
@@ -84,5 +86,6 @@ def feed_named(
         raise FeedNameError(f"--speed was {pace:g}; it must be above 0")
     if kind == "simulated":
         start = begin or SystemClock().now()
-        return SimulatedFeed(clock or ScaledClock(start, pace, held=True), seed=seed, resume=resume)
+        own = clock or ScaledClock(start, pace, held=True)
+        return SimulatedFeed(own, seed=seed, resume=resume, planted=planted, symbols=symbols)
     return from_path(Path(path).expanduser(), symbols, begin=begin, clock=clock, speed=pace)

@@ -26,6 +26,7 @@ from engine.market.planted_edge import HORIZON, TELLING, Edge, chances
 from engine.market.simulation import HOUR_US, Hour, SimulatedPrices
 from engine.ports import BarColumns
 
+LABEL = "planted edge"
 COINS = ("BTC/USD", "ETH/USD", "SOL/USD", "AVAX/USD", "DOGE/USD")
 ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
 _FIRST = micros(ORIGIN) // MINUTE_US
@@ -66,9 +67,6 @@ class PlantedPrices:
     def instrument(self, symbol: Symbol) -> Instrument:
         """Steps that give six significant digits of price."""
         return self._names.instrument(symbol)
-
-    def shift(self, symbol: Symbol, at_us: int, price: float) -> None:
-        """Nothing: whatever was traded before a restart was this very market."""
 
     def outage(self, hour: int) -> tuple[int, int] | None:
         """None: this venue is never silent."""

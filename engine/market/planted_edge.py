@@ -32,13 +32,18 @@ class Edge:
     @classmethod
     def of(cls, p: float) -> Edge:
         """The edge of which `p` of all answers can be right. Raises `ValueError` for a share that cannot be."""
-        if not LEAST < p <= MOST:
-            raise ValueError(f"a planted edge of {p:g} cannot be; use a share above {LEAST:.2f} and at most {MOST:.2f}")
+        require_share(p)
         low, high = 0.0, 1.0
         while high - low > 1e-9:  # what can be known rises with the share of moved blocks
             middle = (low + high) / 2
             low, high = (middle, high) if share_of(cls(p, middle)) < p else (low, middle)
         return cls(p, high)
+
+
+def require_share(p: float) -> None:
+    """Raise `ValueError` for a share of right answers that cannot be planted."""
+    if not LEAST < p <= MOST:
+        raise ValueError(f"a share of {p:g} cannot be; use one above {LEAST:.2f} and at most {MOST:.2f}")
 
 
 def share_of(edge: Edge) -> float:

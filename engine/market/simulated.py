@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
-from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
 from engine.clock import Clock, release
 from engine.domain import Instrument, MarketKind, Print, Quote, Symbol, instant, micros
 from engine.market.bars import MINUTE_US
-from engine.market.columns import columns_of
 from engine.market.intake import Intake, forget
 from engine.market.names import canonical
+from engine.market.planted import COINS, LABEL, PlantedPrices
 from engine.market.quality import Quarantine, Quarantined
-from engine.market.simulation import HOUR_US, SimulatedPrices
+from engine.market.simulation import HOUR_US, Hour, SimulatedPrices
 from engine.market.symbols import current
 from engine.ports import BarColumns, FeedStatus, MarketSink
 
@@ -30,11 +30,26 @@ FEW = 20  # up to so many symbols print more often
 Event = tuple[int, Symbol, float, float, int, float]
 
 
+class Prices(Protocol):
+    """A made-up market, whole: the same answer whenever asked. Times are µs."""
+
+    def instrument(self, symbol: Symbol) -> Instrument: ...
+
+    def hour(self, symbol: Symbol, hour: int) -> Hour: ...
+
+    def outage(self, hour: int) -> tuple[int, int] | None: ...
+
+    def bars(self, symbol: Symbol, first: int, end: int) -> BarColumns: ...
+
+
 class SimulatedFeed:
-    """Implements `Feed`. `resume` gives last closes: a market of another seed goes on from them."""
+    """Implements `Feed`. `resume` gives last closes: a market of another seed goes on from them.
+
+    With `planted`, the share of right answers that can be had two hours ahead, it is that market with a known edge
+    (see `engine.market.planted`): five coins unless `symbols` names others, no outages, and all its past to learn from.
+    """
 
     name = "simulated"
-    label = "simulated"
     kind = MarketKind.SIMULATED
     has_prints = True
 
@@ -44,14 +59,20 @@ class SimulatedFeed:
         *,
         seed: int = 1,
         resume: Mapping[Symbol, float] | None = None,
+        planted: float | None = None,
+        symbols: Sequence[Symbol] = (),
         beat: float = BEAT,
         on_late: Callable[[Print], None] = forget,
     ) -> None:
         self.clock = clock
         self.on_late = on_late
         self._beat = beat
-        self._prices = SimulatedPrices(seed)
+        self.label = "simulated" if planted is None else LABEL
+        self._seed = seed
+        self._planted = planted
         self._resume = dict(resume or {})
+        self._prices: Prices = SimulatedPrices(seed) if planted is None else PlantedPrices(seed, planted)
+        self.symbols = () if planted is None else tuple(symbols) or COINS
         self._start = micros(clock.now()) // MINUTE_US * MINUTE_US
         self._symbols: tuple[Symbol, ...] = ()
         self._turn = 0
@@ -67,17 +88,24 @@ class SimulatedFeed:
         names = [current(canonical(symbol)) for symbol in symbols]
         self._refused = {name: "not of the form BASE/QUOTE" for name in names if name.count("/") != 1}
         self._symbols = tuple(dict.fromkeys(name for name in names if name not in self._refused))
-        self._prices = SimulatedPrices(self._prices.seed, 8 if len(self._symbols) <= FEW else 4)
-        for symbol in self._symbols:
-            if symbol in self._resume:
-                self._prices.shift(symbol, self._start, self._resume[symbol])
+        if self._planted is None:
+            self._prices = self._going_on()
         return {symbol: self._prices.instrument(symbol) for symbol in self._symbols}
 
+    def _going_on(self) -> SimulatedPrices:
+        """The market that goes on where the last closes are; one with a planted edge is never another."""
+        prices = SimulatedPrices(self._seed, 8 if len(self._symbols) <= FEW else 4)
+        for symbol in self._symbols:
+            if symbol in self._resume:
+                prices.shift(symbol, self._start, self._resume[symbol])
+        return prices
+
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
-        """The market's own past up to the start, at most `HISTORY` minutes, a flat bar for each without a print."""
+        """The market's own past up to the start, at most `HISTORY` minutes, or as many as asked of a planted edge."""
+        minutes = min(minutes, HISTORY) if self._planted is None else minutes
         answers = {}
         for symbol in symbols:
-            answers[symbol] = self._history(symbol, min(minutes, HISTORY))
+            answers[symbol] = self._history(symbol, minutes)
             await asyncio.sleep(0)
         return answers
 
@@ -94,20 +122,7 @@ class SimulatedFeed:
 
     def _history(self, symbol: Symbol, minutes: int, end: int | None = None) -> BarColumns:
         end = self._start if end is None else end
-        first = end - minutes * MINUTE_US
-        hours = [self._prices.hour(symbol, hour) for hour in range(first // HOUR_US - 1, end // HOUR_US + 1)]
-        time = np.concatenate([hour.time for hour in hours])
-        price = np.concatenate([hour.price for hour in hours])
-        quantity = np.concatenate([hour.quantity for hour in hours])
-        rows = np.empty((minutes, 5))
-        edges = np.searchsorted(time, np.arange(first, end + 1, MINUTE_US))
-        last = float(price[max(0, edges[0] - 1)])
-        for minute, (left, right) in enumerate(pairwise(edges)):
-            part = price[left:right] if right > left else np.array([last])
-            last = float(part[-1])
-            volume = float(quantity[left:right].sum())
-            rows[minute] = part[0], part.max(), part.min(), last, volume
-        return columns_of(symbol, np.arange(first, end, MINUTE_US), rows)
+        return self._prices.bars(symbol, end - minutes * MINUTE_US, end)
 
     async def run(self, sink: MarketSink) -> None:
         """Deliver until cancelled, from the start of the running minute on, so that it is whole."""

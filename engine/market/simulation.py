@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import floor, log10
 from zlib import crc32
 
 import numpy as np
 
 from engine.domain import Instrument, Symbol
+from engine.market.bars import MINUTE_US
+from engine.market.columns import columns_of
+from engine.ports import BarColumns
 
 HOUR_MINUTES = 60
 SECOND_US = 1_000_000
@@ -76,6 +80,22 @@ class SimulatedPrices:
         if before.size and price not in before:
             self._shift[symbol] = self._shift.get(symbol, 0.0) + float(np.log(price / before[-1]))
             self.hour.cache_clear()
+
+    def bars(self, symbol: Symbol, first: int, end: int) -> BarColumns:
+        """The minutes that open in [`first`, `end`) µs, both whole minutes; a flat bar for each without a print."""
+        hours = [self.hour(symbol, hour) for hour in range(first // HOUR_US - 1, end // HOUR_US + 1)]
+        time = np.concatenate([hour.time for hour in hours])
+        price = np.concatenate([hour.price for hour in hours])
+        quantity = np.concatenate([hour.quantity for hour in hours])
+        opened = np.arange(first, end, MINUTE_US)
+        rows = np.empty((opened.size, 5))
+        edges = np.searchsorted(time, np.arange(first, end + 1, MINUTE_US))
+        last = float(price[max(0, edges[0] - 1)])
+        for minute, (left, right) in enumerate(pairwise(edges)):
+            part = price[left:right] if right > left else np.array([last])
+            last = float(part[-1])
+            rows[minute] = part[0], part.max(), part.min(), last, float(quantity[left:right].sum())
+        return columns_of(symbol, opened, rows)
 
     def outage(self, hour: int) -> tuple[int, int] | None:
         """When the whole venue is silent in this hour: (from, to) in µs, or None."""
