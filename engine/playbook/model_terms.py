@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from engine.domain import Symbol
+from engine.playbook.learner_terms import Learner, Sweep
 from engine.playbook.parts import Count, Part, Positive
 from engine.playbook.units import Fraction, Share, Span
 
@@ -31,22 +32,6 @@ class Label(Part):
     @property
     def classes(self) -> int:
         return CLASSES[self.kind]
-
-
-class Learner(Part):
-    """Gradient-boosted trees (XGBoost), by its own names' meanings; `rounds` is the most, early stopping ends sooner."""
-
-    rounds: Annotated[int, Field(ge=1, le=5000)] = 400
-    early_stopping: Count = 30
-    depth: Annotated[int, Field(ge=1, le=12)] = 3
-    eta: Annotated[float, Field(gt=0, le=1)] = 0.05
-    subsample: Fraction = 0.8
-    colsample: Fraction = 0.8
-    min_child_weight: Annotated[float, Field(ge=0)] = 50.0
-    reg_lambda: Annotated[float, Field(ge=0)] = 1.0
-    bins: Annotated[int, Field(ge=8, le=512)] = 64
-    seed: Annotated[int, Field(ge=0)] = 1
-    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class Acceptance(Part):
@@ -88,6 +73,7 @@ class ModelTerms(Part):
     shares: tuple[Fraction, Fraction, Fraction] = (0.6, 0.2, 0.2)
     embargo: Span | None = None
     learner: Learner = Learner()
+    sweep: Sweep | None = None  # numbers of the learner to try before each training (None: those above)
     calibration: Literal["best", "isotonic", "platt"] = "best"
     acceptance: Acceptance = Acceptance()
     watch: Watch = Watch()

@@ -66,6 +66,17 @@ def read_past_gaps(connection: Connection, market: str, feed: str, symbol: Symbo
     return [PastGap(*row) for row in rows.fetchall()]
 
 
+def read_quiet(connection: Connection, market: str, interval: str, symbol: Symbol) -> list[tuple[datetime, datetime]]:
+    """The stretches of a symbol, in order, in which its sources had no bar because nothing was traded."""
+    rows = connection.execute(
+        "SELECT gap_start, gap_end FROM gaps WHERE desk_id = %s AND symbol = %s AND cause = 'no trades'"
+        " AND (CASE WHEN %s = '1m' THEN strpos(feed, ' ') = 0 ELSE right(feed, length(%s) + 1) = ' ' || %s END)"
+        " ORDER BY gap_start",
+        (market, symbol, interval, interval, interval),
+    )
+    return [(start, end) for start, end in rows.fetchall()]
+
+
 def _cut(connection: Connection, words: dict[str, object]) -> None:
     place = "desk_id = %(market)s AND feed = %(feed)s AND symbol = ANY(%(symbols)s)"
     connection.execute(  # what reaches beyond the end goes on from there

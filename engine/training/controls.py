@@ -8,18 +8,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.features.causality import leak_of, set_leak_of
-from engine.features.sets import FeatureSet, Matrix
+from engine.features.causality import label_inside, leak_of, set_leak_of
+from engine.features.sets import Matrix
 from engine.forecasting.canaries import Canary, Causality, Kind
 from engine.forecasting.cases import Column, Flags, JudgementError, Rows
+from engine.forecasting.causality import label_leak_of
 from engine.forecasting.intervals import Estimate, share
 from engine.forecasting.overlap import blocks, uniqueness
 from engine.forecasting.splits import Thirds
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
-from engine.training.dataset import Dataset
+from engine.training.dataset import Dataset, label_of
 from engine.training.experiments import CANARY
-from engine.training.fitting import Lab, close, fitted
+from engine.training.fitting import Lab, Sheet, close, fitted
 
 CENTRED_BARS = 10
 SAMPLE = 2_000
@@ -28,13 +29,20 @@ MOST_ROWS = 200_000
 """A canary learns from so many rows at most, evenly thinned: whether it finds anything at all does not need more."""
 
 
-def causal(features: FeatureSet, bars: Sequence[BarColumns], seed: int) -> Causality:
-    """Ask the gate about the set, on the coin with most bars. Raises `JudgementError` when the bars are too few."""
+def causal(terms: ModelTerms, data: Dataset, bars: Sequence[BarColumns]) -> Causality:
+    """Ask the gates about features and labels, on the coin with most bars: does one know the future, is the label
+    among the features? Raises `JudgementError` when the bars are too few."""
     longest = max(bars, key=lambda one: len(one.time))
+    recent = _latest(longest)
     try:
-        leak = set_leak_of(features, longest, seed)
+        leak = set_leak_of(data.features, longest, terms.learner.seed)
+        leak = leak or label_leak_of(lambda seen: label_of(terms.label, seen), recent, terms.learner.seed)
     except ValueError as error:
         raise JudgementError("TOO_FEW_ROWS", str(error)) from error
+    thin = slice(None, None, -(-len(data) // SAMPLE))
+    last, label = data.cases.classes - 1, data.cases.label[thin]
+    two = np.select([label == 0, label == last], [0, 1], -1)
+    leak = leak or label_inside(data.rows[thin].astype(np.float64), data.features.names, two)
     return Causality((leak.feature,) if leak else ())
 
 
@@ -65,10 +73,10 @@ def _canary(
     named: bool = False,
 ) -> Canary:
     train, validation = _thinned(thirds.train), _thinned(thirds.validation)
-    features = data.rows if rows is None else rows
-    number, done = fitted(
-        lab, terms, data, train, validation, kind=CANARY, note={"canary": kind}, rows=features, label=label
-    )
+    features, labels = data.rows if rows is None else rows, data.cases.label if label is None else label
+    names = (*data.features.names, "centred_average")[: features.shape[1]]
+    sheet = Sheet(features, labels, data.cases.time, names)
+    number, done = fitted(lab, terms, data, train, validation, kind=CANARY, note={"canary": kind}, sheet=sheet)
     probability, truth = done.probability(features[thirds.test]), data.cases.label[thirds.test]
     found = _accuracy(data, thirds.test, probability)
     close(lab, number, done, probability, truth, accuracy_low=found.interval.low, accuracy_high=found.interval.high)
@@ -98,12 +106,14 @@ def _centred(data: Dataset, bars: Sequence[BarColumns], terms: ModelTerms) -> tu
         mine = np.flatnonzero(data.cases.coin == coin)
         place = np.searchsorted(one.time, data.cases.time[mine])
         column[mine] = _distance(one, ahead)[place]
-    longest = max(bars, key=lambda one: len(one.time))
-    recent = replace(
-        longest, vwap=None, trades=None, **{name: getattr(longest, name)[-SAMPLE:] for name in ("time", *PRICES)}
-    )
+    recent = _latest(max(bars, key=lambda one: len(one.time)))
     leak = leak_of(lambda seen: _column(seen, ahead), recent, ("centred_average",), terms.learner.seed)
     return np.column_stack((data.rows, column)), leak is not None
+
+
+def _latest(bars: BarColumns) -> BarColumns:
+    columns = {name: getattr(bars, name)[-SAMPLE:] for name in ("time", *PRICES)}
+    return replace(bars, vwap=None, trades=None, **columns)
 
 
 def _column(bars: BarColumns, ahead: int) -> Matrix:

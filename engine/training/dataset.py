@@ -55,14 +55,17 @@ class Dataset:
         return self.rows[rows], self.cases.label[rows]
 
 
-def build(terms: ModelTerms, bars: Sequence[BarColumns]) -> Dataset:
-    """The rows of `bars`, one entry per coin, all of one interval. Raises `JudgementError` when they give too few."""
+def build(terms: ModelTerms, bars: Sequence[BarColumns], has_trades: bool = False) -> Dataset:
+    """The rows of `bars`, one entry per coin, all of one interval. Raises `JudgementError` when they give too few.
+
+    `has_trades`: whether the live desk will know how many trades a bar had; what it will not know is not learnt from.
+    """
     if not bars:
         raise JudgementError("NO_BARS", "there are no bars to learn from; give files with --bars, or backfill first")
     interval = bars[0].interval
     if any(one.interval != interval for one in bars):
         raise JudgementError("INTERVALS", "the bars are not of one length; choose files of one interval")
-    features = find_set(terms.features).for_source(interval, all(one.trades is not None for one in bars))
+    features = find_set(terms.features).for_source(interval, has_trades)
     parts = [_coin(terms, features, one) for one in bars]
     time = np.concatenate([part.labels.time[part.kept] for part in parts])
     coin = np.concatenate([np.full(len(part.kept), number) for number, part in enumerate(parts)])
@@ -90,10 +93,13 @@ def build(terms: ModelTerms, bars: Sequence[BarColumns]) -> Dataset:
 
 
 def label_of(label: Label, bars: BarColumns) -> Labels:
-    """The labels that a playbook asks for. Raises `ValueError` for a horizon that is no whole number of bars."""
-    if label.kind == "direction":
-        return direction(bars, label.horizon)
-    return three_classes(bars, label.horizon, label.band or 0.0)
+    """The labels that a playbook asks for. Raises `JudgementError` for a horizon that is no whole number of bars."""
+    try:
+        if label.kind == "direction":
+            return direction(bars, label.horizon)
+        return three_classes(bars, label.horizon, label.band or 0.0)
+    except ValueError as error:
+        raise JudgementError("BARS", str(error)) from error
 
 
 def volatility_of(close: Column, horizon: int) -> Column:
@@ -104,6 +110,12 @@ def volatility_of(close: Column, horizon: int) -> Column:
         windows = np.lib.stride_tricks.sliding_window_view(change, VOLATILITY_BARS)
         answer[VOLATILITY_BARS:] = windows.std(axis=1) * np.sqrt(horizon)
     return answer
+
+
+def moves_of(data: Dataset, rows: Rows) -> tuple[float, ...]:
+    """By class, the mean change over the horizon in units of the volatility before it; 0 for one that never came."""
+    label, scaled = data.cases.label[rows], data.change[rows] / np.maximum(data.volatility[rows], 1e-12)
+    return tuple(float(scaled[label == c].mean()) if (label == c).any() else 0.0 for c in range(data.cases.classes))
 
 
 def content_hash(terms: ModelTerms, features: FeatureSet, bars: Sequence[BarColumns]) -> str:

@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from engine.forecasting.calibrators import Calibrator, calibrate
-from engine.forecasting.cases import Classes, Column, Rows
+from engine.forecasting.cases import Classes, Column, Rows, Times
 from engine.forecasting.learner import Fit, Progress, fit
 from engine.forecasting.model import Features, raw_probability
 from engine.forecasting.scores import log_loss
 from engine.playbook.model_terms import ModelTerms
 from engine.training.dataset import Dataset
 from engine.training.experiments import DONE, FAILED, Experiments
+from engine.training.spreading import Spread
 
 Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """What every fit of one training shares: where rows go, the time, the code, and how many threads there are."""
+    """What every fit of one training shares: where rows go, the time, the code, and where the work is done."""
 
     experiments: Experiments
     now: Now
     code: str
     threads: int = 1
+    spread: Spread = field(default_factory=Spread)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """The columns that every fit of a training looks into: features, labels, and the time of each row."""
+
+    rows: Features
+    label: Classes
+    time: Times
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: Dataset) -> Sheet:
+        return cls(data.rows, data.cases.label, data.cases.time, data.features.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to fit: the learner's numbers, how to calibrate, and on how many threads."""
+
+    classes: int
+    learner: Mapping[str, Any]
+    calibration: Any
+    threads: int = 1
+
+    @classmethod
+    def of(cls, terms: ModelTerms, threads: int = 1) -> Recipe:
+        return cls(terms.label.classes, terms.learner.model_dump(mode="json"), terms.calibration, threads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +72,31 @@ class Fitted:
         return self.calibration.apply(raw_probability(self.fit.booster, rows))
 
 
+def learnt(sheet: Sheet, recipe: Recipe, train: Rows, validation: Rows, progress: Progress | None = None) -> Fitted:
+    """Fit on the rows `train`, stop and calibrate on `validation`. Pure: knows no ledger, and runs in any process."""
+    made = fit(
+        sheet.rows[train],
+        sheet.label[train],
+        sheet.rows[validation],
+        sheet.label[validation],
+        recipe.classes,
+        recipe.learner,
+        names=sheet.names,
+        threads=recipe.threads,
+        progress=progress,
+    )
+    raw = raw_probability(made.booster, sheet.rows[validation])
+    time = sheet.time[validation]
+    return Fitted(made, calibrate(raw, sheet.label[validation], time > np.median(time), recipe.calibration))
+
+
+def begun(lab: Lab, terms: ModelTerms, data: Dataset, kind: str, note: Mapping[str, Any] | None = None) -> int:
+    """The number of a fresh row, to be written before the fit."""
+    learner = terms.learner.model_dump(mode="json")
+    parameters = {"learner": learner, "features": data.features.name, "calibration": terms.calibration, **(note or {})}
+    return lab.experiments.begin(terms.name, kind, lab.now(), data.hash, lab.code, parameters)
+
+
 def fitted(
     lab: Lab,
     terms: ModelTerms,
@@ -51,32 +106,16 @@ def fitted(
     *,
     kind: str,
     note: Mapping[str, Any] | None = None,
-    rows: Features | None = None,
-    label: Classes | None = None,
+    sheet: Sheet | None = None,
     progress: Progress | None = None,
 ) -> tuple[int, Fitted]:
-    """Fit on the rows `train`, stop and calibrate on `validation`; the row's number, still open, and what was fitted.
+    """`learnt` with a row around it: the row's number, still open, and what was fitted.
 
-    `rows` and `label` stand in for the dataset's own (canaries). A fit that fails closes its row as *failed*.
+    `sheet` stands in for the dataset's own (canaries). A fit that fails closes its row as *failed*.
     """
-    features, labels = data.rows if rows is None else rows, data.cases.label if label is None else label
-    parameters = {"learner": terms.learner.model_dump(mode="json"), "features": data.features.name, **(note or {})}
-    number = lab.experiments.begin(terms.name, kind, lab.now(), data.hash, lab.code, parameters)
+    number = begun(lab, terms, data, kind, note)
     try:
-        made = fit(
-            features[train],
-            labels[train],
-            features[validation],
-            labels[validation],
-            terms.label.classes,
-            terms.learner.model_dump(),
-            threads=lab.threads,
-            progress=progress,
-        )
-        raw = raw_probability(made.booster, features[validation])
-        time = data.cases.time[validation]
-        late = time > np.median(time)
-        return number, Fitted(made, calibrate(raw, labels[validation], late, terms.calibration))
+        return number, learnt(sheet or Sheet.of(data), Recipe.of(terms, lab.threads), train, validation, progress)
     except Exception as error:
         lab.experiments.end(number, FAILED, lab.now(), {"why": str(error)})
         raise

@@ -42,17 +42,18 @@ def traded(
     data: Dataset,
     rows: Rows,
     probability: Column,
-    moves: Sequence[float],
+    edge: Column,
     terms: Terms,
 ) -> Money:
-    """Trade the dataset's `rows` (one span of time) on `probability` [row, class]: the playbook's strategies see the
-    forecasts as they do live and in a backtest, with its cost filter and its exits; every intent is granted."""
+    """Trade the dataset's `rows` (one span of time) on `probability` [row, class] and `edge` [row], the change that it
+    expects in units of volatility: the playbook's strategies see the forecasts as they do live and in a backtest, with
+    its cost filter and its exits; every intent is granted."""
     market = market_of(bars, int(data.cases.time[rows].min()), int(data.cases.until[rows].max()))
     wishes = []
     for number, one in enumerate(bars):
         mine = data.cases.coin[rows] == number
-        known = probability[mine]
-        wishes.append(_wished(playbook, one, number, market, data.cases.time[rows][mine], known, moves, terms))
+        seen = np.column_stack((probability[mine], edge[mine]))
+        wishes.append(_wished(playbook, one, number, market, data.cases.time[rows][mine], seen, terms))
     rules = playbook.rules([Instrument(one.symbol) for one in bars])
     return earn(rules, market, merge(wishes))
 
@@ -63,19 +64,19 @@ def _wished(
     number: int,
     market: Market,
     times: NDArray[np.int64],
-    probability: Column,
-    moves: Sequence[float],
+    forecasts: Column,
     terms: Terms,
 ) -> np.ndarray:
-    """The wishes of one coin within `market`; `times` are the closes at which there is a forecast."""
+    """The wishes of one coin within `market`; `times` are the closes at which there is a forecast: its probabilities
+    and its edge."""
     opens = bars.time - market.interval
     first = max(0, int(np.searchsorted(opens, market.times[0])) - bars_to_know(playbook))
     last = int(np.searchsorted(opens, market.times[-1], "right"))
     columns = (opens, bars.open, bars.high, bars.low, bars.close, bars.volume)
     series = Series(bars.symbol, market.interval, *(np.ascontiguousarray(column[first:last]) for column in columns))
-    seen = np.full((len(series), probability.shape[1]), np.nan)
-    seen[np.searchsorted(series.time, times - market.interval)] = probability
-    wishes = wishes_of(playbook, series, number, None, forecast_columns(seen, seen @ np.array(moves), terms.threshold))
+    seen = np.full((len(series), forecasts.shape[1]), np.nan)
+    seen[np.searchsorted(series.time, times - market.interval)] = forecasts
+    wishes = wishes_of(playbook, series, number, None, forecast_columns(seen[:, :-1], seen[:, -1], terms.threshold))
     at = series.time[wishes["row"]]
     wishes["row"] = np.searchsorted(market.times, at)
     kept: np.ndarray = wishes[at >= market.times[0]]

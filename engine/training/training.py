@@ -7,36 +7,46 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.domain import instant
 from engine.forecasting.baselines import logistic
-from engine.forecasting.card import Importance, ModelCard
+from engine.forecasting.card import ModelCard
 from engine.forecasting.cases import Column, JudgementError, Rows
-from engine.forecasting.drift import reference
-from engine.forecasting.gate import Findings, Gate, GateTerms
+from engine.forecasting.gate import Findings, GateTerms
 from engine.forecasting.judgement import Judgement, Training, judge
-from engine.forecasting.model import Features, Model, Passport
+from engine.forecasting.learner import require_device
+from engine.forecasting.model import Passport
 from engine.forecasting.money import Money
-from engine.forecasting.registry import ModelFolder, new_version
+from engine.forecasting.registry import ModelFolder
 from engine.forecasting.scores import shares_of
-from engine.forecasting.skill import Skill, skill
+from engine.forecasting.skill import skill
 from engine.forecasting.splits import Thirds, chronological
 from engine.forecasting.verdicts import decide
+from engine.playbook.learner_terms import Sweep
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
 from engine.training.controls import canaries, causal
-from engine.training.dataset import Dataset, build
+from engine.training.dataset import Dataset, build, moves_of
 from engine.training.experiments import TRIAL
 from engine.training.fitting import Fitted, Lab, close, fitted
+from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_paths
+from engine.training.passports import Result, card_of, passport_of
+from engine.training.steps import Steps, Tell
+from engine.training.sweeping import Swept, sweep
 from engine.training.trading import terms_of, traded
 
-Tell = Callable[[str, float], None]
-"""What is being done, and how much of the whole training is done (0 to 1)."""
-
-SHAP_ROWS = 5_000
+THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 
 
 @dataclass(frozen=True, slots=True)
+class Study:
+    """What a training does beside the one fit: walk forward, test combinatorial paths, sweep the learner's numbers."""
+
+    walk: bool = False
+    paths: bool = False
+    sweep: Sweep | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """A model on disk, judged. `artefact` is the hash by which it is loaded."""
 
@@ -44,6 +54,9 @@ class Trained:
     artefact: str
     card: ModelCard
     data: Dataset
+    walked: Walked | None = None
+    paths: tuple[PathFigure, ...] = ()
+    swept: Swept | None = None
 
 
 def train(
@@ -54,19 +67,27 @@ def train(
     tell: Tell,
     draw_card: Callable[[ModelCard], bytes] | None = None,
     label: str = "",
+    study: Study | None = None,
 ) -> Trained:
     """Train the playbook's model on `bars` (one entry per coin) and judge it on the newest part, once.
 
     Raises `JudgementError` with a reason code for bars that nothing can be learnt from: the folder is as before then.
     """
-    terms = model_of(playbook)
-    tell("looking at the features", 0.02)
-    data = build(terms, bars)
-    causality = causal(data.features, bars, terms.learner.seed)
+    asked, study = model_of(playbook), study or Study()
+    require_device(asked.learner.device)
+    steps = Steps(tell, _steps(asked, study))
+    steps.at("look")("looking at the features", 0.0)
+    data = build(asked, bars)
+    causality = causal(asked, data, bars)
     if causality.leaking:
         raise JudgementError("LEAK", f"the feature {causality.leaking[0]} knows the future; nothing is learnt from it")
-    thirds = parted(terms, data)
-    tell(f"fitting on {len(thirds.train):,} rows", 0.10)
+    thirds = parted(asked, data)
+    before = np.sort(np.concatenate([thirds.train, thirds.validation]))
+    wanted = study.sweep or asked.sweep
+    swept = sweep(playbook, asked, wanted, bars, lab, data, before, steps.at("sweep")) if wanted else None
+    terms = asked.model_copy(update={"learner": swept.learner}) if swept else asked
+    walked = walk(playbook, terms, bars, lab, data, steps.at("walk")) if study.walk else None
+    paths = walk_paths(playbook, terms, bars, lab, data, steps.at("paths")) if study.paths else ()
     number, done = fitted(
         lab,
         terms,
@@ -74,24 +95,33 @@ def train(
         thirds.train,
         thirds.validation,
         kind=TRIAL,
-        progress=lambda part: tell("fitting", 0.1 + 0.3 * part),
+        progress=lambda part: steps.at("fit")(f"fitting on {len(thirds.train):,} rows", part),
     )
-    tell("judging", 0.42)
-    probability = done.probability(data.rows[thirds.test])
-    judgement = judged(data, thirds, done, probability)
+    steps.at("judge")("judging", 0.0)
     moves = moves_of(data, thirds.train)
-    money = traded(playbook, bars, data, thirds.test, probability, moves, terms_of(playbook))
+    threshold = threshold_of(playbook, terms, bars, data, thirds.validation, done, moves)
+    judgement, money = _on_test(playbook, bars, data, thirds, done, moves, threshold)
+    if walked:
+        judgement = replace(judgement, folds=walked.judgement.folds)
+    probability = done.probability(data.rows[thirds.test])
     sharpe = money.form.sharpe if money.form else None
     close(lab, number, done, probability, data.cases.label[thirds.test], daily_sharpe=sharpe, pnl=money.pnl)
-    tell("checking that it learns nothing from nothing", 0.55)
-    luck = skill(money, lab.experiments.sharpes(terms.name), lab.experiments.trials(terms.name))
+    steps.at("canaries")("checking that it learns nothing from nothing", 0.0)
+    returns = swept.returns if swept else None
+    luck = skill(money, lab.experiments.sharpes(terms.name), lab.experiments.trials(terms.name), returns)
     found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds))
     gate = decide(found, gate_terms(terms))
-    tell("writing it down", 0.95)
-    passport = _passport(playbook, terms, data, thirds, done, lab, gate, judgement, money, moves, label)
-    card = _card(playbook, passport, thirds, gate, judgement, money, luck, label)
+    steps.at("canaries")("writing it down", 1.0)
+    result = Result(data, thirds, done, judgement, money, luck, gate, moves, threshold, label)
+    passport = passport_of(playbook, terms, result, lab)
+    card = card_of(playbook, passport, result)
     artefact = folder.save(passport, done.fit.booster, draw_card(card) if draw_card else None)
-    return Trained(passport, artefact, card, data)
+    return Trained(passport, artefact, card, data, walked, paths, swept)
+
+
+def _steps(terms: ModelTerms, study: Study) -> tuple[str, ...]:
+    more = {"sweep": study.sweep or terms.sweep, "walk": study.walk, "paths": study.paths}
+    return ("look", *(name for name, wanted in more.items() if wanted), "fit", "judge", "canaries")
 
 
 def model_of(playbook: Playbook) -> ModelTerms:
@@ -103,8 +133,32 @@ def model_of(playbook: Playbook) -> ModelTerms:
 
 def parted(terms: ModelTerms, data: Dataset) -> Thirds:
     """Train, validation and test in order of time, purged, with the playbook's embargo."""
-    embargo = int(terms.embargo.total_seconds() * 1e6) if terms.embargo else 0
-    return chronological(data.cases.time, data.cases.until, terms.shares, embargo)
+    return chronological(data.cases.time, data.cases.until, terms.shares, embargo_of(terms))
+
+
+def threshold_of(
+    playbook: Playbook,
+    terms: ModelTerms,
+    bars: Sequence[BarColumns],
+    data: Dataset,
+    rows: Rows,
+    done: Fitted,
+    moves: Sequence[float],
+) -> float:
+    """The least confidence of an entry: the playbook's; of three classes the one at or above it that brought most on
+    the validation `rows`, after costs (the lowest of equals)."""
+    asked = terms_of(playbook)
+    if terms.label.kind == "direction":
+        return asked.threshold
+    probability = done.probability(data.rows[rows])
+    choices = sorted({asked.threshold, *(one for one in THRESHOLDS if one > asked.threshold)})
+    earned = [
+        traded(
+            playbook, bars, data, rows, probability, probability @ np.array(moves), replace(asked, threshold=one)
+        ).pnl
+        for one in choices
+    ]
+    return choices[int(np.argmax(earned))]
 
 
 def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> Judgement:
@@ -118,10 +172,20 @@ def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> 
     return judge(cases, probability, {"logistic": plain}, training)
 
 
-def moves_of(data: Dataset, rows: Rows) -> tuple[float, ...]:
-    """By class, the mean change over the horizon in units of the volatility before it; 0 for one that never came."""
-    label, scaled = data.cases.label[rows], data.change[rows] / np.maximum(data.volatility[rows], 1e-12)
-    return tuple(float(scaled[label == c].mean()) if (label == c).any() else 0.0 for c in range(data.cases.classes))
+def _on_test(
+    playbook: Playbook,
+    bars: Sequence[BarColumns],
+    data: Dataset,
+    thirds: Thirds,
+    done: Fitted,
+    moves: Sequence[float],
+    threshold: float,
+) -> tuple[Judgement, Money]:
+    """The one look at the test rows."""
+    probability = done.probability(data.rows[thirds.test])
+    terms = replace(terms_of(playbook), threshold=threshold)
+    money = traded(playbook, bars, data, thirds.test, probability, probability @ np.array(moves), terms)
+    return judged(data, thirds, done, probability), money
 
 
 def gate_terms(terms: ModelTerms) -> GateTerms:
@@ -131,109 +195,4 @@ def gate_terms(terms: ModelTerms) -> GateTerms:
         fewest_trades=asked.fewest_trades,
         least_deflated_sharpe=asked.least_deflated_sharpe,
         most_overfitting=asked.most_overfitting,
-    )
-
-
-def importances(model: Model, rows: Features) -> tuple[tuple[str, float], ...]:
-    """Features by their share of mean |SHAP contribution|, the largest first."""
-    weight = np.abs(model.contributions(rows[:: -(-len(rows) // SHAP_ROWS)])[:, :-1]).mean(axis=0)
-    total = float(weight.sum()) or 1.0
-    pairs = zip(model.passport.features, (weight / total).tolist(), strict=True)
-    return tuple(sorted(pairs, key=lambda pair: -pair[1]))
-
-
-def _passport(
-    playbook: Playbook,
-    terms: ModelTerms,
-    data: Dataset,
-    thirds: Thirds,
-    done: Fitted,
-    lab: Lab,
-    gate: Gate,
-    judgement: Judgement,
-    money: Money,
-    moves: tuple[float, ...],
-    label: str,
-) -> Passport:
-    now, rows = lab.now(), data.rows[thirds.train]
-    bare = Passport(
-        name=terms.name,
-        version=new_version(now, data.hash),
-        playbook=playbook.name,
-        feature_set=data.features.name,
-        features=data.features.names,
-        interval=data.interval,
-        horizon=terms.label.horizon,
-        classes=terms.label.classes,
-        band=terms.label.band,
-        created=now,
-        expires=now + terms.expires_after,
-        train_start=instant(int(data.cases.time[thirds.train].min())),
-        train_end=instant(int(data.cases.until[thirds.validation].max())),
-        dataset=data.hash,
-        code=lab.code,
-        parameters=terms.learner.model_dump(mode="json") | {"rounds_used": done.fit.rounds},
-        calibration=done.calibration,
-        moves=moves,
-        reference=tuple(reference(rows[:, number].astype(np.float64)) for number in range(rows.shape[1])),
-        importances=(),
-        figures=_figures(judgement, money),
-        verdict=gate.verdict.value,
-        promotable=gate.promotable,
-        by_rule=gate.by_rule,
-        symbols=data.symbols,
-        sentence=gate.sentence,
-        failing=tuple(step.sentence for step in gate.failed),
-        label=label,
-    )
-    told = importances(Model(bare, done.fit.booster, lab.threads), data.rows[thirds.test])
-    return replace(bare, importances=told)
-
-
-def _figures(judgement: Judgement, money: Money) -> dict[str, float]:
-    """The few numbers that travel with a model."""
-    return {
-        "accuracy": judgement.accuracy.value,
-        "accuracy_low": judgement.accuracy.interval.low,
-        "accuracy_high": judgement.accuracy.interval.high,
-        "effective_n": judgement.effective_n,
-        "brier": judgement.brier,
-        "calibration_error": judgement.calibration_error,
-        "test_rows": float(judgement.rows),
-        "trades": float(money.trades),
-        "pnl": money.pnl,
-    }
-
-
-def _card(
-    playbook: Playbook,
-    passport: Passport,
-    thirds: Thirds,
-    gate: Gate,
-    judgement: Judgement,
-    money: Money,
-    luck: Skill,
-    label: str,
-) -> ModelCard:
-    coins = passport.symbols[0] + (f" and {len(passport.symbols) - 1} more" if len(passport.symbols) > 1 else "")
-    what = "up or down" if passport.classes == 2 else f"up, down or flat (±{passport.band or 0:.1%})"
-    hours = passport.horizon.total_seconds() / 3600
-    span = f"{hours:g} h" if hours >= 1 else f"{hours * 60:g} min"
-    return ModelCard(
-        name=passport.name,
-        version=passport.version,
-        playbook=playbook.name,
-        question=f"{coins}, {what} in {span}",
-        trained_at=passport.created,
-        train_start=passport.train_start,
-        train_end=passport.train_end,
-        train_rows=len(thirds.train),
-        features=len(passport.features),
-        trials=luck.trials,
-        judgement=judgement,
-        gate=gate,
-        importances=tuple(Importance(name, share) for name, share in passport.importances),
-        money=money,
-        skill=luck,
-        label=label,
     )

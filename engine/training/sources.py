@@ -1,0 +1,108 @@
+"""Where a training's bars come from: files, or the desk's own store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from engine.backtest.market import Series, interval_of, read_market, resample
+from engine.backtest.stored import LIVE, opened
+from engine.domain import Symbol, instant, micros
+from engine.features.quiet import with_quiet_bars
+from engine.forecasting.cases import JudgementError
+from engine.market.errors import BarsError
+from engine.market.names import canonical, meant_pair
+from engine.playbook.model import Playbook
+from engine.playbook.model_terms import ModelTerms
+from engine.ports import BarColumns
+from engine.store.bars import MINUTE
+from engine.store.cache import read_cached
+from engine.store.database import Database
+from engine.store.history_gaps import read_quiet
+from engine.store.reading import interval_name, reading
+from engine.training.training import model_of
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Bars to learn from, one entry per coin, and by coin why the others are not there."""
+
+    bars: tuple[BarColumns, ...]
+    absent: Mapping[Symbol, str]
+
+
+def wanted(playbook: Playbook, terms: ModelTerms, asked: Sequence[str]) -> tuple[Symbol, ...]:
+    """The coins to learn from: those asked for, else the model's own universe, else the playbook's."""
+    universe = terms.universe or playbook.symbols
+    return tuple(dict.fromkeys(meant_pair(name, universe) or canonical(name) for name in asked)) or universe
+
+
+def from_files(playbook: Playbook, paths: Sequence[Path], asked: Sequence[str] = ()) -> Source:
+    """The bars of files whose time is each bar's open, the newest `history` of them. Raises `BarsError`.
+
+    Files of shorter bars than the playbook's are joined to its own; longer ones are learnt from as they are.
+    """
+    terms = model_of(playbook)
+    universe = () if asked else wanted(playbook, terms, ())
+    found = read_market(paths, universe, asked)
+    step = interval_of(found)
+    if playbook.step and step < playbook.step // _MICROSECOND:
+        found = [resample(one, playbook.step // _MICROSECOND) for one in found]
+    last = max(int(one.time[-1]) for one in found)
+    bars = tuple(_columns(one, last - terms.history // _MICROSECOND) for one in found)
+    there = {one.symbol.partition("/")[0] for one in bars}
+    absent = {symbol: "not in the files" for symbol in universe if symbol.partition("/")[0] not in there}
+    return Source(tuple(one for one in bars if len(one.time)), absent)
+
+
+def from_store(
+    playbook: Playbook, url: str | None, data_dir: Path, now: datetime, asked: Sequence[str] = (), market: str = LIVE
+) -> Source:
+    """The stored bars of the playbook's interval over its model's `history` until `now`.
+
+    Minutes that the store knows to be without a trade are put back as the flat bars that the live desk sees. Raises
+    `BarsError` when nothing is stored, `StoreError` for a database that cannot be used.
+    """
+    terms = model_of(playbook)
+    symbols = wanted(playbook, terms, asked)
+    if not symbols:
+        raise BarsError(f"the playbook {playbook.name} names no coins; name some with --symbols BTC/USD,ETH/USD")
+    step = playbook.step or MINUTE
+    with opened(url, data_dir) as database:
+        found = [_stored(database, data_dir, market, one, step, now - terms.history, now) for one in symbols]
+    bars = tuple(one for one in found if len(one.time))
+    if not bars:
+        raise JudgementError(
+            "NO_BARS", f"no bars of {', '.join(symbols[:5])} are stored; `nightdesk backfill` gets some, or give --bars"
+        )
+    return Source(bars, {one.symbol: "nothing stored" for one in found if not len(one.time)})
+
+
+def _stored(
+    database: Database, data_dir: Path, market: str, symbol: Symbol, step: timedelta, since: datetime, until: datetime
+) -> BarColumns:
+    bars = read_cached(database, data_dir / "bars", market, symbol, step, since, until)
+    with reading(database) as connection:
+        gaps = read_quiet(connection, market, interval_name(step), symbol)
+    stretches = [(micros(first), micros(end)) for first, end in gaps if end > since and first < until]
+    return with_quiet_bars(bars, stretches) if stretches and len(bars.time) else bars
+
+
+def _columns(series: Series, since: int) -> BarColumns:
+    """The bars that open from `since` on, with the time of their close."""
+    first = int(np.searchsorted(series.time, since))
+    step = timedelta(microseconds=series.interval)
+    columns = (series.time + series.interval, *series.prices)
+    return BarColumns(series.symbol, step, *(np.ascontiguousarray(column[first:]) for column in columns))
+
+
+def span_of(source: Source) -> tuple[datetime, datetime]:
+    """From the first bar's close to the last one's."""
+    times = [one.time for one in source.bars]
+    return instant(min(int(one[0]) for one in times)), instant(max(int(one[-1]) for one in times))
