@@ -51,6 +51,24 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A feature's value and what it contributed to the margin (SHAP)."""
+
+    feature: str
+    value: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A forecast taken apart: the parts, weightiest first, and the bias add up to the margin."""
+
+    forecast: Forecast
+    parts: tuple[Part, ...]
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
     """One trained version of a model, as the desk knows it. Times are aware; shares are fractions."""
 

@@ -27,6 +27,7 @@ from engine.messages import Born, Guarded, Message, Started, Stopped
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.records import Record
+from engine.serving import Serving
 from engine.snapshot import Snapshot
 from engine.storage import Storage
 from engine.store.ledger import SqliteLedger
@@ -36,6 +37,7 @@ from engine.supply import HISTORY_MINUTES, Supply
 from engine.warming import MinuteTail, as_columns, joined, up_to
 from engine.written import code_hash
 
+MODELS = "models"  # in the data folder
 STOP_WITHIN = 10.0  # real seconds
 ROWS_A_MINUTE = 4  # more than a desk records: enough rows to find the last minutes in
 
@@ -89,6 +91,11 @@ class Desk:
         if hasattr(feed, "on_suspect"):
             feed.on_suspect = self._supply.sink.on_suspect
         self._cross: CrossCheck | None = None
+        self.serving: Serving | None = None
+        if (forecaster := self._supply.forecaster) is not None:
+            folder = terms.data / MODELS
+            self.serving = Serving(folder, forecaster, self.clock, self._inbox.submit, self.snapshot)
+            self._loop.on_record(self.serving.on_record)
         self._tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ what the bot asks
@@ -179,6 +186,8 @@ class Desk:
         self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
         self._tasks.append(asyncio.create_task(poll_silent(self, self._supply.sink), name="poll"))
         self._tasks.append(asyncio.create_task(self.healer.run(), name="healer"))
+        if self.serving is not None:
+            self._tasks.append(asyncio.create_task(self.serving.run(), name="models"))
         if self._cross is not None:
             self._tasks.append(asyncio.create_task(self._cross.run(), name="second source"))
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from engine.analyst import Analyst, AnalystThread
+from engine.analyst import Analyst, AnalystThread, Forecaster
 from engine.delivery import DeskSink
 from engine.domain import Instrument, State, Symbol
 from engine.inbox import Inbox
@@ -61,6 +61,11 @@ class Supply:
         self._found = found
         self._analyst = Analyst(playbook, symbols)
         self._worker = AnalystThread(self._analyst, self._answered, self._analyst_failed)
+
+    @property
+    def forecaster(self) -> Forecaster | None:
+        """The models' place at work; None where the playbook has none."""
+        return self._analyst.forecaster
 
     # ------------------------------------------------------------ before the first minute
 

@@ -18,7 +18,7 @@ FLOORS = (
     ("engine.runtime", "engine.origins"),
     ("engine.data_health",),
     ("engine.training",),
-    ("engine.supply", "engine.healing", "engine.crosscheck"),
+    ("engine.supply", "engine.healing", "engine.crosscheck", "engine.serving"),
     (
         "engine.storage",
         "engine.delivery",

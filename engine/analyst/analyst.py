@@ -9,9 +9,18 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from engine.analyst import gates
+from engine.analyst.forecaster import Forecaster, Told, live_set
 from engine.analyst.rolling import Closed, RollingBar, Row
 from engine.domain import GateStep, Signal, Symbol, micros
-from engine.evaluation import FeatureKey, advance, bars_to_know, evaluate, features_of, fresh_carries
+from engine.evaluation import (
+    FeatureKey,
+    advance,
+    bars_to_know,
+    evaluate,
+    features_of,
+    forecast_columns,
+    fresh_carries,
+)
 from engine.features.panel import FeatureRows, Panel
 from engine.features.sets import FeatureSet
 from engine.messages import Analysis, Minute
@@ -27,7 +36,8 @@ _FIELDS = 5
 class _Track:
     """What is kept of one symbol: feature carries, the bar being built, and the last rows that strategies look at.
 
-    `closed` are bars that the model's features have still to take.
+    `closed` are bars that the model's features have still to take; `told` are the champion's probabilities and edge at
+    the last rows [class + 1, bar], NaN without a forecast.
     """
 
     carries: dict[FeatureKey, Column]
@@ -36,6 +46,7 @@ class _Track:
     prices: Column = field(default_factory=lambda: np.empty((_FIELDS, 0)))
     features: dict[FeatureKey, Column] = field(default_factory=dict)
     closed: list[Closed] = field(default_factory=list)
+    told: Column = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class Analyst:
@@ -44,14 +55,19 @@ class Analyst:
     def __init__(
         self, playbook: Playbook, symbols: Sequence[Symbol] = (), feature_set: FeatureSet | None = None
     ) -> None:
-        """`feature_set`: what a model reads, as a source of such bars can serve it; without one no rows are kept."""
+        """`feature_set`: what rows are kept of; without one those that the playbook's model reads, if it has one."""
         self._playbook = playbook
         self._step = playbook.step or _MINUTE
         self._keys = features_of(playbook)
         self._lookback = max(program.lookback for program in playbook.programs)
         self._needed = bars_to_know(playbook)
         self._tracks: dict[Symbol, _Track] = {}
-        self._panel = None if feature_set is None else Panel(feature_set, self._step, symbols)
+        model = playbook.model
+        features = feature_set or (live_set(model, self._step) if model is not None else None)
+        self._panel = None if features is None else Panel(features, self._step, symbols)
+        self.forecaster: Forecaster | None = None
+        if model is not None and features is not None:
+            self.forecaster = Forecaster(model, features, self._step)
         self.feature_rows: FeatureRows | None = None  # of the last minute, for a model's forecasts
         for symbol in symbols:
             self._track(symbol)
@@ -79,22 +95,50 @@ class Analyst:
     def on(self, minute: Minute) -> Analysis:
         """The answer to one minute, stamped with its time. A caught-up minute only warms."""
         at = micros(minute.at)
-        signals: list[Signal] = []
-        steps: dict[Symbol, tuple[GateStep, ...]] = {}
         columns = (minute.open, minute.high, minute.low, minute.close, minute.volume)
-        for symbol, quality, *row in zip(minute.symbols, minute.quality, *columns, strict=True):
-            track = self._track(symbol)
-            closed = self._feed(track, at, (row[0], row[1], row[2], row[3], row[4]))
-            if closed:
-                steps[symbol] = self._ask(symbol, track, minute.at, quality, signals)
-            else:
-                steps[symbol] = (gates.still_open(track.seen, self._step),)
-        for symbol in minute.missing:
-            steps[symbol] = self._without_bar(symbol, minute.at, signals)
+        closed = {
+            symbol: self._feed(self._track(symbol), at, (row[0], row[1], row[2], row[3], row[4]))
+            for symbol, *row in zip(minute.symbols, *columns, strict=True)
+        }
+        late = {symbol: self._flush(symbol, at) for symbol in minute.missing}
         self._take_rows(at)
         if minute.caught_up:
             return Analysis(minute.at, minute.at, ())
-        return Analysis(minute.at, minute.at, tuple(signals), steps)
+        told = self._forecast(minute)
+        signals: list[Signal] = []
+        steps: dict[Symbol, tuple[GateStep, ...]] = {}
+        for symbol, quality in zip(minute.symbols, minute.quality, strict=True):
+            if closed[symbol]:
+                steps[symbol] = self._ask(symbol, minute.at, quality, told, signals)
+            else:
+                steps[symbol] = (gates.still_open(self._tracks[symbol].seen, self._step),)
+        for symbol, flushed in late.items():
+            asked = self._ask(symbol, minute.at, "missing its last minute", told, signals) if flushed else ()
+            steps[symbol] = (gates.NO_BAR, *asked[1:])
+        return self._answer(minute, told, signals, steps)
+
+    def _answer(
+        self, minute: Minute, told: Told, signals: list[Signal], steps: dict[Symbol, tuple[GateStep, ...]]
+    ) -> Analysis:
+        """The analysis, with the reasons of those forecasts that led to a wish to enter."""
+        forecasts = told.forecasts
+        if self.forecaster is not None and forecasts:
+            wanted = {signal.symbol for signal in signals if signal.action == "enter"}
+            forecasts = tuple(
+                self.forecaster.explained(one) if one.symbol in wanted and not one.shadow else one for one in forecasts
+            )
+            known = {one.symbol: one for one in forecasts if one.reasons}
+            signals = [gates.with_reasons(signal, known.get(signal.symbol)) for signal in signals]
+        return Analysis(minute.at, minute.at, tuple(signals), steps, forecasts)
+
+    def _forecast(self, minute: Minute) -> Told:
+        """What the models say; the champion's answer goes where strategies look."""
+        if self.forecaster is None or self.feature_rows is None:
+            return Told()
+        told = self.forecaster.tell(minute, self.feature_rows)
+        for symbol, (probabilities, edge) in told.rows.items():
+            self._tracks[symbol].told[:, -1] = (*probabilities, edge)
+        return told
 
     def _track(self, symbol: Symbol) -> _Track:
         if symbol not in self._tracks:
@@ -133,23 +177,35 @@ class Analyst:
             key: np.concatenate((track.features.get(key, column[:0]), column))[-self._lookback :]
             for key, column in fresh.items()
         }
+        if self.forecaster is not None:
+            rows = self.forecaster.terms.label.classes + 1
+            before = track.told if len(track.told) else np.empty((rows, 0))
+            unknown = np.full((rows, prices.shape[1]), np.nan)
+            track.told = np.concatenate((before, unknown), axis=1)[:, -self._lookback :]
 
-    def _without_bar(self, symbol: Symbol, at: datetime, signals: list[Signal]) -> tuple[GateStep, ...]:
+    def _flush(self, symbol: Symbol, at: int) -> bool:
         """A missing minute: a longer bar whose end has come closes without it."""
         track = self._track(symbol)
-        closed = track.rolling.flush(micros(at))
+        closed = track.rolling.flush(at)
         self._take(track, closed)
-        asked = self._ask(symbol, track, at, "missing its last minute", signals) if closed else ()
-        return (gates.NO_BAR, *asked[1:])
+        return bool(closed)
 
     def _ask(
-        self, symbol: Symbol, track: _Track, at: datetime, quality: str, signals: list[Signal]
+        self, symbol: Symbol, at: datetime, quality: str, told: Told, signals: list[Signal]
     ) -> tuple[GateStep, ...]:
         """Ask the strategies about the last bar; add their signals and say how each gate was passed."""
+        track = self._tracks[symbol]
         bars = Columns(*track.prices)
-        steps = [gates.bars_known(track.seen, self._needed, quality), gates.NO_MODEL]
+        steps = [
+            gates.bars_known(track.seen, self._needed, quality),
+            told.steps.get(symbol, gates.NO_FORECAST) if self.forecaster else gates.NO_MODEL,
+        ]
+        forecast = None
+        if self.forecaster is not None:
+            forecast = forecast_columns(track.told[:-1].T, track.told[-1], told.threshold)
         for number, use in enumerate(self._playbook.strategies):
-            evaluated = evaluate(self._playbook, number, bars, track.features, track.seen - len(bars))
+            seen = track.seen - len(bars)
+            evaluated = evaluate(self._playbook, number, bars, track.features, seen, forecast)
             numbers = gates.numbers_of(use, evaluated, track.features)
             signal = gates.signal_of(use, evaluated, symbol, at, float(bars.close[-1]), numbers)
             if signal is not None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from engine.domain import GateStep, Numbers, Side, Signal, Symbol
 from engine.evaluation import Evaluated, FeatureKey
+from engine.forecasts import Forecast
 from engine.playbook.parts import StrategyUse
 from engine.strategies.columns import Column
 
 NO_MODEL = GateStep("model", True, "This playbook decides without a model.")
-
+NO_FORECAST = GateStep("model", False, "No bar closed that a model could forecast from.")
+SAID_REASONS = 3
 
 _SHOWN = {"atr": "ATR", "volatility": "volatility"}
 NO_BAR = GateStep("data", False, "No bar closed in this minute: no prices came, so the indicators wait.")
@@ -72,6 +75,14 @@ def signal_of(
         reason=wishes.because_leave if leaves else wishes.because_enter,
         numbers=numbers,
     )
+
+
+def with_reasons(signal: Signal, forecast: Forecast | None) -> Signal:
+    """The wish with what weighed most in the forecast behind it."""
+    if forecast is None or signal.action != "enter":
+        return signal
+    said = ", ".join(f"{name} ({weight:+.2f})".replace("-", "−") for name, weight in forecast.reasons[:SAID_REASONS])
+    return replace(signal, reason=f"{signal.reason}, mostly by {said}")
 
 
 def judgement(use: StrategyUse, evaluated: Evaluated, signal: Signal | None, numbers: Numbers) -> list[GateStep]:

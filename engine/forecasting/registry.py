@@ -83,6 +83,10 @@ class ModelFolder:
         """What a version is, without loading its trees. Raises `ModelError` like `load`."""
         return self._read(name, version, artefact)[0]
 
+    def artefact(self, name: str, version: str) -> str:
+        """The hash by which a version is known again. Raises `ModelError`."""
+        return _sha256(self._bytes(name, version, PASSPORT))
+
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions that are there, oldest first."""
         home = self.root / name

@@ -1,0 +1,263 @@
+"""The playbook's model at work: one batch of all coins at each due bar, and why a coin has no forecast.
+
+Models come in from outside (`use`) and take over between two minutes; loading one never happens here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from engine.domain import BarQuality, GateStep, Symbol, micros
+from engine.features.panel import FeatureRows
+from engine.features.sets import FeatureSet, find_set
+from engine.forecasting.cases import Rows
+from engine.forecasting.drift import psi
+from engine.forecasting.model import Model, row_hash
+from engine.forecasts import Explanation, Forecast, Part
+from engine.messages import Minute
+from engine.playbook.model_terms import ModelTerms
+from engine.strategies.columns import Column
+
+log = logging.getLogger(__name__)
+
+PREDICTED_ON = (BarQuality.GOOD, BarQuality.QUIET)
+DRIFT_ROWS, DRIFT_SPAN = 500, timedelta(days=1)
+DRIFT_EVERY = timedelta(minutes=5)
+REASONS = 6
+NO_MODEL = "No model is promoted, so there is no forecast; /desk train trains one."
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """The models that forecast from the next minute on. `idle` says why there is no champion."""
+
+    champion: Model | None = None
+    challengers: tuple[Model, ...] = ()
+    idle: str = NO_MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the models said about one minute. `rows` are the champion's (probabilities, edge) by symbol."""
+
+    forecasts: tuple[Forecast, ...] = ()
+    rows: Mapping[Symbol, tuple[Column, float]] = field(default_factory=dict)
+    steps: Mapping[Symbol, GateStep] = field(default_factory=dict)
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    model: Model
+    rows: FeatureRows
+    forecasts: Mapping[Symbol, Forecast]
+
+
+class Forecaster:
+    """Not thread-safe but for `use`, `explain` and `drift`: one thread forecasts, others may ask."""
+
+    def __init__(self, terms: ModelTerms, features: FeatureSet, step: timedelta) -> None:
+        self.terms = terms
+        self.features = features
+        self.step = step
+        self._lineup = Lineup()
+        self._seen: _Seen | None = None
+        self._busy = threading.Lock()  # a booster answers one thread at a time
+        self._drift: deque[Column] = deque(maxlen=max(1, DRIFT_SPAN // max(DRIFT_EVERY, terms.predict_every)))
+
+    @property
+    def lineup(self) -> Lineup:
+        return self._lineup
+
+    def use(self, lineup: Lineup) -> None:
+        """From the next minute on; any thread."""
+        before, now = self._lineup.champion, lineup.champion
+        self._lineup = lineup
+        if (before and before.passport.version) != (now and now.passport.version):
+            self._drift.clear()  # another reference: the distance begins anew
+
+    def why_not(self, model: Model) -> str | None:
+        """Why a model cannot forecast for this desk; None when it can. (Expiry is asked at each minute.)"""
+        passport, label = model.passport, self.terms.label
+        if passport.features != self.features.names:
+            return (
+                f"{passport.version} reads {passport.feature_set} ({len(passport.features)} features), this desk has "
+                f"{self.features.name} ({len(self.features)}); train anew"
+            )
+        if (passport.interval, passport.horizon, passport.classes) != (self.step, label.horizon, label.classes):
+            return f"{passport.version} was trained on other bars or another label than the playbook asks; train anew"
+        return None
+
+    def is_due(self, at: int) -> bool:
+        return at % (self.terms.predict_every // _MICROSECOND) == 0
+
+    def tell(self, minute: Minute, rows: FeatureRows) -> Told:
+        """Forecast every fresh coin that closed a bar at this minute."""
+        lineup, at = self._lineup, micros(minute.at)
+        due = self.is_due(at)
+        idle = _idle(lineup, minute.at)
+        quality = dict(zip(minute.symbols, minute.quality, strict=True))
+        fresh = self._fresh(rows, quality) if due else np.zeros(0, np.int64)
+        told: list[Forecast] = []
+        answers: dict[Symbol, tuple[Column, float]] = {}
+        champion = None if idle else lineup.champion
+        for model in filter(None, (champion, *(one for one in lineup.challengers if one.passport.expires > minute.at))):
+            shadow = model is not champion
+            made = self._predict(model, minute, rows, fresh, shadow)
+            told += [forecast for forecast, _ in made]
+            if not shadow:
+                answers = {one.symbol: (np.array(one.probabilities), one.edge) for one, _ in made}
+                self._remember(model, rows, fresh, [one for one, _ in made], at)
+        steps = {symbol: self._step_of(symbol, quality, rows, idle, due, answers, champion) for symbol in rows.symbols}
+        threshold = champion.passport.figures.get("threshold") if champion else None
+        return Told(tuple(told), answers, steps, threshold)
+
+    def explained(self, forecast: Forecast) -> Forecast:
+        """The forecast with its features and what they contributed; as it was when it is not of the last batch."""
+        told = self.explain(forecast.symbol)
+        if told is None or told.forecast.at != forecast.at or told.forecast.version != forecast.version:
+            return forecast
+        return told.forecast
+
+    def explain(self, symbol: Symbol) -> Explanation | None:
+        """The champion's last forecast of a coin with the features behind it, weightiest first; None without one."""
+        seen = self._seen
+        if seen is None or symbol not in seen.forecasts:
+            return None
+        row = seen.rows.values[seen.rows.symbols.index(symbol)]
+        with self._busy:
+            weights = seen.model.contributions(row[None, :])[0]
+        names = seen.model.passport.features
+        order = np.argsort(-np.abs(weights[:-1]), kind="stable")
+        parts = tuple(Part(names[i], float(row[i]), float(weights[i])) for i in order.tolist())
+        reasons = tuple((part.feature, part.contribution) for part in parts[:REASONS])
+        values = tuple(float(value) for value in row)
+        return Explanation(replace(seen.forecasts[symbol], reasons=reasons, row=values), parts, float(weights[-1]))
+
+    def drift(self) -> tuple[tuple[str, float], ...] | None:
+        """Each feature's PSI over the last day's rows against the champion's training, the largest first; None before
+        there are enough rows to say."""
+        champion, kept = self._lineup.champion, list(self._drift)
+        if champion is None or sum(len(rows) for rows in kept) < DRIFT_ROWS:
+            return None
+        rows = np.concatenate(kept)
+        passport = champion.passport
+        found = [
+            (name, psi(expected, rows[:, number]))
+            for number, (name, expected) in enumerate(zip(passport.features, passport.reference, strict=True))
+        ]
+        return tuple(sorted(found, key=lambda one: -one[1]))
+
+    # ------------------------------------------------------------ one minute
+
+    def _fresh(self, rows: FeatureRows, quality: Mapping[Symbol, str]) -> Rows:
+        good = [number for number, symbol in enumerate(rows.symbols) if quality.get(symbol) in PREDICTED_ON]
+        place = np.array(good, np.int64)
+        answer: Rows = place[rows.known[place]] if len(place) else place
+        return answer
+
+    def _predict(
+        self, model: Model, minute: Minute, rows: FeatureRows, fresh: Rows, shadow: bool
+    ) -> list[tuple[Forecast, Symbol]]:
+        """One batch. A model that breaks is taken out of the line-up, with its reason; the desk goes on without it."""
+        if not len(fresh):
+            return []
+        values = rows.values[fresh]
+        try:
+            with self._busy:
+                probability = model.predict(values)
+        except Exception as error:  # whatever a damaged model does, strategies and exits must go on
+            log.critical("the model %s broke at %s", model.passport.version, minute.at, exc_info=error)
+            self._drop(model, f"{model.passport.version} broke ({type(error).__name__}); see the error log")
+            return []
+        edge = model.edge(probability)
+        closes = dict(zip(minute.symbols, minute.close, strict=True))
+        passport = model.passport
+        made = []
+        for number, place in enumerate(fresh.tolist()):
+            symbol = rows.symbols[place]
+            forecast = Forecast(
+                model=passport.name,
+                version=passport.version,
+                symbol=symbol,
+                at=minute.at,
+                until=minute.at + passport.horizon,
+                probabilities=tuple(probability[number].tolist()),
+                price=closes[symbol],
+                edge=float(edge[number]),
+                features_hash=row_hash(passport.features, values[number]),
+                shadow=shadow,
+            )
+            made.append((forecast, symbol))
+        return made
+
+    def _drop(self, model: Model, why: str) -> None:
+        lineup = self._lineup
+        if lineup.champion is model:
+            self._lineup = replace(lineup, champion=None, idle=why)
+        else:
+            kept = tuple(one for one in lineup.challengers if one is not model)
+            self._lineup = replace(lineup, challengers=kept)
+
+    def _remember(self, model: Model, rows: FeatureRows, fresh: Rows, made: Sequence[Forecast], at: int) -> None:
+        self._seen = _Seen(model, rows, {one.symbol: one for one in made})
+        if len(fresh) and at % (max(DRIFT_EVERY, self.terms.predict_every) // _MICROSECOND) == 0:
+            self._drift.append(rows.values[fresh])
+
+    def _step_of(
+        self,
+        symbol: Symbol,
+        quality: Mapping[Symbol, str],
+        rows: FeatureRows,
+        idle: str,
+        due: bool,
+        answers: Mapping[Symbol, tuple[Column, float]],
+        champion: Model | None,
+    ) -> GateStep:
+        if idle or champion is None:
+            return GateStep("model", False, idle)
+        if not due:
+            minutes = self.terms.predict_every / timedelta(minutes=1)
+            return GateStep("model", False, f"Forecasts come every {minutes:g} minutes; none is due at this bar.")
+        if symbol in answers:
+            return forecast_step(champion, *answers[symbol])
+        if quality.get(symbol) not in PREDICTED_ON:
+            why = f"its last bar is {quality[symbol]}" if symbol in quality else "no bar closed"
+            return GateStep("model", False, f"{symbol} is not predicted on: {why}.")
+        warm = self.features.warm_up
+        words = f"{symbol} is not predicted on: a feature is not known yet; all are after {warm} bars without a gap."
+        return GateStep("model", False, words, {"needed": float(warm)})
+
+
+def forecast_step(model: Model, probabilities: Column, edge: float) -> GateStep:
+    """The model gate's sentence and numbers for one forecast."""
+    words = model.passport.words
+    said = ", ".join(f"{word} {share:.1%}" for word, share in zip(reversed(words), probabilities[::-1], strict=True))
+    numbers = {f"p_{word}": float(share) for word, share in zip(words, probabilities, strict=True)}
+    horizon = model.passport.horizon / timedelta(minutes=1)
+    span = f"{horizon / 60:g} h" if horizon >= 60 else f"{horizon:g} min"
+    sentence = f"{model.passport.name} {model.passport.version} for the next {span}: {said}."
+    return GateStep("model", True, sentence, {**numbers, "edge": edge})
+
+
+def _idle(lineup: Lineup, at: datetime) -> str:
+    """Why the champion says nothing; "" when it speaks."""
+    if lineup.champion is None:
+        return lineup.idle
+    passport = lineup.champion.passport
+    if passport.expires <= at:
+        return f"{passport.name} {passport.version} expired on {passport.expires:%Y-%m-%d %H:%M} UTC; train anew."
+    return ""
+
+
+def live_set(terms: ModelTerms, step: timedelta) -> FeatureSet:
+    """What of the playbook's feature set a desk can know: live minutes carry no trade counts."""
+    return find_set(terms.features).for_source(step, has_trades=False)
