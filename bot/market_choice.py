@@ -9,7 +9,7 @@ from pathlib import Path
 from bot import folders
 from bot.cli.errors import fail
 from bot.settings import Settings
-from engine import PLANTED_LABEL, MassiveAccess, birth, require_share
+from engine import PLANTED_LABEL, MassiveAccess, birth, last_feed, require_share
 from engine.domain import MarketKind, Symbol
 from engine.messages import Born
 
@@ -71,6 +71,8 @@ def choose(
     if born:
         planted = born.planted if planted is None else planted
         _require_same(born, data, playbook, kind, planted)
+        if feed is None and kind is MarketKind.LIVE:
+            asked = last_feed(data) or asked  # a desk goes on with the feed that it had
     fall_back = feed is None and sandbox and born is None and planted is None
     return Choice(data, asked, kind, _speed(kind, speed), fall_back, planted)
 

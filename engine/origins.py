@@ -9,10 +9,10 @@ from pathlib import Path
 
 from engine import checkpoint
 from engine.domain import MarketKind, Symbol
-from engine.messages import Born, Minute, ModelPressed, ModelTrained
+from engine.messages import Born, FeedChanged, Minute, ModelPressed, ModelTrained
 from engine.outcomes import ModelChanged, PositionClosed, PositionOpened
 from engine.records import Record
-from engine.store.ledger import count_rows, read_records, read_rows, record_of
+from engine.store.ledger import count_rows, newest_records, read_records
 
 FILE = "ledger.sqlite"
 CHECKPOINT = "checkpoint"
@@ -47,16 +47,28 @@ def last_state(data: Path) -> tuple[datetime | None, Mapping[Symbol, float]]:
     return last, closes
 
 
+def last_feed(data: Path) -> str:
+    """The feed that was last up in `data`; "" where none ever was. Raises `LedgerError`."""
+    if not (data / FILE).exists():
+        return ""
+    changes = (record.message for record in newest_records(data / FILE, FeedChanged.__name__))
+    return next((one.feed for one in changes if isinstance(one, FeedChanged) and one.up and not one.symbols), "")
+
+
 def champion_of(data: Path, model: str) -> str:
     """The version of `model` that the desk in `data` forecasts with; "" for none. Raises `LedgerError`."""
     if not (data / FILE).exists():
         return ""
-    champion = ""
-    for row in read_rows(data / FILE):
-        if row.kind in _CHANGING:
-            changes = [one for one in record_of(row).outcomes if isinstance(one, ModelChanged) and one.model == model]
-            champion = changes[-1].champion if changes else champion
-    return champion
+    latest = [next(_changes(data / FILE, kind, model), None) for kind in _CHANGING]
+    return max((one for one in latest if one is not None), default=(0, ""))[1]
+
+
+def _changes(path: Path, kind: str, model: str) -> Iterator[tuple[int, str]]:
+    """Row and champion of every change of `model` that a message of `kind` brought, the newest first."""
+    for record in newest_records(path, kind):
+        changes = [one for one in record.outcomes if isinstance(one, ModelChanged) and one.model == model]
+        if changes:
+            yield record.seq, changes[-1].champion
 
 
 def held_symbols(data: Path) -> tuple[Symbol, ...]:

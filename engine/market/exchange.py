@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from engine.domain import Quote, Symbol, micros
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
 from engine.market.prints import Prints, joined
 from engine.market.symbols import Absent, absence, find, lives
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_MS = 15_000
 TRADES = 1_000  # asked for at a time; an exchange gives fewer where it must
@@ -156,12 +159,18 @@ class Exchange:
         found = {}
         for name, symbol in names.items():
             bid, ask = ((rows.get(name) or {}).get(side) for side in ("bid", "ask"))
-            best = (
-                Quote(symbol, self._clock.now(), bid, ask) if bid and ask else (await self.book(played[symbol])).quote()
-            )
+            best = Quote(symbol, self._clock.now(), bid, ask) if bid and ask else await self._best(played[symbol])
             if best is not None and 0 < best.bid <= best.ask:
                 found[symbol] = replace(best, symbol=symbol)
         return found
+
+    async def _best(self, symbol: Symbol) -> Quote | None:
+        """The book's best; None where the exchange refuses this one: that says nothing of the others."""
+        try:
+            return (await self.book(symbol)).quote()
+        except ExchangeRefused as error:
+            log.info("%s", error)
+            return None
 
     # ------------------------------------------------------------ asking
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from engine.clock import Clock
 from engine.domain import Quote, Symbol, micros
-from engine.market.errors import FeedNameError, FeedUnreachable
+from engine.market.errors import FeedNameError
+from engine.market.exchange import Exchange
 from engine.market.kraken_rest import KrakenRest
 from engine.market.massive_access import MassiveAccess
 from engine.market.massive_rest import SOURCE as REST_SOURCE
@@ -17,7 +18,6 @@ from engine.market.symbols import kraken_symbol, name_for
 
 AT_ONCE = 50  # symbols in one request
 FRESH = timedelta(seconds=60)
-_STAND_INS = {"USD": ("USDT", "USDC")}  # where a venue has no dollars; they are far nearer to one than any limit
 
 
 class PriceSource(Protocol):
@@ -52,34 +52,6 @@ class KrakenQuotes(KrakenRest):
             named = {self._keys[key]: dict(row) for key, row in rows.items() if key in self._keys}
             found |= _readable({symbol: (row.get("b"), row.get("a")) for symbol, row in named.items()}, self._clock)
         return found
-
-
-class CcxtQuotes:
-    """The tickers of any exchange that ccxt knows, without a key."""
-
-    def __init__(self, exchange: str, clock: Clock) -> None:
-        """Raises `FeedNameError` for an exchange that ccxt does not know."""
-        import ccxt.async_support as ccxt  # heavy: loaded only where it is asked for
-
-        if exchange not in ccxt.exchanges:
-            raise FeedNameError(f"ccxt knows no exchange {exchange!r}; choose kraken-rest, massive, ccxt:ID or off")
-        self.name = f"ccxt:{exchange}"
-        self._clock = clock
-        self._exchange: Any = getattr(ccxt, exchange)({"enableRateLimit": True})
-        self._failures: tuple[type[Exception], ...] = (ccxt.BaseError, OSError, TimeoutError)
-
-    async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
-        try:
-            markets = await self._exchange.load_markets()
-            carried = {found: symbol for symbol in symbols if (found := _carried(symbol, markets))}
-            rows = await self._exchange.fetch_tickers(list(carried)) if carried else {}
-        except self._failures as error:
-            raise FeedUnreachable(f"{self.name} did not answer: {str(error)[:160] or type(error).__name__}") from error
-        pairs = {carried[name]: ([row.get("bid")], [row.get("ask")]) for name, row in rows.items() if name in carried}
-        return _readable(pairs, self._clock)
-
-    async def close(self) -> None:
-        await self._exchange.close()
 
 
 class MassiveQuotes:
@@ -123,14 +95,8 @@ def price_source(name: str, clock: Clock, kraken_url: str, massive: MassiveAcces
     if name == MassiveQuotes.name:
         return MassiveQuotes(massive or MassiveAccess(), clock)
     if kind == "ccxt" and rest:
-        return CcxtQuotes(rest, clock)
+        return Exchange(rest, clock)
     raise FeedNameError(f"SECOND_SOURCE was {name!r}; use kraken-rest, massive, ccxt:ID (such as ccxt:coinbase) or off")
-
-
-def _carried(symbol: Symbol, markets: Mapping[str, object]) -> str | None:
-    base, _, quote = symbol.partition("/")
-    names = (symbol, *(f"{base}/{other}" for other in _STAND_INS.get(quote, ())))
-    return next((name for name in names if name in markets), None)
 
 
 def _readable(rows: Mapping[Symbol, tuple[Any, Any]], clock: Clock) -> dict[Symbol, Quote]:

@@ -120,6 +120,18 @@ def read_records(path: Path, after: int = 0) -> Iterator[Record]:
     return map(record_of, read_rows(path, after))
 
 
+def newest_records(path: Path, kind: str) -> Iterator[Record]:
+    """Records whose message is of one kind, the newest first; safe beside a running desk."""
+    connection = _connect_reader(path)
+    try:
+        query = f"SELECT {_COLUMNS} FROM records WHERE kind = ? ORDER BY seq DESC"
+        yield from map(record_of, map(Row._make, connection.execute(query, (kind,))))
+    except sqlite3.Error as error:
+        raise LedgerError(f"the ledger at {path} cannot be read: {error}") from error
+    finally:
+        connection.close()
+
+
 def count_rows(path: Path) -> int:
     """How many rows the ledger holds: for progress bars."""
     connection = _connect_reader(path)
