@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         _say("reading bars")
         market, notes = _market(args, settings, playbook)
         market, forecasts, more = _forecasts(args, playbook, market)
-        for note in (*notes, *more):
+        for note in (*notes, *more, *room.assumptions(playbook)):
             _say(f"note: {note}")
         with _progress(args.progress) as moved:
             done = room.backtest(playbook, market, settings.timezone, moved, forecasts)

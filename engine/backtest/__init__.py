@@ -10,7 +10,7 @@ from engine.backtest.forecasts import Forecasts, with_forecasts
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of, read_market, resample
 from engine.backtest.outputs import summary, write
-from engine.backtest.runner import Backtest, backtest
+from engine.backtest.runner import Backtest, assumptions, backtest, unattended
 from engine.backtest.stored import stored_market
 from engine.backtest.table import table
 from engine.performance import Performance, measure
@@ -24,6 +24,7 @@ __all__ = [
     "PlaybookError",
     "Series",
     "StrategyError",
+    "assumptions",
     "backtest",
     "load",
     "measured",
@@ -32,6 +33,7 @@ __all__ = [
     "stored_market",
     "summary",
     "table",
+    "unattended",
     "with_forecasts",
     "write",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,11 +17,14 @@ from engine.backtest.market import Series, interval_of
 from engine.backtest.packing import place
 from engine.backtest.wishes import merge, wishes_of
 from engine.core.events import REASONS
+from engine.core.rules import Rules
 from engine.core.run import TRADE, Result, run
 from engine.domain import EquityPoint, ExitReason, Instrument, Side, TradeRecord, instant
 from engine.playbook.model import Playbook
 
 Progress = Callable[[float], None]
+RESUMED_US = 86_400_000_000
+"""After losses in a row a desk waits for a person; where there is none, one is taken to resume after a day."""
 _MOST_CELLS = 400_000_000
 
 
@@ -101,7 +104,7 @@ def simulate(
             f"{len(group)} coins over {len(times):,} bars need more memory than a backtest takes; "
             "choose fewer with --symbols, or a shorter time with --from and --to"
         )
-    rules = playbook.rules([Instrument(series.symbol) for series in group])
+    rules = unattended(playbook.rules([Instrument(series.symbol) for series in group]))
     bars, wishes = time_major(playbook, group, times, forecasts)
     limits = playbook.limits
     daily = limits.daily_loss is not None or limits.daily_loss_amount is not None
@@ -114,6 +117,22 @@ def simulate(
         days=days_of(times + interval, ZoneInfo(timezone)) if daily else None,
         progress=progress,
     )
+
+
+def unattended(rules: Rules) -> Rules:
+    """The rules where no person can resume: losses in a row pause entries for a day instead of for good."""
+    limits = rules.limits
+    if limits.consecutive_losses is None or limits.losses_pause_us is not None:
+        return rules
+    return replace(rules, limits=replace(limits, losses_pause_us=RESUMED_US))
+
+
+def assumptions(playbook: Playbook) -> list[str]:
+    """What a backtest takes for granted, in sentences."""
+    limits = playbook.limits
+    if limits.consecutive_losses is None or limits.losses_pause is not None:
+        return []
+    return [f"after {limits.consecutive_losses} losses in a row a person must resume; here one does a day later"]
 
 
 def _axis(playbook: Playbook, group: Sequence[Series], interval: int) -> NDArray[np.int64]:

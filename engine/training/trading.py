@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.backtest.market import Series
 from engine.backtest.packing import place
+from engine.backtest.runner import unattended
 from engine.backtest.wishes import merge, wishes_of
 from engine.domain import Instrument
 from engine.evaluation import bars_to_know, forecast_columns
@@ -54,7 +55,7 @@ def traded(
         mine = data.cases.coin[rows] == number
         seen = np.column_stack((probability[mine], edge[mine]))
         wishes.append(_wished(playbook, one, number, market, data.cases.time[rows][mine], seen, terms))
-    rules = playbook.rules([Instrument(one.symbol) for one in bars])
+    rules = unattended(playbook.rules([Instrument(one.symbol) for one in bars]))
     return earn(rules, market, merge(wishes))
 
 
