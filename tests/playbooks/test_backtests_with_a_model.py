@@ -1,0 +1,236 @@
+"""Backtests of playbooks that trade on forecasts: which model, over which bars, and the same money as a training's."""
+
+import csv
+import json
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+
+from bot.cli.errors import CliError
+from engine import champion_of
+from engine.backtest import BarsError, assumptions, backtest, with_forecasts
+from engine.backtest.forecasts import forecasts_of
+from engine.domain import MarketKind, Role, instant
+from engine.forecasting.registry import ModelFolder
+from engine.messages import Born, ModelPressed, ModelTrained
+from engine.playbook import load, parse
+from engine.store.ledger import SqliteLedger
+from engine.trader import Trader
+from engine.training.dataset import build
+from engine.training.trading import traded
+from tests.backtest.command import command
+from tests.desk.kit import born, started
+from tests.playbooks.made import MINUTE, columns_of, drawn, fitted, wandering
+
+
+@pytest.fixture(scope="module")
+def market():
+    return [wandering("BTC/USD", 12_000), wandering("ETH/USD", 12_000, seed=2)]
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """`direction` for a model that knows nothing: it enters at the slightest hint."""
+    text = load("direction").text.replace("min_confidence: 0.6", "min_confidence: 0.5")
+    text = text.replace("fee: venue", "fee: 0.0001").replace("slippage: 0.001", "slippage: 0.0001")
+    return parse(text.replace("max_hold: 1d", "max_hold: 30m").replace("sample_every: 15m", "sample_every: 5m"))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, market, eager):
+    """A data folder with one model."""
+    data = tmp_path_factory.mktemp("data")
+    return data, fitted(eager, market, ModelFolder(data / "models"))
+
+
+@pytest.fixture
+def model(kept):
+    data, version = kept
+    return ModelFolder(data / "models").load("direction", version)
+
+
+def test_forecasts_in_batch_are_those_of_each_known_bar_that_is_due(market, eager, model):
+    seen = forecasts_of(eager, model, market)["BTC/USD"]
+    known = np.isfinite(seen["p_up"])
+    assert not known[:384].any(), "core6 is known after 385 bars"
+    assert known[384:].all()
+    np.testing.assert_allclose(seen["p_up"][known] + seen["p_down"][known], 1.0)
+    rarely = parse(eager.text.replace("predict_every: 1m", "predict_every: 15m"))
+    due = np.isfinite(forecasts_of(rarely, model, market)["BTC/USD"]["p_up"])
+    closes = market[0].time + MINUTE
+    assert due.sum() > 100
+    assert (closes[due] % (15 * MINUTE) == 0).all()
+
+
+def test_what_the_model_learnt_from_is_left_out_unless_asked_for(market, eager, model):
+    end = model.passport.train_end
+    later, forecasts, (note,) = with_forecasts(eager, model, market)
+    assert all(instant(int(series.time[0])) >= end for series in later)
+    assert all(len(forecasts[one.symbol]["edge"]) == len(one) for one in later)
+    whole = forecasts_of(eager, model, market)["ETH/USD"]
+    assert forecasts["ETH/USD"]["edge"].tobytes() == whole["edge"][-len(later[1]) :].tobytes()
+    assert "only later bars are traded" in note
+    everything, _, (warning,) = with_forecasts(eager, model, market, instant(int(market[0].time[0])))
+    assert len(everything[0]) == len(market[0])
+    assert "is no test" in warning
+
+
+def test_bars_that_the_model_knows_already_are_refused(market, eager, model):
+    cut = int(np.searchsorted(market[0].time, round(model.passport.train_end.timestamp() * 1e6)))
+    early = [type(one)(one.symbol, one.interval, one.time[:cut], *(c[:cut] for c in one.prices)) for one in market]
+    with pytest.raises(BarsError, match="learnt from bars until"):
+        with_forecasts(eager, model, early)
+
+
+def test_bars_that_the_model_cannot_read_are_refused(market, eager, model):
+    hourly = [wandering("BTC/USD", 4_000, interval=60 * MINUTE)]
+    with pytest.raises(BarsError, match="reads bars of 60 s"):
+        forecasts_of(eager, model, hourly)
+    with pytest.raises(BarsError, match="no model of the playbook trend"):
+        forecasts_of(load("trend"), model, market)
+
+
+def test_a_backtest_and_a_trainings_money_are_the_same_trades(market, eager):
+    bars = [columns_of(series) for series in market]
+    data = build(parse(eager.text.replace("sample_every: 5m", "sample_every: null")).model, bars)
+    rows = np.flatnonzero(data.cases.time > np.quantile(data.cases.time, 0.7))
+    seen = {series.symbol: drawn(series, seed=n) for n, series in enumerate(market)}
+    at = [np.searchsorted(series.time + MINUTE, data.cases.time[rows]) for series in market]
+    coin = data.cases.coin[rows]
+
+    def of(column):
+        return np.where(coin == 0, seen["BTC/USD"][column][at[0]], seen["ETH/USD"][column][at[1]])
+
+    probability = np.column_stack((of("p_down"), of("p_up")))
+    money = traded_on(eager, bars, data, rows, probability, of("edge"))
+    first, last = int(data.cases.time[rows].min()) - MINUTE, int(data.cases.until[rows].max()) - MINUTE
+    span = [clipped(series, first, last) for series in market]
+    silent = {s.symbol: only_at(seen[s.symbol], s, data.cases.time[rows][coin == n]) for n, s in enumerate(market)}
+    forecasts = {
+        short.symbol: {name: one[np.searchsorted(long.time, short.time)] for name, one in silent[long.symbol].items()}
+        for short, long in zip(span, market, strict=True)
+    }
+    done = backtest(eager, with_warm_volatility(span, market), forecasts=padded(forecasts, span, market))
+    assert money.trades > 50
+    assert len(done.trades) == money.trades
+    assert sum(trade.pnl for trade in done.trades) == pytest.approx(money.pnl)
+
+
+def traded_on(playbook, bars, data, rows, probability, edge):
+    from engine.training.trading import terms_of
+
+    return traded(playbook, bars, data, rows, probability, edge, terms_of(playbook))
+
+
+def clipped(series, first, last):
+    part = (series.time >= first) & (series.time <= last)
+    return type(series)(series.symbol, series.interval, series.time[part], *(c[part] for c in series.prices))
+
+
+def only_at(columns, series, closes):
+    """The columns, unknown but at these closes."""
+    known = np.isin(series.time + MINUTE, closes)
+    return {name: np.where(known, column, np.nan) for name, column in columns.items()}
+
+
+def with_warm_volatility(span, market):
+    """The span with an hour of bars before it, so that its first bars know their volatility."""
+    return [
+        clipped(long, int(short.time[0]) - 100 * MINUTE, int(short.time[-1]))
+        for short, long in zip(span, market, strict=True)
+    ]
+
+
+def padded(forecasts, span, market):
+    """The forecasts with nothing in that hour."""
+    longer = with_warm_volatility(span, market)
+    return {
+        long.symbol: {
+            name: np.concatenate((np.full(len(long) - len(column), np.nan), column))
+            for name, column in forecasts[long.symbol].items()
+        }
+        for long in longer
+    }
+
+
+def saved(market, path):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("symbol", "time", "open", "high", "low", "close", "volume"))
+        for series in market:
+            for at, *row in zip(series.time.tolist(), *(column.tolist() for column in series.prices), strict=True):
+                writer.writerow((series.symbol, instant(at).isoformat(), *row))
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, market):
+    return saved(market, tmp_path_factory.mktemp("bars") / "bars.csv")
+
+
+@pytest.fixture
+def playbook(tmp_path, eager):
+    path = tmp_path / "eager.yaml"
+    path.write_text(eager.text)
+    return path
+
+
+def test_the_command_trades_a_named_version(kept, file, playbook, tmp_path, capsys):
+    data, version = kept
+    words = ("--playbook", playbook, "--bars", file, "--data-dir", data, "--out", tmp_path / "out")
+    assert command(*words, "--model", version) == 0
+    assert f"the model is direction {version}, which learnt from bars until" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["trades"] > 0
+    assert (
+        datetime.fromisoformat(summary["from"]) >= ModelFolder(data / "models").passport("direction", version).train_end
+    )
+
+
+def test_without_a_promoted_model_the_command_says_how_to_get_one(kept, file, playbook, tmp_path):
+    data, version = kept
+    words = ("--playbook", playbook, "--bars", file, "--out", tmp_path / "out")
+    with pytest.raises(CliError, match=f"nightdesk train --playbook .*--model \\(there are {version}\\)"):
+        command(*words, "--data-dir", data)
+    with pytest.raises(CliError, match="no model of it has been promoted; train one with `nightdesk train"):
+        command(*words, "--data-dir", tmp_path / "nowhere")
+    with pytest.raises(CliError, match="is not in"):
+        command(*words, "--data-dir", data, "--model", "20200101T000000-000000")
+    with pytest.raises(CliError, match="trades by rule"):
+        command("--playbook", "ema", "--bars", file, "--out", tmp_path / "out", "--model", version)
+
+
+def test_the_champion_is_the_version_that_was_promoted_last(tmp_path):
+    ledger, trader = SqliteLedger(tmp_path / "ledger.sqlite"), Trader()
+
+    def tell(message):
+        judged = trader.judge(message)
+        trader.recorded(ledger.append(message, judged.outcomes, (), judged.judged_until))
+
+    assert champion_of(tmp_path / "elsewhere", "direction") == ""
+    beginning = born()
+    tell(Born(beginning.at, "desk-1", MarketKind.SIMULATED, "direction", "0" * 64, "simulated"))
+    tell(started(load("direction").text))
+    at = beginning.at
+    for version in ("v1", "v2"):
+        day = timedelta(days=1)
+        tell(ModelTrained(at, "U", "direction", version, "hash", "edge", True, False, at, at + day))
+        assert champion_of(tmp_path, "direction") == ("" if version == "v1" else "v1")
+        tell(ModelPressed(at, "U", Role.ADMIN, "promote", "direction", version))
+        assert champion_of(tmp_path, "direction") == version
+    tell(ModelPressed(at, "U", Role.ADMIN, "rollback", "direction", "v2"))
+    assert champion_of(tmp_path, "direction") == "v1"
+    assert champion_of(tmp_path, "trend") == ""
+    ledger.close()
+
+
+def test_where_no_person_resumes_losses_in_a_row_pause_for_a_day(market, eager):
+    losing = parse(eager.text.replace("fee: 0.0001", "fee: 0.02").replace("cost_filter: true", "cost_filter: false"))
+    done = backtest(losing, market, forecasts={series.symbol: drawn(series) for series in market})
+    days = {trade.entry_time.date() for trade in done.trades}
+    assert all(trade.pnl < 0 for trade in done.trades)
+    assert len(days) > 3
+    assert done.refusals["LOSSES"] > 0
+    assert "a person must resume" in assumptions(losing)[0]
+    assert assumptions(load("ema")) == []
