@@ -213,6 +213,11 @@ def _hold_lifted(outcome: HoldLifted, scene: _Scene) -> Iterator[Post]:
         "left": [item.code for item in snapshot.holds],
     }
     subject = _hold_subject(hold)
+    stricter = [item for item in snapshot.holds if item.level.strictness > hold.level.strictness]
+    if any(item.code == hold.code for item in stricter):  # it took this one's place, and says so itself
+        replaced = {"hold": hold, "lifted_by": outcome.by, "stricter": True}
+        yield scene.post("over", SIGNALS, subject, "hold", op="update", priority=ALERT, data=replaced)
+        return
     yield scene.post("lifted", SIGNALS, f"lifted:{subject}", "lifted", priority=ALERT, data=data)
     over = {"hold": hold, "lifted_by": outcome.by}
     yield scene.post("over", SIGNALS, subject, "hold", op="update", priority=ALERT, data=over)

@@ -147,6 +147,8 @@ def question_for(choice: Choice, playbook: Playbook, wishes: Wishes, settings: S
     held = held_symbols(choice.data)
     wanted = (*wishes.symbols, *_left_out(held, wishes.symbols)) if wishes.symbols else ()
     feed = _feed(choice, wanted, settings)
+    if hasattr(feed, "held"):  # a venue that lists what is held as closed to entries still gives its prices
+        feed.held = held
     asked = tuple(getattr(feed, "symbols", ())) or wanted or playbook.symbols
     symbols = (*asked, *_left_out(held, asked))
     if not symbols:
@@ -177,21 +179,29 @@ async def open_market(
         progress.say(f"{choice.feed} {why}; the desk starts without prices, enters nothing and keeps trying")
         return Market(choice, feed, symbols, None)
     try:
-        _keep_held(choice, question.held, [*found], wishes.symbols or playbook.symbols or symbols, progress)
+        found |= _keep_held(choice, question.held, found, wishes.symbols or playbook.symbols or symbols, progress)
     except CliError:
         await feed.close()
         raise
     for symbol in symbols:
-        if symbol not in found:
+        if symbol in found and (barred := found[symbol].barred):
+            progress.say(barred)
+        elif symbol not in found:
             progress.say(f"{choice.feed} does not trade {symbol}: {refused.get(symbol, 'unknown')}")
     return Market(choice, feed, tuple(found), found)
 
 
 def _keep_held(
-    choice: Choice, held: Sequence[Symbol], found: Sequence[Symbol], asked: Sequence[Symbol], progress: Progress
-) -> None:
-    """What is held stays in the list, whatever was asked for; a feed without it cannot watch its stop."""
-    if lost := [symbol for symbol in held if symbol not in found]:
+    choice: Choice,
+    held: Sequence[Symbol],
+    found: Mapping[Symbol, Instrument],
+    asked: Sequence[Symbol],
+    progress: Progress,
+) -> dict[Symbol, Instrument]:
+    """What is held stays in the list, whatever was asked for. A record without it cannot watch its stop; a venue that
+    no longer lists it keeps nobody from the stops of the rest: the desk starts, and raises the alarm for this one."""
+    lost = [symbol for symbol in held if symbol not in found]
+    if lost and choice.kind is not MarketKind.LIVE:
         fail(
             f"{choice.feed} has no prices for {', '.join(lost)}, which the desk in {choice.data} still holds; "
             "start on a feed that has them and close the positions first, or name another folder with --data-dir"
@@ -199,6 +209,11 @@ def _keep_held(
     if kept := _left_out(held, asked):
         stays = "stays in the list: the desk still holds it" if len(kept) == 1 else "stay in the list: they are held"
         progress.say(f"{', '.join(kept)} {stays}")
+    return {symbol: Instrument(symbol, barred=_no_prices(choice.feed, symbol)) for symbol in lost}
+
+
+def _no_prices(feed: str, symbol: Symbol) -> str:
+    return f"{feed} does not list {symbol}, which is held: without prices its stop cannot act, and nothing is entered"
 
 
 def _left_out(held: Sequence[Symbol], asked: Sequence[str]) -> tuple[Symbol, ...]:

@@ -121,6 +121,7 @@ class Instrument:
     min_quantity: float = 0.0
     min_notional: float = 0.0
     can_short: bool = False
+    barred: str = ""  # why nothing new may be entered in it, "" when it may: what is held is still watched and closed
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,10 @@ class Faults:
         self._submit(Guarded(at, CODE, level, True, note))
 
 
-def is_held(snapshot: Snapshot | None) -> bool:
-    """Whether a fault holds the desk already: one is enough, each is in the log."""
-    return snapshot is not None and any(hold.code == CODE for hold in snapshot.holds)
+def is_held(snapshot: Snapshot | None, level: State) -> bool:
+    """Whether a fault holds the desk at this level already: one is enough, each is in the log."""
+    standing = [hold.level.strictness for hold in snapshot.holds if hold.code == CODE] if snapshot else []
+    return max(standing, default=0) >= level.strictness
 
 
 class Hearers:
@@ -57,6 +58,6 @@ class Hearers:
                 callback(record)
             except Exception as error:  # noqa: BLE001 (logged and held; the engine goes on)
                 name = self._faults.met(f"a part of the desk heard of row {record.seq}; the others go on", error)
-                if not is_held(snapshot) and not isinstance(record.message, Guarded):
+                if not is_held(snapshot, State.REDUCING) and not isinstance(record.message, Guarded):
                     what = f"a part of the desk missed row {record.seq}"
                     self._faults.hold(name, what, error, record.at, State.REDUCING)

@@ -195,7 +195,7 @@ class EngineLoop:
         """A bug: log it with an id, rebuild from the record, hold everything. The desk says so instead of dying."""
         name = self._faults.met(f"judging {what}; the desk is rebuilt from its ledger", error)
         self._rebuild()
-        if what != Guarded.__name__ and self._trader.is_started and not is_held(self._snapshot):
+        if what != Guarded.__name__ and self._trader.is_started and not is_held(self._snapshot, State.HALTED):
             self._faults.hold(name, f"{what} could not be judged", error, self._trader.now, State.HALTED)
 
     def _rebuild(self) -> None:

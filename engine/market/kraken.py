@@ -7,6 +7,7 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from websockets.asyncio.client import ClientConnection
@@ -69,6 +70,7 @@ class KrakenFeed:
         self._grace = grace
         self._pairs: dict[Symbol, Pair] = {}
         self._unknown: dict[Symbol, str] = {}
+        self.held: tuple[Symbol, ...] = ()  # watched for their exits, in whatever state the venue lists them
         self._past = Past()
         self._quarantine = Quarantine()
         self._intake: Intake | None = None
@@ -84,13 +86,20 @@ class KrakenFeed:
             if pair is None:
                 self._unknown[symbol] = absence("kraken", symbol).sentence
             elif pair.state != "online":
-                self._unknown[symbol] = f"Kraken lists {symbol} as {pair.state}"
+                self._offline(symbol, pair)
             else:
                 self._unknown.pop(symbol, None)
                 self.instruments[symbol] = pair.instrument
             if symbol != asked:
                 log.info("%s is %s at Kraken", asked, symbol)
         return dict(self.instruments)
+
+    def _offline(self, symbol: Symbol, pair: Pair) -> None:
+        """A pair that takes no orders as usual is left out, unless it is held: then its exits need its prices."""
+        self._unknown[symbol] = f"Kraken lists {symbol} as {pair.state}"
+        if symbol in self.held:
+            self._unknown[symbol] += "; it is held, so it is watched for its exits only"
+            self.instruments[symbol] = replace(pair.instrument, barred=self._unknown[symbol])
 
     async def warm_up(self, symbols: Sequence[Symbol], minutes: int) -> Mapping[Symbol, BarColumns]:
         """History by REST, a few symbols at a time; `status` counts.

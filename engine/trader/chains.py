@@ -10,7 +10,9 @@ from engine.domain import Decision, GateStep, Proposal, Refusal, Symbol
 from engine.trader.memory import Memory
 
 CAPITAL_CODES = frozenset(("NO_SIZE", "MIN_ORDER", "EXPOSURE", "STRATEGY_CAPITAL", "NO_CASH"))
-DATA_CODES = frozenset(("NO_PRICE", "DATA", "NOT_ENOUGH_GOOD_BARS", "FEED_DOWN", "NO_ANALYSIS", "DOUBTFUL", "BAD_BAR"))
+DATA_CODES = frozenset(
+    ("NO_PRICE", "DATA", "NOT_ENOUGH_GOOD_BARS", "FEED_DOWN", "NO_ANALYSIS", "DOUBTFUL", "BAD_BAR", "EXITS_ONLY")
+)
 GATES = ("data", "model", "threshold", "strategy", "risk", "capital", "consent")
 _UNREACHED = {gate: GateStep(gate, None, "not reached") for gate in GATES}
 _PASSED = {

@@ -120,7 +120,9 @@ def _closes(desk: Memory, minute: Minute) -> dict[Symbol, tuple[float, bool]]:
     rows = zip(minute.symbols, minute.close, minute.quality, strict=True)
     shut = desk.silent | desk.doubted.keys()
     return {
-        symbol: (close, desk.feed_up and symbol not in shut) for symbol, close, quality in rows if quality in ENTERABLE
+        symbol: (close, desk.feed_up and symbol not in shut and not desk.plan.barred(symbol))
+        for symbol, close, quality in rows
+        if quality in ENTERABLE
     }
 
 
@@ -165,6 +167,8 @@ def _not_admitted(desk: Memory, signal: Signal, at: datetime) -> Refusal | None:
         code = "FEED_DOWN"
     elif signal.symbol in desk.doubted:
         code, sentence = "DOUBTFUL", desk.doubted[signal.symbol]
+    elif barred := desk.plan.barred(signal.symbol):
+        code, sentence = "EXITS_ONLY", barred
     elif desk.rests.get(signal.symbol, at) > at:
         code, numbers = "RESTING", {"minutes": (desk.rests[signal.symbol] - at).total_seconds() / 60}
     elif is_unknown(desk, signal.symbol):

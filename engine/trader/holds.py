@@ -30,9 +30,13 @@ def impose(
     note: str = "",
     numbers: Mapping[str, float] | None = None,
 ) -> bool:
-    """Place a hold; False when one of that code stands already (the first stays)."""
-    if code in desk.holds:
+    """Place a hold; False when one of that code stands already: the first stays, unless this one is stricter."""
+    standing = desk.holds.get(code)
+    if standing is not None and standing.level.strictness >= level.strictness:
         return False
+    if standing is not None:
+        lift(desk, code, by)
+        at = max(at, standing.since + timedelta(microseconds=1))  # code and instant name a hold's message
     hold = Hold(code, level, by, at, until, note, dict(numbers or {}))
     desk.holds[code] = hold
     desk.say(HoldPlaced(hold))

@@ -29,6 +29,10 @@ class Plan:
     zone: ZoneInfo
     speed: float
 
+    def barred(self, symbol: Symbol) -> str:
+        """Why the venue takes no new entries in `symbol`; "" when it does."""
+        return next((item.barred for item in self.rules.instruments if item.symbol == symbol), "")
+
     @property
     def stretch(self) -> float:
         return max(1.0, self.speed)

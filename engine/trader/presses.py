@@ -112,6 +112,8 @@ def _not_now(desk: Memory, message: Press, proposal: Proposal) -> tuple[str, str
         return "FEED_DOWN", "the market feed is down; nothing was ordered"
     if proposal.symbol in desk.doubted:
         return "DOUBTFUL", f"{desk.doubted[proposal.symbol]}; nothing was ordered"
+    if barred := desk.plan.barred(proposal.symbol):
+        return "EXITS_ONLY", f"{barred}; nothing was ordered"
     if message.quote is None:
         return "STALE", f"there is no price for {proposal.symbol}; nothing was ordered"
     age = message.at - message.quote.at

@@ -38,6 +38,7 @@ _SENTENCES = {
     "RESTING": "the symbol rests for {minutes:.0f} min after a card that was not approved",
     "FEED_DOWN": "the market feed is down, so nothing is entered",
     "DOUBTFUL": "two sources disagree about the price, so nothing is entered",
+    "EXITS_ONLY": "the venue takes no new entries in this symbol",
     "BAD_BAR": "this minute's bar is {why}, and nothing is entered on one that is not good",
     "UNKNOWN_ORDER": "an order on this symbol has no known outcome yet; the venue is being asked",
     "STOPPING": "the desk is stopping and enters nothing",

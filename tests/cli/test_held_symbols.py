@@ -20,6 +20,7 @@ from engine.domain import Instrument, MarketKind
 from engine.ports import Feed, FeedStatus
 from engine.store.ledger import SqliteLedger
 from tests.desk.kit import BTC, ETH, Floor
+from tests.servers.kraken import KrakenServer
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 
@@ -80,6 +81,36 @@ async def test_a_feed_that_cannot_know_a_held_symbol_is_refused_in_a_sentence(da
     path.write_text("\n".join(rows))
     with pytest.raises(CliError, match=r"has no prices for BTC/USD, which the desk in .* still holds"):
         await opened(data, f"replay:{path}", MarketKind.REPLAY)
+
+
+async def at_a_venue(data: Path, venue: KrakenServer, *symbols: str) -> tuple[Market, str]:
+    """A live start at this venue; the feed is closed again."""
+    out = io.StringIO()
+    choice = Choice(data, "kraken", MarketKind.LIVE, 1.0, may_fall_back=False)
+    settings = Settings(_env_file=None, kraken_ws_url=venue.ws_url, kraken_rest_url=venue.rest_url)
+    playbook, wishes = load_playbook("ema"), Wishes("ema", symbols=symbols)
+    market = await open_market(
+        question_for(choice, playbook, wishes, settings), playbook, wishes, settings, Progress(out)
+    )
+    await market.feed.close()
+    return market, out.getvalue()
+
+
+async def test_a_held_coin_that_the_venue_has_closed_does_not_keep_the_desk_from_starting(data: Path) -> None:
+    async with KrakenServer([BTC, ETH]) as venue:
+        venue.states[BTC] = "cancel_only"
+        market, said = await at_a_venue(data, venue, ETH)
+    assert set(market.symbols) == {BTC, ETH}
+    assert market.instruments is not None
+    assert {name: bool(item.barred) for name, item in market.instruments.items()} == {BTC: True, ETH: False}
+    assert f"Kraken lists {BTC} as cancel_only; it is held, so it is watched for its exits only" in said
+
+
+async def test_a_held_coin_that_the_venue_no_longer_lists_leaves_the_other_stops_their_desk(data: Path) -> None:
+    async with KrakenServer([ETH]) as venue:
+        market, said = await at_a_venue(data, venue, ETH)
+    assert set(market.symbols) == {BTC, ETH}
+    assert f"kraken does not list {BTC}, which is held: without prices its stop cannot act" in said
 
 
 class Unreachable:

@@ -297,3 +297,12 @@ def test_an_attempt_is_audited_and_changes_nothing():
         Audited("U9", "/panic", False, "no role"),
     )
     assert floor.view == before
+
+
+def test_a_stricter_hold_takes_the_place_of_a_milder_one_of_its_name_and_never_the_other_way():
+    floor = Floor()
+    floor.tell(Guarded(floor.at, "FAULT", State.REDUCING, True, "mild"))
+    outcomes = floor.tell(Guarded(floor.at, "FAULT", State.HALTED, True, "strict"))
+    assert (only(HoldLifted, outcomes).hold.note, only(HoldPlaced, outcomes).hold.note) == ("mild", "strict")
+    assert floor.tell(Guarded(floor.at, "FAULT", State.REDUCING, True, "mild again")) == ()
+    assert (floor.view.state, [hold.note for hold in floor.view.holds]) == (State.HALTED, ["strict"])

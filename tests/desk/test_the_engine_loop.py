@@ -419,6 +419,25 @@ def test_a_part_of_the_desk_that_breaks_does_not_end_the_stops(tmp_path):
     assert len(held) == 1, "said once, not at every record"
 
 
+def test_a_bug_in_judging_halts_a_desk_that_a_lesser_bug_only_holds(tmp_path):
+    desk = House(tmp_path, trader=Broken)
+    desk.loop._announce = lambda message, outcomes, snapshot: 1 / 0 if isinstance(message, Pause) else ()
+    desk.begin()
+    desk.ask(Pause(START, "U1", Role.TRADER))
+    wait_for(lambda: "FAULT" in {hold.code for hold in desk.loop.snapshot().holds})
+    assert desk.loop.snapshot().state is State.REDUCING
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            desk.ask(Attempted(START, "U", "bug", True))
+        wait_for(lambda: desk.loop.snapshot().state is State.HALTED)
+    desk.end()
+    (hold,) = [hold for hold in desk.loop.snapshot().holds if hold.code == "FAULT"]
+    assert "could not be judged" in hold.note
+    held = [row for row in read_records(desk.path) if isinstance(row.message, Guarded)]
+    assert [row.message.level for row in held] == [State.REDUCING, State.HALTED], "each level is said once"
+    assert replay(read_records(desk.path)).difference is None
+
+
 def test_a_disk_that_cannot_be_looked_at_ends_nothing(tmp_path, caplog):
     def broken(folder):
         raise OSError("the disk has gone")

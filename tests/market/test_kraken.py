@@ -71,6 +71,21 @@ async def test_a_pair_that_is_not_open_for_trading_is_refused_with_its_state():
         await feed.close()
 
 
+async def test_a_held_pair_is_watched_for_its_exits_whatever_its_state():
+    async with KrakenServer(["BTC/USD", "ETH/USD"]) as venue:
+        venue.states.update({"BTC/USD": "reduce_only", "ETH/USD": "cancel_only"})
+        feed, sink = feed_at(venue), Kept()
+        feed.held = ("BTC/USD",)
+        found = await feed.prepare(["BTC/USD", "ETH/USD"])
+        words = "Kraken lists BTC/USD as reduce_only; it is held, so it is watched for its exits only"
+        assert {symbol: item.barred for symbol, item in found.items()} == {"BTC/USD": words}
+        assert feed.status().refused_symbols["BTC/USD"] == words
+        async with running(feed, sink):
+            await until(lambda: feed.status().up)
+            await venue.trade_at_its_price("BTC/USD")
+            await until(lambda: [item.symbol for item in sink.prints] == ["BTC/USD"])
+
+
 async def test_a_subscription_that_the_venue_refuses_is_named_by_symbol():
     async with KrakenServer(["BTC/USD", "ETH/USD"]) as venue:
         venue.refused["ETH/USD"] = "Currency pair not supported ETH/USD"

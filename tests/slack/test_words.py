@@ -311,6 +311,18 @@ def test_only_a_hold_that_a_person_may_lift_has_a_button(words: Words, code: str
     assert ("hold_resume" in json.dumps(shown.blocks)) == pressable
 
 
+def test_a_hold_that_a_stricter_one_replaces_says_so_in_its_own_message_and_nowhere_else(words: Words) -> None:
+    mild = hold("FAULT")
+    strict = replace(hold("FAULT", State.HALTED), since=NOW + timedelta(microseconds=1))
+    halted = snapshot(holds=(strict,))
+    over, placed, alert = rendered(words, announce(MESSAGE, [HoldLifted(mild, "desk"), HoldPlaced(strict)], halted))
+    assert over[1].text == "Over: a stricter hold FAULT took its place."
+    assert (over[0].op, over[0].channel, placed[0].op, placed[0].channel) == ("update", "signals", "post", "signals")
+    assert over[0].subject != placed[0].subject
+    assert (alert[0].channel, alert[0].mention) == ("alerts", True)
+    assert "hold_resume" not in json.dumps(over[1].blocks)
+
+
 def test_a_card_of_a_fast_market_says_how_long_a_person_has(words: Words) -> None:
     fast = snapshot(label="simulated", settings={"speed": "60.0"})
     offer = proposal(opened=NOW, expires=NOW + timedelta(hours=10))
