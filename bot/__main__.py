@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from bot.cli.errors import CliError
 
-COMMANDS = ("run", "backfill", "backtest", "replay", "verify", "doctor", "migrate", "console")
+COMMANDS = ("run", "backfill", "train", "backtest", "replay", "verify", "doctor", "migrate", "console")
 
 EPILOG = """\
 examples:
@@ -18,6 +18,7 @@ examples:
   nightdesk run --feed simulated         start it on the simulated market
   nightdesk status                       what the running desk holds
   nightdesk backfill --source kraken --symbols BTC/USD --from 2025-05-01
+  nightdesk train --playbook direction   learn from the stored history, and judge what came of it
   nightdesk backtest --playbook ema --bars FILE.parquet --out out/ema
   nightdesk verify                       check the ledger's chain
 """

@@ -2,7 +2,7 @@
 
 The rule, which `tests/test_house.py` keeps: `from engine import NAME` for a NAME in `__all__`, or the four files of
 shared words `engine.domain`, `engine.messages`, `engine.snapshot` and `engine.ports`. Most names are a room's word or
-function. Whole rooms are open where the bot does a room's own trade: `backfill` and `backtest` (the commands), `clock`
+function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `training` (commands), `clock`
 (waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots` and `verdict` (reports, charts).
 """
 
@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine import backfill, backtest, clock, curve, health, performance, slots, verdict, vitals, watch
+    from engine import backfill, backtest, clock, curve, health, performance, slots, training, verdict, vitals, watch
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
@@ -89,6 +89,7 @@ __all__ = [
     "require_share",
     "slots",
     "stop_fault",
+    "training",
     "verdict",
     "verify",
     "vitals",
@@ -122,7 +123,10 @@ _ROOMS = {
     "engine.supply": ("prepared",),
     "engine.trader": ("stop_fault",),
 }
-_OPEN = {"backfill", "backtest", "clock", "curve", "health", "performance", "slots", "verdict", "vitals", "watch"}
+_OPEN = {
+    *("backfill", "backtest", "clock", "curve", "health", "performance"),
+    *("slots", "training", "verdict", "vitals", "watch"),
+}
 _DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -98,8 +99,18 @@ class Experiments:
         self._connection.close()
 
 
+def code_hash() -> str:
+    """16 hex digits of all sources of the engine: what a result was made with."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parents[1]
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Experiments]:
+    """The experiment ledger in the file `path`, made when absent."""
     experiments = Experiments(path)
     try:
         yield experiments

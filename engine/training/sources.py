@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from engine.backtest.market import Series, interval_of, read_market, resample
 from engine.backtest.stored import LIVE, opened
@@ -16,6 +18,7 @@ from engine.features.quiet import with_quiet_bars
 from engine.forecasting.cases import JudgementError
 from engine.market.errors import BarsError
 from engine.market.names import canonical, meant_pair
+from engine.playbook.errors import PlaybookError, describe
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
@@ -37,10 +40,25 @@ class Source:
     absent: Mapping[Symbol, str]
 
 
-def wanted(playbook: Playbook, terms: ModelTerms, asked: Sequence[str]) -> tuple[Symbol, ...]:
+def wanted(playbook: Playbook, asked: Sequence[str]) -> tuple[Symbol, ...]:
     """The coins to learn from: those asked for, else the model's own universe, else the playbook's."""
-    universe = terms.universe or playbook.symbols
+    universe = model_of(playbook).universe or playbook.symbols
     return tuple(dict.fromkeys(meant_pair(name, universe) or canonical(name) for name in asked)) or universe
+
+
+def with_history(playbook: Playbook, days: int) -> Playbook:
+    """The playbook, learning from another length of history. Raises `PlaybookError`."""
+    tree = model_of(playbook).model_dump(mode="json") | {"history": f"{days} d"}
+    try:
+        terms = ModelTerms.model_validate_json(json.dumps(tree))
+    except ValidationError as error:
+        raise PlaybookError(describe(error, "--history", ModelTerms)) from error
+    return playbook.model_copy(update={"model": terms})
+
+
+def from_bars(bars: Sequence[BarColumns]) -> Source:
+    """Bars that are at hand."""
+    return Source(tuple(bars), {})
 
 
 def from_files(playbook: Playbook, paths: Sequence[Path], asked: Sequence[str] = ()) -> Source:
@@ -49,7 +67,7 @@ def from_files(playbook: Playbook, paths: Sequence[Path], asked: Sequence[str] =
     Files of shorter bars than the playbook's are joined to its own; longer ones are learnt from as they are.
     """
     terms = model_of(playbook)
-    universe = () if asked else wanted(playbook, terms, ())
+    universe = () if asked else wanted(playbook, ())
     found = read_market(paths, universe, asked)
     step = interval_of(found)
     if playbook.step and step < playbook.step // _MICROSECOND:
@@ -70,7 +88,7 @@ def from_store(
     `BarsError` when nothing is stored, `StoreError` for a database that cannot be used.
     """
     terms = model_of(playbook)
-    symbols = wanted(playbook, terms, asked)
+    symbols = wanted(playbook, asked)
     if not symbols:
         raise BarsError(f"the playbook {playbook.name} names no coins; name some with --symbols BTC/USD,ETH/USD")
     step = playbook.step or MINUTE
