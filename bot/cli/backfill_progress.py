@@ -111,6 +111,8 @@ class AsBars(_Quiet):
 
     def see(self, progress: backfill.Progress) -> None:
         if progress.stage == "fetching" and not self._bars:
+            if progress.eta is not None:
+                self.say(f"about {duration(progress.eta)} at the source's own pace")
             self._begin(progress)
         for name, bar in self._bars.items():
             part = progress.parts.get(name)

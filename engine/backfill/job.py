@@ -138,8 +138,17 @@ class Backfill:
         self._left = {mark: piece for mark, piece in marked.items() if mark not in known}
         before = [piece for mark, piece in marked.items() if mark in known]
         self.report.pieces, self.report.before = len(marked), len(before)
-        self.progress.expect(carried, marked.values(), before)
+        self.progress.expect(carried, marked.values(), before, await self._costs())
         self._watch(self.progress)
+
+    async def _costs(self) -> Mapping[str, float]:
+        """What a source that is slow by design says of how long it will take, so that nobody has to find out."""
+        ask = getattr(self._history, "costs", None)
+        try:
+            return await ask(list(self._left.values())) if ask and self._left else {}
+        except MarketError as error:
+            log.info("%s does not say how long it will take: %s", self._history.name, error)
+            return {}
 
     async def _fetch_all(self) -> None:
         waiting = deque(self._left.items())

@@ -27,7 +27,11 @@ class Part:
 
 @dataclass(slots=True)
 class Progress:
-    """Counts since the job began. `before`: pieces that an earlier run had finished; they count as done."""
+    """Counts since the job began. `before`: pieces that an earlier run had finished; they count as done.
+
+    `began` is when fetching began. `costs`: seconds that the source will take for each piece by its key, where it knows
+    them: a day of a busy coin may take a hundred times as long as one of a thin coin.
+    """
 
     parts: dict[Symbol, Part] = field(default_factory=dict)
     pieces: int = 0
@@ -38,22 +42,35 @@ class Progress:
     stage: str = "asking"  # asking, fetching, checking, done
     checked: int = 0  # symbols whose stored history was looked through
     began: float = field(default_factory=monotonic)
+    costs: Mapping[str, float] = field(default_factory=dict)
+    _tried: float = field(default=0.0, init=False)  # the costs of what was done or given up
+    _left: float = field(default=0.0, init=False)
 
-    def expect(self, symbols: Sequence[Symbol], pieces: Iterable[Piece], done: Iterable[Piece]) -> None:
+    def expect(
+        self,
+        symbols: Sequence[Symbol],
+        pieces: Iterable[Piece],
+        done: Iterable[Piece],
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
         """All the work there is, and what was done before."""
+        self.began, self.costs = monotonic(), costs or {}
         self.parts = {symbol: Part() for symbol in symbols}
         for piece in pieces:
             self.pieces += 1
+            self._left += self._cost(piece)
             for symbol in piece.symbols:
                 self.parts[symbol].pieces += 1
         for piece in done:
             self.before += 1
+            self._left -= self._cost(piece)
             for symbol in piece.symbols:
                 self.parts[symbol].done += 1
         self.stage = "fetching"
 
     def finished(self, piece: Piece, rows: Mapping[Symbol, int]) -> None:
         self.done += 1
+        self._pass(piece)
         self.rows += sum(rows.values())
         for symbol in piece.symbols:
             part = self.parts[symbol]
@@ -61,8 +78,16 @@ class Progress:
 
     def gave_up(self, piece: Piece) -> None:
         self.failed += 1
+        self._pass(piece)
         for symbol in piece.symbols:
             self.parts[symbol].failed += 1
+
+    def _cost(self, piece: Piece) -> float:
+        return self.costs.get(piece.key, 0.0 if self.costs else 1.0)
+
+    def _pass(self, piece: Piece) -> None:
+        self._tried += self._cost(piece)
+        self._left -= self._cost(piece)
 
     @property
     def share(self) -> float:
@@ -79,10 +104,10 @@ class Progress:
 
     @property
     def eta(self) -> float | None:
-        """Seconds left at the pace so far; None before anything is done."""
-        tried = self.done + self.failed
-        left = self.pieces - self.before - tried
-        return self.seconds * left / tried if tried else None
+        """Seconds left at the pace so far, and before anything is done by the source's own; None when it has none."""
+        if self._tried:
+            return max(0.0, self._left) * self.seconds / self._tried
+        return self._left if self.costs else None
 
     def as_json(self) -> dict[str, Any]:
         """For a reader in another process; shares from 0 to 1."""

@@ -41,13 +41,14 @@ class VenueBusy(VenueRefused):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One pair: its names in REST and in WebSocket v2, whether it trades (`online`) or what keeps it from that, and
-    what the venue demands."""
+    """One pair: its names in REST and in WebSocket v2, whether it trades (`online`) or what keeps it from that, what
+    the venue demands, and the key of its part of an answer."""
 
     rest_name: str
     name: str
     state: str
     instrument: Instrument
+    key: str
 
 
 class KrakenRest:
@@ -88,7 +89,7 @@ class KrakenRest:
             except (TypeError, ValueError) as error:
                 log.warning("Kraken's terms for %s cannot be read (%s); it is left out", symbol, error)
                 continue
-            pair = Pair(str(row.get("altname", key)), name, str(row.get("status")), terms)
+            pair = Pair(str(row.get("altname", key)), name, str(row.get("status")), terms, key)
             found[symbol] = _preferred(found.get(symbol), pair)
         return found
 
@@ -105,6 +106,12 @@ class KrakenRest:
             return Quote(symbol, self._clock.now(), bid=float(row["b"][0]), ask=float(row["a"][0]))
         except (TypeError, KeyError, IndexError, ValueError) as error:
             raise VenueRefused(f"Kraken's ticker for {symbol} has no bid and ask: {str(row)[:120]}") from error
+
+    async def trade_counts(self) -> dict[str, int]:
+        """How many trades every pair had in the last 24 hours, by `Pair.key`; one that does not say is absent."""
+        rows = await self._get("Ticker", {})
+        counts = ((key, row.get("t") if isinstance(row, Mapping) else None) for key, row in rows.items())
+        return {key: int(told[1]) for key, told in counts if isinstance(told, list) and len(told) > 1}
 
     async def trades(self, rest_name: str, since_ns: int) -> dict[str, Any]:
         """At most 1,000 trades after `since_ns` (nanoseconds since the epoch), as the venue writes them, and `last`."""

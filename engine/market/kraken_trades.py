@@ -26,6 +26,7 @@ MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 FULL = 1_000  # trades in one answer, at most
 GAP = 1.0  # seconds from one request to the next: what the venue allows the public
+THIN = 0.05  # of a request: a page of a thin coin spans many days
 BUSY_PAUSES = (15.0, 30.0, 60.0, 120.0)  # after the client's own patience has ended
 
 
@@ -89,6 +90,16 @@ class KrakenTrades:
             for symbol in symbols
             for begin, stop in spans(since, end, DAY)
         ]
+
+    async def costs(self, pieces: Sequence[Piece]) -> Mapping[str, float]:
+        """Seconds that each piece (by its key) will take if every day has as many trades as the last one had."""
+        counts = await self._rest.trade_counts()
+        return {piece.key: self._cost(piece, counts) for piece in pieces}
+
+    def _cost(self, piece: Piece, counts: Mapping[str, int]) -> float:
+        pair = self._pairs.get(piece.symbols[0])
+        trades = counts.get(pair.key, 0) if pair else 0
+        return GAP * max(THIN, trades * ((piece.until - piece.since) / DAY) / FULL)
 
     async def fetch(self, piece: Piece) -> Fetched:
         (symbol,) = piece.symbols

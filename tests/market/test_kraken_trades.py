@@ -145,6 +145,17 @@ async def test_told_to_slow_down_it_waits_as_long_as_it_takes():
         await made.close()
 
 
+async def test_it_says_before_it_begins_how_long_each_day_of_each_coin_will_take():
+    async with KrakenServer(["BTC/USD", "ADA/USD"]) as venue:
+        venue.trades_a_day = {"BTC/USD": 60_000, "ADA/USD": 3}
+        made = history(venue)
+        await made.prepare(["BTC/USD", "ADA/USD"])
+        pieces = made.pieces(["BTC/USD", "ADA/USD"], DAY, DAY + timedelta(days=1, hours=12))
+        told = await made.costs(pieces)
+        await made.close()
+    assert [told[piece.key] for piece in pieces] == [60.0, 30.0, 0.05, 0.05]
+
+
 async def test_what_kraken_does_not_carry_is_absent_with_a_reason():
     async with KrakenServer(["BTC/USD", "DOGE/USD", "POL/USD"]) as venue:
         venue.states["DOGE/USD"] = "cancel_only"

@@ -61,6 +61,7 @@ class KrakenServer:
         self.silent = self.closed = False
         self.candles: dict[str, list[list[object]]] = {}
         self.trades: dict[str, list[list[object]]] = {}
+        self.trades_a_day: dict[str, int] = {}
         self.requests: list[dict[str, object]] = []
         self.rest_calls: list[tuple[str, dict[str, str]]] = []
         self.connections = 0
@@ -266,8 +267,9 @@ class KrakenServer:
             return web.json_response({"error": [], "result": self._assets()})
         if call == "AssetPairs":
             return web.json_response({"error": [], "result": dict(map(self._asset_pair, self.pairs))})
-        if call == "Ticker" and "," in params.get("pair", ""):
-            return web.json_response({"error": [], "result": self._tickers(params["pair"].split(","))})
+        if call == "Ticker" and "," in params.get("pair", ","):
+            names = params["pair"].split(",") if "pair" in params else [_rest_names(pair)[0] for pair in self.pairs]
+            return web.json_response({"error": [], "result": self._tickers(names)})
         pair = next((pair for pair in self.pairs if params.get("pair") in _rest_names(pair)), None)
         if pair is None:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
@@ -300,9 +302,8 @@ class KrakenServer:
     def _about(self, call: str, pair: str, params: Mapping[str, str]) -> dict[str, object]:
         key, price = _rest_names(pair)[0], self.prices[pair]
         if call == "Ticker":
-            return {
-                key: {"a": [f"{price * 1.0001}", "1", "1"], "b": [f"{price * 0.9999}", "1", "1"], "c": [f"{price}"]}
-            }
+            sides = {"a": [f"{price * 1.0001}", "1", "1"], "b": [f"{price * 0.9999}", "1", "1"]}
+            return {key: {**sides, "c": [f"{price}"], "t": [0, self.trades_a_day.get(pair, 1_000)]}}
         if call == "Trades":
             return self._traded(key, pair, params)
         rows = self.candles.get(pair) or self._flat_candles(price)
