@@ -9,8 +9,11 @@ import pytest
 
 from bot.cli.errors import CliError
 from engine import champion_of
+from engine.analyst import Analyst
+from engine.analyst.forecaster import Lineup
 from engine.backtest import BarsError, assumptions, backtest, with_forecasts
 from engine.backtest.forecasts import forecasts_of
+from engine.backtest.wishes import wishes_of
 from engine.domain import MarketKind, Role, instant
 from engine.forecasting.registry import ModelFolder
 from engine.messages import Born, ModelPressed, ModelTrained
@@ -22,6 +25,7 @@ from engine.training.trading import traded
 from tests.backtest.command import command
 from tests.desk.kit import born, started
 from tests.playbooks.made import MINUTE, columns_of, drawn, fitted, wandering
+from tests.strategies.test_live_equals_batch import minutes
 
 
 @pytest.fixture(scope="module")
@@ -234,3 +238,45 @@ def test_where_no_person_resumes_losses_in_a_row_pause_for_a_day(market, eager):
     assert done.refusals["LOSSES"] > 0
     assert "a person must resume" in assumptions(losing)[0]
     assert assumptions(load("ema")) == []
+
+
+def test_the_live_analyst_with_a_model_signals_what_the_backtest_wishes(market, eager, model):
+    part = [clipped(series, 0, int(series.time[900])) for series in market]
+    forecasts = forecasts_of(eager, model, part)
+    analyst = Analyst(eager, [series.symbol for series in part])
+    analyst.forecaster.use(Lineup(champion=model))
+    live = [signal for minute in minutes(part) for signal in analyst.on(minute).signals]
+    for series in part:
+        batch = wishes_of(eager, series, 0, None, forecasts[series.symbol])
+        ours = [signal for signal in live if signal.symbol == series.symbol]
+        assert [signal.at for signal in ours] == [instant(at) for at in series.time[batch["row"]] + MINUTE]
+        assert np.array([signal.confidence for signal in ours]).tobytes() == batch["confidence"].tobytes()
+        assert np.array([signal.expected_value for signal in ours]).tobytes() == batch["value"].tobytes()
+        assert len(ours) > 50
+
+
+def test_a_playbook_without_a_promoted_model_wishes_nothing_and_says_how_to_get_one(market):
+    analyst = Analyst(load("direction"), ["BTC/USD"])
+    *_, last = (analyst.on(minute) for minute in minutes([clipped(market[0], 0, int(market[0].time[450]))]))
+    steps = {step.gate: step for step in last.steps["BTC/USD"]}
+    assert last.signals == ()
+    assert (steps["model"].passed, steps["strategy"].passed) == (False, False)
+    assert "/desk train" in steps["model"].sentence
+    assert steps["strategy"].sentence == "direction: there is no forecast for this bar."
+
+
+def test_the_costs_of_an_entry_are_told_and_stop_one_that_is_not_worth_them(market, eager, model):
+    dear = parse(eager.text.replace("fee: 0.0001", "fee: 0.05"))
+    part = [clipped(market[0], 0, int(market[0].time[700]))]
+    told = {}
+    for playbook in (eager, dear):
+        analyst = Analyst(playbook, ["BTC/USD"])
+        analyst.forecaster.use(Lineup(champion=model))
+        answers = [analyst.on(minute) for minute in minutes(part)]
+        told[playbook.hash] = [step for one in answers for step in one.steps["BTC/USD"] if step.gate == "costs"]
+        entered = [signal for one in answers for signal in one.signals]
+        assert bool(entered) == (playbook is eager)
+        assert all(signal.numbers["expected"] > signal.numbers["costs"] for signal in entered)
+    assert any(step.passed for step in told[eager.hash])
+    assert not any(step.passed for step in told[dear.hash])
+    assert "does not cover the 10.02% that entering and leaving cost" in told[dear.hash][0].sentence
