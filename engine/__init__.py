@@ -2,8 +2,8 @@
 
 The rule, which `tests/test_house.py` keeps: `from engine import NAME` for a NAME in `__all__`, or the four files of
 shared words `engine.domain`, `engine.messages`, `engine.snapshot` and `engine.ports`. Most names are a room's word or
-function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `training` (commands), `clock`
-(waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots` and `verdict` (reports, charts).
+function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `training` (commands),
+`clock` (waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots`, `verdict` (reports).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.codec import encode
     from engine.core import compile as compile_core
     from engine.forecasting.card import ModelCard
+    from engine.forecasting.live import LiveRecord, live_record
     from engine.forecasting.registry import ModelError, ModelFolder
     from engine.market.errors import FeedNameError, MarketError
     from engine.market.feeds import feed_named
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from engine.ports import Feed
     from engine.replaying import Anchor, replay_file, verify
     from engine.runtime import Desk, Terms
+    from engine.serving import ServingStatus
     from engine.storage import look_at_database
     from engine.store.errors import StoreError
     from engine.store.folder import lock_folder, lock_token
@@ -49,6 +51,7 @@ __all__ = [
     "Feed",
     "FeedNameError",
     "LedgerError",
+    "LiveRecord",
     "MarketError",
     "MassiveAccess",
     "ModelCard",
@@ -58,6 +61,7 @@ __all__ = [
     "PlaybookError",
     "PriceSource",
     "StoreError",
+    "ServingStatus",
     "SystemClock",
     "Terms",
     "TickTerms",
@@ -75,6 +79,7 @@ __all__ = [
     "held_symbols",
     "last_feed",
     "last_state",
+    "live_record",
     "load_playbook",
     "lock_folder",
     "lock_token",
@@ -102,6 +107,8 @@ _ROOMS = {
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),
     "engine.forecasting.card": ("ModelCard",),
+    "engine.forecasting.live": ("LiveRecord", "live_record"),
+    "engine.serving": ("ServingStatus",),
     "engine.forecasting.registry": ("ModelError", "ModelFolder"),
     "engine.market.errors": ("FeedNameError", "MarketError"),
     "engine.market.feeds": ("feed_named",),
