@@ -9,12 +9,13 @@ import os
 import signal
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.backfill_progress import Shown, shown
 from bot.cli.errors import fail
+from bot.cli.times import instant
 from bot.folders import folder_for
 from bot.market_choice import massive_access
 from bot.settings import Settings, SettingsError, read_settings
@@ -51,11 +52,9 @@ def add(subparsers: Any) -> None:
     )
     command.add_argument("--playbook", metavar="NAME|FILE", help="whose universe and folder (default: PLAYBOOK or ema)")
     command.add_argument(
-        "--from", dest="since", type=_instant, metavar="TIME", help="UTC (default: 30 days before --to)"
+        "--from", dest="since", type=instant, metavar="TIME", help="UTC (default: 30 days before --to)"
     )
-    command.add_argument(
-        "--to", dest="until", type=_instant, metavar="TIME", help="UTC, left out itself (default: now)"
-    )
+    command.add_argument("--to", dest="until", type=instant, metavar="TIME", help="UTC, left out itself (default: now)")
     command.add_argument("--interval", default="1m", metavar="SPAN", help="1m (default), 5m, 15m, 1h, 4h or 1d")
     command.add_argument("--data-dir", type=Path, metavar="DIR", help="the data folder (default: the live desk's)")
     command.add_argument("--again", action="store_true", help="also what was finished before")
@@ -186,12 +185,3 @@ def _list(sources: dict[str, str]) -> int:
     for name, what in sources.items():
         print(f"{name:<{width}}  {what}")
     return 0
-
-
-def _instant(text: str) -> datetime:
-    """A date or time; without a zone it is UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date; write 2025-05-10 or 2025-05-10T12:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

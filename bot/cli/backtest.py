@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.errors import fail
+from bot.cli.times import instant
 from bot.folders import folder_for
 from bot.settings import Settings, SettingsError, read_settings
 from engine.domain import MarketKind
@@ -59,10 +59,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="coins: ADAUSDT, ADA/USDT or ADA (default: the playbook's)",
     )
     command.add_argument(
-        "--from", dest="start", type=_instant, metavar="TIME", help="first bar, UTC: 2025-05-10 or 2025-05-10T12:00"
+        "--from", dest="start", type=instant, metavar="TIME", help="first bar, UTC: 2025-05-10 or 2025-05-10T12:00"
     )
     command.add_argument(
-        "--to", dest="end", type=_instant, metavar="TIME", help="end, UTC; a bar that opens then is left out"
+        "--to", dest="end", type=instant, metavar="TIME", help="end, UTC; a bar that opens then is left out"
     )
     command.add_argument("--capital", type=float, metavar="N", help="money at the start (default: the playbook's)")
     command.add_argument(
@@ -195,12 +195,3 @@ def _say(sentence: str) -> None:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _instant(text: str) -> datetime:
-    """A date or time; without a zone it is UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date; write 2025-05-10 or 2025-05-10T12:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
