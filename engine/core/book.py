@@ -125,7 +125,7 @@ class Book:
         return self._command(commands.LIFT, CODE[code], at)
 
     def move_stop(self, strategy: str, symbol: Symbol, stop: float, at: int, *, wider: bool = False) -> list[Event]:
-        """Move a stop → STOP_MOVED, or REFUSED BEYOND_STOP: at or beyond the price, or not closer and not `wider`.
+        """Move a stop → STOP_MOVED, or REFUSED: HEAT, or BEYOND_STOP at or beyond the price or not closer, not `wider`.
 
         A trailing stop stays the nearest that a wider one may come to. [] without a position.
         """

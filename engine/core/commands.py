@@ -21,7 +21,7 @@ from engine.core.triggers import WAITING, retrigger
 from engine.core.usage import equity, exposure, heat, slots, stop_level
 
 GRANT, REQUOTE, WITHDRAW, LEAVE, LEVEL, LIFT, MOVE_STOP, MISSED, DAY = range(9)
-HELD, WITHDRAWN, BEYOND_STOP = CODE["HELD"], CODE["WITHDRAWN"], CODE["BEYOND_STOP"]
+HELD, WITHDRAWN, BEYOND_STOP, HEAT = CODE["HELD"], CODE["WITHDRAWN"], CODE["BEYOND_STOP"], CODE["HEAT"]
 
 
 @compiled
@@ -65,6 +65,20 @@ def _leave(st: State, cell: int, at: int, fraction: float, reason: int) -> None:
 
 
 @part
+def _is_too_hot(st: State, cell: int, now: float, stop: float) -> bool:
+    """Whether a stop that moves away from `now` would pass the heat limit; a first stop only protects."""
+    if math.isnan(now) or not math.isfinite(st.rule.max_heat):
+        return False
+    side, entry = st.pos.side[cell], st.pos.entry[cell]
+    more = (max(0.0, side * (entry - stop)) - max(0.0, side * (entry - now))) * st.pos.quantity[cell]
+    worth, used = equity(st), heat(st, -1)
+    if more <= 0.0 or used + more <= st.rule.max_heat * worth:
+        return False
+    note(st, used / worth if worth > 0.0 else math.inf, more / worth if worth > 0.0 else math.inf, st.rule.max_heat)
+    return True
+
+
+@part
 def _move_stop(st: State, cell: int, at: int, stop: float, wider: bool) -> None:
     side, symbol = st.pos.side[cell], cell % st.rule.n_symbols
     stop, now = safe_stop(st, cell, stop), stop_level(st, cell)
@@ -72,6 +86,9 @@ def _move_stop(st: State, cell: int, at: int, stop: float, wider: bool) -> None:
     if side * (stop - nearest) <= 0.0 or side * (st.sym.close[symbol] - stop) <= 0.0:
         note(st, st.sym.close[symbol], now, math.nan)
         refuse(st, BEYOND_STOP, cell, at, side, 0)
+        return
+    if _is_too_hot(st, cell, now, stop):
+        refuse(st, HEAT, cell, at, side, 0)
         return
     st.pos.stop[cell] = stop
     st.plan.stop_fixed[cell] = stop

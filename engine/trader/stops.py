@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from engine.core.events import EventKind
+from engine.core.events import Event, EventKind
 from engine.domain import Position, Role, Side, micros
 from engine.messages import MoveStop
 from engine.outcomes import PositionChanged
 from engine.trader.memory import Cell, Memory
 from engine.trader.positions import position_of
-from engine.trader.sentences import refusal
+from engine.trader.sentences import refusal, sentence_of
 
 
 def stop_fault(position: Position, stop: float, price: float, role: Role) -> tuple[str, str] | None:
@@ -37,17 +37,25 @@ def move(desk: Memory, cell: Cell, message: MoveStop) -> None:
     if before is None:
         return
     fault = stop_fault(before, message.stop, _price(desk, before, message), message.role)
+    numbers: dict[str, float] = {}
     if fault is None:
         wider = message.role.rank >= Role.RISK.rank
         events = desk.book.move_stop(*cell, message.stop, micros(message.at), wider=wider)
-        if all(event.kind != EventKind.STOP_MOVED for event in events):
-            words = f"{_number(message.stop)} cannot be the stop of {cell[1]}: its trailing stop is nearer to the price"
-            fault = "BEYOND_STOP", words
+        for event in events:
+            if event.kind == EventKind.REFUSED:
+                fault, numbers = _of_the_core(event, message.stop), dict(event.numbers)
     after = position_of(desk, cell)
     if fault is not None:
-        desk.refuse(refusal(fault[0], message.at, *cell, sentence=fault[1]))
+        desk.refuse(refusal(fault[0], message.at, *cell, numbers, fault[1]))
     elif after is not None:
         desk.say(PositionChanged(after, "tightened" if _is_tighter(before, after) else "widened"))
+
+
+def _of_the_core(event: Event, stop: float) -> tuple[str, str]:
+    """Code and sentence of why the core did not move a stop that is right on its face."""
+    if event.code == "HEAT":
+        return event.code, f"a stop of {_number(stop)} risks too much: {sentence_of(event.code, event.numbers)}"
+    return event.code, f"{_number(stop)} cannot be the stop of {event.symbol}: its trailing stop is nearer to the price"
 
 
 def _price(desk: Memory, position: Position, message: MoveStop) -> float:

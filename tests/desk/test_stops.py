@@ -5,7 +5,7 @@ import pytest
 from engine.domain import ExitReason, Quote, Role
 from engine.messages import MoveStop
 from engine.outcomes import Filled, PositionChanged, PositionClosed, Refused
-from tests.desk.kit import BTC, ETH, Floor, codes, of, only
+from tests.desk.kit import BTC, ETH, Floor, codes, of, only, playbook
 
 
 def held(text=None):
@@ -45,6 +45,16 @@ def test_the_risk_role_moves_a_stop_either_way(role):
     assert not of(Filled, floor.trade(92.0))
     assert only(PositionChanged, move(floor, 91.0, role)).why == "tightened"
     assert only(PositionClosed, floor.trade(90.5)).trade.exit_reason is ExitReason.STOP
+
+
+def test_a_stop_moves_away_only_as_far_as_the_heat_limit_allows():
+    floor = held(playbook(limits=", max_heat: 1 %"))  # 100 in BTC of an equity of 1,000: 10 below the entry is all
+    no = only(Refused, move(floor, 80.0, Role.RISK)).refusal
+    assert (no.code, no.numbers["limit"]) == ("HEAT", 0.01)
+    assert "a stop of 80 risks too much: portfolio heat 0.50% plus 1.50% would pass the limit of 1.00%" in no.sentence
+    assert floor.view.positions[0].stop == 95.0
+    assert only(PositionChanged, move(floor, 91.0, Role.RISK)).why == "widened"
+    assert only(PositionChanged, move(floor, 97.0)).why == "tightened"
 
 
 @pytest.mark.parametrize("role", [Role.TRADER, Role.ADMIN])
