@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.blocks import Rendered
+from bot.commands import models
 from bot.commands.jobs import cancel_job
 from bot.commands.safety import PANIC, lift, panic_now, resume_question
 from bot.commands.why import explain
@@ -59,7 +60,7 @@ async def why_proposal(front: Front, ask: Ask) -> Rendered:
     at = pressed(ask.value)
     symbols = {item.id: item.symbol for item in front.snapshot().proposals}
     symbol = symbols.get(at.id) if at else None
-    return explain(front, symbol) if symbol else front.sentence("old_button")
+    return await explain(front, symbol) if symbol else front.sentence("old_button")
 
 
 def _position(front: Front, ask: Ask) -> Position | None:
@@ -87,7 +88,7 @@ def _closing(fraction: float) -> Handler:
 
 async def why_position(front: Front, ask: Ask) -> Rendered:
     position = _position(front, ask)
-    return explain(front, position.symbol) if position else front.sentence("position_gone")
+    return await explain(front, position.symbol) if position else front.sentence("position_gone")
 
 
 async def resume_hold(front: Front, ask: Ask) -> Rendered:
@@ -139,4 +140,8 @@ ACTIONS: dict[ActionId, tuple[Role, Handler]] = {
     ActionId.PANIC_CONFIRM: (Role.RISK, confirm_panic),
     ActionId.CONFIRM_CANCEL: (Role.VIEWER, cancel),
     ActionId.JOB_CANCEL: (Role.ADMIN, cancel_job),
+    ActionId.MODEL_PROMOTE: (Role.ADMIN, models.pressing("promote")),
+    ActionId.MODEL_REJECT: (Role.RISK, models.pressing("reject")),
+    ActionId.MODEL_ROLLBACK: (Role.RISK, models.pressing("rollback")),
+    ActionId.MODEL_TRAIN: (Role.ADMIN, models.train_pressed),
 }

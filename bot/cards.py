@@ -8,6 +8,7 @@ from typing import Any
 from bot.blocks import Block, Rendered, assemble, button
 from bot.ids import ActionId
 from bot.job_card import job_buttons, job_values
+from bot.model_news import model_buttons, offered_values
 from bot.render import Words, slack
 from bot.wire import load
 from engine.domain import ExitReason, Hold, Proposal, ProposalStatus, Side, TradeRecord
@@ -75,6 +76,8 @@ def proposal_buttons(proposal: Proposal) -> list[Block]:
 def _buttons(template: str, values: Mapping[str, Any]) -> list[Block]:
     if template == "proposal":
         return proposal_buttons(values["proposal"])
+    if template == "model_offered":
+        return model_buttons(values)
     if template == "job":
         return job_buttons(values)
     if template == "hold" and not values.get("lifted_by") and is_liftable(values["hold"]):
@@ -171,4 +174,5 @@ _EXTEND: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "hold": _hold,
     "lifted": _hold,
     "job": job_values,
+    "model_offered": offered_values,
 }

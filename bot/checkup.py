@@ -11,7 +11,7 @@ from typing import Protocol
 from bot.outbox_store import Backlog
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
-from engine import Desk, clock, health, vitals, watch
+from engine import Desk, clock, health, live_record, vitals, watch
 from engine.messages import HealthSeen
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Checkup:
                     misfires=self.schedule.misfires if self.schedule else 0,
                     broker_up=True,
                     broker_detail=self._desk.notice or "paper orders are filled by the desk's own model",
-                    models=0,
+                    models=model_facts(desk),
                     clock_skew=feed.skew,
                     second_path=self._second.trouble,
                 )
@@ -160,3 +160,29 @@ class Checkup:
         for reading in self._desk.readings:
             if reading.value is not None:
                 projections.notes.put_metric(facts.now, reading.name, reading.value, reading.status)
+
+
+def model_facts(desk: Desk) -> health.ModelFacts | None:
+    """The playbook's model as health looks at it; None where it has none."""
+    serving = desk.serving
+    if serving is None:
+        return None
+    status, watch_terms = serving.status(), serving.forecaster.terms.watch
+    state = desk.snapshot().models.get(serving.name)
+    champion = state.champion if state else None
+    record = live_record(state.live.get(champion.version, ())) if state and champion else None
+    return health.ModelFacts(
+        name=serving.name,
+        champion=champion.version if champion else "",
+        serving=status.serving,
+        idle=status.idle,
+        silent=status.silent,
+        stopped=state.stopped if state else "",
+        accuracy=record.rate.value if record else None,
+        worth=record.rate.worth if record else 0.0,
+        least=watch_terms.alert_accuracy,
+        fewest=watch_terms.fewest_settled,
+        drift=status.drift[0] if status.drift else None,
+        drift_watch=watch_terms.drift_watch,
+        drift_act=watch_terms.drift_act,
+    )

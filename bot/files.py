@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -55,10 +55,16 @@ async def send_chart(front: Front, ask: Ask, points: Sequence[EquityPoint], titl
 
 
 async def send_drawing(front: Front, ask: Ask, drawing: charts.Drawing, alt: str) -> None:
+    """Draw an equity picture, upload, show."""
+    await send_picture(front, ask, lambda: charts.render(drawing), "equity.png", drawing.title, alt)
+
+
+async def send_picture(
+    front: Front, ask: Ask, draw: Callable[[], Awaitable[bytes]], name: str, title: str, alt: str
+) -> None:
     """Draw, upload, show; when that fails the words stand and a sentence says so."""
     try:
-        picture = Picture(await charts.render(drawing), "equity.png", drawing.title, alt)
-        await _show(front, ask, picture)
+        await _show(front, ask, Picture(await draw(), name, title, alt))
     except (charts.ChartError, SlackApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
         log.warning("a chart for %s could not be delivered: %s", ask.user, error)
         why = str(error) if isinstance(error, charts.ChartError) else reason(error)

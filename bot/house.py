@@ -26,6 +26,7 @@ from bot.posts import Terms as News
 from bot.progress import Progress
 from bot.render import Words
 from bot.reports import Reporter
+from bot.retraining import Retraining
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
 from bot.settings import Settings
@@ -58,6 +59,7 @@ class House:
         self._slack: SlackSide | None = None
         self._jobs = Jobs(self.desk, self._show)
         self._schedule: Schedule | None = None
+        self._retraining: Retraining | None = None
 
     async def open(self, instruments: Mapping[Symbol, Instrument] | None, progress: Progress) -> None:
         """Start the desk, then Slack, then what looks after both. Raises what makes a start impossible."""
@@ -78,7 +80,9 @@ class House:
             self._workspace.sandbox.show_clock(self.desk.clock, self._settings.zone.key)
         checkup = Checkup(self.desk, slack, self._lag, self._second)
         zone = self._settings.zone
-        self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy)
+        source = "massive" if massive_access(self._settings).key else ""
+        self._retraining = again = Retraining(self.desk, self._jobs, self.desk.last_known, source)
+        self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy, again.reach)
         checkup.schedule = self._schedule
         self._schedule.start()
         self._measuring = asyncio.create_task(self._lag.watch(), name="loop-lag")
@@ -99,6 +103,8 @@ class House:
             stack.push_async_callback(self._console.stop)
             if self._measuring is not None:
                 self._measuring.cancel()
+            if self._retraining is not None:
+                self._retraining.stop()
             if self._schedule is not None:
                 self._schedule.stop()
         return self.desk.held()

@@ -27,6 +27,10 @@ class ActionId(StrEnum):
     HOME_PANIC = "home_panic"
     HOME_REFRESH = "home_refresh"
     JOB_CANCEL = "job_cancel"
+    MODEL_PROMOTE = "model_promote"
+    MODEL_REJECT = "model_reject"
+    MODEL_ROLLBACK = "model_rollback"
+    MODEL_TRAIN = "model_train"
 
 
 class ViewId(StrEnum):
@@ -53,6 +57,10 @@ DEEDS: dict[str, str] = {
     ActionId.HOME_RESUME: "resuming",
     ActionId.HOME_PANIC: "panic",
     ActionId.JOB_CANCEL: "cancelling a job",
+    ActionId.MODEL_PROMOTE: "promoting a model",
+    ActionId.MODEL_REJECT: "rejecting a model",
+    ActionId.MODEL_ROLLBACK: "rolling a model back",
+    ActionId.MODEL_TRAIN: "training a model",
     ViewId.PAUSE: "pausing",
     ViewId.PANIC: "panic",
     ViewId.STOP: "moving a stop",

@@ -8,12 +8,16 @@ from bot.render import amount, figure, money, percent, price
 
 _UNSAID = frozenset({"turnover", "participants", "bars", "needed", "level", "weight"})
 _MONEY = frozenset({"worst_loss", "exposure_before", "exposure_after", "equity", "day_start", "peak", "notional"})
-_SHARES = frozenset({"drift", "heat"})
+_SHARES = frozenset({"drift", "heat", "expected", "costs"})
 _NAMES = {"atr_pct": "ATR", "day_start": "equity at the day's start", "peak": "highest equity", "count": "losses"}
 _OWN: dict[str, Callable[[float], str]] = {
     "atr_pct": lambda value: f"{percent(value)} of the price",
     "confidence": lambda value: percent(value, digits=0),
     "min_confidence": lambda value: percent(value, digits=0),
+    "p_up": lambda value: percent(value, digits=1),
+    "p_flat": lambda value: percent(value, digits=1),
+    "p_down": lambda value: percent(value, digits=1),
+    "edge": lambda value: f"{value:+.2f} volatilities".replace("-", "−"),
     "quantity": amount,
     "count": figure,
     "limit": figure,

@@ -67,12 +67,15 @@ class Schedule:
         last_known: datetime | None,
         check_health: Callable[[], Awaitable[None]],
         tidy: Callable[[], None],
+        retrain: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`retrain` is asked every few seconds whether a training is due."""
         self._desk = desk
         self._zone = zone
         self._reached = last_known
         self._check_health = check_health
         self._tidy = tidy
+        self._retrain = retrain
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self.misfires = 0
         self._started = last_known
@@ -89,6 +92,8 @@ class Schedule:
         self._every(health.CHECK_EVERY, self._check_health, "health")
         self._every(TIDY_EVERY, self._tidy_up, "tidy")
         self._every(_CHECK_SLOTS_EVERY, self.reach, "slots")
+        if self._retrain is not None:
+            self._every(_CHECK_SLOTS_EVERY, self._retrain, "retrain")
         self._scheduler.start()
         self._await_next()
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from engine.domain import Alarm, Hold, Position, Proposal, Refusal, TradeRecord
+from engine.forecasts import ModelVersion
 
 _KINDS: dict[str, type] = {
     "proposal": Proposal,
@@ -18,6 +19,7 @@ _KINDS: dict[str, type] = {
     "hold": Hold,
     "alarm": Alarm,
     "refusal": Refusal,
+    "offered": ModelVersion,
     "at": datetime,
     "made_at": datetime,
     "covers_from": datetime,

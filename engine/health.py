@@ -44,6 +44,26 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """The playbook's model, measured: `champion` and `serving` are versions ("" for none); `accuracy` is the champion's
+    live hit rate over `worth` cases that are independent in time; `drift` the largest PSI and whose it is."""
+
+    name: str
+    champion: str = ""
+    serving: str = ""
+    idle: str = ""
+    silent: bool = False
+    stopped: str = ""
+    accuracy: float | None = None
+    worth: float = 0.0
+    least: float = 0.5
+    fewest: int = 100
+    drift: tuple[str, float] | None = None
+    drift_watch: float = 0.10
+    drift_act: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What was measured at `now` (desk time). None: not measured, or not there in this set-up."""
 
@@ -78,7 +98,7 @@ class Facts:
     misfires: int | None = None  # scheduled jobs that were missed since the start
     broker_up: bool | None = None
     broker_detail: str = ""
-    models: int | None = None  # promoted models that should be predicting
+    models: ModelFacts | None = None  # where the playbook has a model
     report_due: datetime | None = None  # the last report slot that fell due since the start
     report_key: str = ""
     report_done: bool | None = None  # that slot's report stands in Slack
@@ -250,11 +270,38 @@ def _work(facts: Facts) -> Iterator[Reading]:
         detail = f": {facts.broker_detail}" if facts.broker_detail else ""
         sentence = f"The broker answers{detail}." if facts.broker_up else f"The broker does not answer{detail}."
         yield Reading("broker", OK if facts.broker_up else CRITICAL, None, "", sentence)
-    if (models := facts.models) is not None:
-        sentence = (
-            f"Promoted: {_count(models, 'model')}." if models else "No model is promoted: the playbook trades by rule."
-        )
-        yield Reading("models", OK, float(models), "count", sentence)
+
+
+def _models(facts: Facts) -> Iterator[Reading]:
+    """Whether forecasts come, whether they are right, and whether the world still looks as in training."""
+    model = facts.models
+    if model is None:
+        return
+    yield _serving(model)
+    if model.accuracy is not None and model.worth >= model.fewest:
+        low = model.accuracy < model.least
+        word = "below" if low else "at least"
+        sentence = f"{model.champion} is right {model.accuracy:.1%} of the time live, {word} {model.least:.0%}."
+        status = CRITICAL if low else OK
+        yield Reading("model accuracy", status, model.accuracy, "fraction", sentence, mention=low)
+    if model.drift is not None:
+        feature, psi = model.drift
+        status = WARNING if psi >= model.drift_watch else OK
+        then = " Train anew." if psi >= model.drift_act else " Watch it." if status == WARNING else ""
+        sentence = f"Furthest from training: {feature}, PSI {psi:.2f}.{then}"
+        yield Reading("model drift", status, psi, "PSI", sentence)
+
+
+def _serving(model: ModelFacts) -> Reading:
+    if not model.champion:
+        return Reading("models", OK, 0.0, "count", f"No version of {model.name} is promoted: nothing is entered.")
+    if not model.serving:
+        return Reading("models", CRITICAL, 0.0, "count", model.idle or f"{model.champion} is being loaded.")
+    if model.silent:
+        words = f"{model.serving} has forecast nothing for 30 minutes; it is loaded anew."
+        return Reading("models", CRITICAL, 0.0, "count", words)
+    stopped = f", but is stopped: {model.stopped}" if model.stopped else ""
+    return Reading("models", WARNING if stopped else OK, 1.0, "count", f"{model.serving} forecasts{stopped}.")
 
 
 def _report_named(key: str) -> str:
@@ -274,7 +321,7 @@ def _report(facts: Facts) -> Iterator[Reading]:
         yield Reading("report", CRITICAL, overdue.total_seconds(), "s", sentence)
 
 
-_CHECKS = (_data_flow, _prices, _database, _slack, _engine, _pace, _machine, _work, _report)
+_CHECKS = (_data_flow, _prices, _database, _slack, _engine, _pace, _machine, _work, _models, _report)
 
 
 def _span(span: timedelta) -> str:

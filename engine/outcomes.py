@@ -247,6 +247,7 @@ class ModelChanged:
     previous: str
     by: str
     why: str = ""
+    replaced: str = ""  # the champion that had to go
 
 
 @dataclass(frozen=True, slots=True)

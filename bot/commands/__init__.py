@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.commands import desk, performance, reading, safety, state, why
+from bot.commands import desk, models, performance, reading, safety, state, why
 from bot.front import Handler, Need
 from engine.domain import Role
 
@@ -21,7 +21,7 @@ class Command:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("/ml-status", Role.VIEWER, "Models: version, hit rate, verdict", "[model]", state.ml_status),
+    Command("/ml-status", Role.VIEWER, "Models: version, hit rate, verdict", "[model]", models.ml_status),
     Command(
         "/performance",
         Role.VIEWER,

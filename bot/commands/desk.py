@@ -9,9 +9,11 @@ from bot.blocks import Rendered, section
 from bot.cards import labelled
 from bot.commands.asking import count_of, lines, near
 from bot.commands.jobs import backfill, backtest
+from bot.commands.models import models
 from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import DEEDS, ActionId, ViewId, pressed
 from bot.render import price
+from bot.retraining import begin_training
 from engine.domain import Role
 from engine.messages import (
     Attempted,
@@ -19,6 +21,8 @@ from engine.messages import (
     JobEnded,
     JobStarted,
     Message,
+    ModelPressed,
+    ModelTrained,
     MoveStop,
     Panic,
     Pause,
@@ -34,12 +38,10 @@ from engine.records import Record
 
 LATER = {
     "autonomy": "Changing autonomy tiers from Slack",
-    "models": "The model registry",
-    "train": "Training models",
 }
 AUDITED = (
     *(Press, ClosePosition, MoveStop, Pause, Resume, Panic, RoleClaimed, TierChanged),
-    *(JobStarted, JobEnded, Attempted, Started, Stopped),
+    *(JobStarted, JobEnded, ModelPressed, ModelTrained, Attempted, Started, Stopped),
 )
 _ORDERS = frozenset(
     {
@@ -49,6 +51,9 @@ _ORDERS = frozenset(
         ActionId.PROPOSAL_HALF,
         ActionId.POSITION_CLOSE,
         ActionId.POSITION_HALF,
+        ActionId.MODEL_PROMOTE,
+        ActionId.MODEL_REJECT,
+        ActionId.MODEL_ROLLBACK,
         ActionId.RESUME_CONFIRM,
         ActionId.PANIC_CONFIRM,
         *ViewId,
@@ -73,7 +78,9 @@ async def desk(front: Front, ask: Ask) -> Rendered | Answer:
 def need(text: str) -> Role:
     """A stranger may claim; long work is the admins'; everything else under /desk is read by viewers."""
     word = next(iter(text.lower().split()), "")
-    return {"claim": Role.NONE, "backfill": Role.ADMIN, "backtest": Role.ADMIN}.get(word, Role.VIEWER)
+    return {"claim": Role.NONE, "backfill": Role.ADMIN, "backtest": Role.ADMIN, "train": Role.ADMIN}.get(
+        word, Role.VIEWER
+    )
 
 
 async def _help(front: Front, ask: Ask) -> Rendered:
@@ -100,7 +107,8 @@ async def _claim(front: Front, ask: Ask) -> Rendered:
 
 async def _playbook(front: Front, ask: Ask) -> Rendered:
     snapshot = front.snapshot()
-    return front.say("playbook", snapshot=snapshot, yaml=front.desk.playbook.text[:2_600])
+    rules, model = (text[:2_600] for text in front.desk.playbook.sections)
+    return front.say("playbook", snapshot=snapshot, yaml=rules, model=model)
 
 
 async def _universe(front: Front, ask: Ask) -> Rendered:
@@ -118,8 +126,11 @@ async def _config(front: Front, ask: Ask) -> Rendered:
     """What is set, what this run and the playbook's overrides come to, and the names of what is not set."""
     snapshot = front.snapshot()
     run = {"playbook": snapshot.playbook, "market": snapshot.kind, "capital": f"{snapshot.capital:g}"}
-    parts = front.words.parts("config", {"run": run | dict(snapshot.settings), "config": front.config})
-    return _listed(front, [parts["heading"], parts["run"], parts["set"], parts["unset"]])
+    model = {name: words for name, words in snapshot.terms if name.startswith("model")}
+    data = {"run": run | dict(snapshot.settings), "config": front.config, "model": model}
+    parts = front.words.parts("config", data)
+    asked = (parts.get(name) for name in ("heading", "run", "model", "set", "unset"))
+    return _listed(front, [part for part in asked if part])
 
 
 async def _version(front: Front, ask: Ask) -> Rendered:
@@ -174,6 +185,10 @@ def _what(message: Message) -> str:
             return f"claimed the {message.role} role"
         case JobStarted():
             return f"started {message.kind} {message.text}"
+        case ModelPressed():
+            return f"{message.action} {message.model} {message.version}"
+        case ModelTrained():
+            return f"trained {message.model} {message.version}: {message.verdict}"
         case JobEnded():
             return f"job {message.job} ended: {message.fate} {message.sentence}".strip()
         case TierChanged():
@@ -203,6 +218,8 @@ _WORDS: dict[str, Handler] = {
     "claim": _claim,
     "playbook": _playbook,
     "universe": _universe,
+    "models": models,
+    "train": begin_training,
     "config": _config,
     "audit": _audit,
     "version": _version,

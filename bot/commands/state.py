@@ -1,4 +1,4 @@
-"""/ml-status, /positions, /trades, /signals: what is, in a few lines."""
+"""/positions, /trades, /signals: what is, in a few lines."""
 
 from __future__ import annotations
 
@@ -11,17 +11,6 @@ from bot.ids import ActionId
 from engine.domain import Position, TradeRecord
 
 FEW, MANY = 10, 50
-
-
-async def ml_status(front: Front, ask: Ask) -> Rendered:
-    """No model is promoted yet, and that is what it says; what trades instead, and how it does."""
-    snapshot = front.snapshot()
-    if ask.text:
-        return front.sentence("no_model", name=ask.text)
-    wins = sum(trade.pnl > 0 for trade in snapshot.trades)
-    pnl = sum(trade.pnl for trade in snapshot.trades)
-    tiers = [f"{name}: {tier}" for name, tier in snapshot.tiers.items()]
-    return front.say("ml_status", playbook=snapshot.playbook, n=len(snapshot.trades), wins=wins, pnl=pnl, tiers=tiers)
 
 
 async def positions(front: Front, ask: Ask) -> Rendered:

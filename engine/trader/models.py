@@ -118,11 +118,12 @@ def _roll_back(desk: Memory, state: ModelState, message: ModelPressed) -> None:
 
 def _enthrone(desk: Memory, state: ModelState, what: str, by: str, at: datetime, why: str) -> None:
     """The state's champion begins: what its predecessor was stopped for is over."""
+    before = state_of(desk, state.model).champion
     _keep(desk, replace(state, since=at, by=by, stopped="", last_forecast=None))
     if holds.lift(desk, ACCURACY, by):
         relevel(desk, micros(at))
     assert state.champion is not None
-    _changed(desk, state.model, what, state.champion.version, by, at, why)
+    _changed(desk, state.model, what, state.champion.version, by, at, why, before.version if before else "")
 
 
 def _reject(desk: Memory, state: ModelState, found: ModelVersion, message: ModelPressed) -> None:
@@ -132,11 +133,13 @@ def _reject(desk: Memory, state: ModelState, found: ModelVersion, message: Model
     _changed(desk, state.model, "rejected", found.version, message.by, message.at, message.reason)
 
 
-def _changed(desk: Memory, model: str, what: str, version: str, by: str, at: datetime, why: str) -> None:
+def _changed(
+    desk: Memory, model: str, what: str, version: str, by: str, at: datetime, why: str, replaced: str = ""
+) -> None:
     state = state_of(desk, model)
     names = [one.version if one else "" for one in (state.champion, state.challenger, *state.previous[:1])]
     champion, challenger, previous = (*names, "")[:3]
-    desk.say(ModelChanged(at, model, what, version, champion, challenger, previous, by, why))
+    desk.say(ModelChanged(at, model, what, version, champion, challenger, previous, by, why, replaced))
 
 
 def stop(desk: Memory, model: str, at: datetime, why: str, numbers: dict[str, float]) -> None:

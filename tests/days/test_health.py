@@ -9,7 +9,7 @@ import pytest
 
 from bot.checkup import Unread
 from engine.domain import Alarm
-from engine.health import Facts, judge, worst
+from engine.health import Facts, ModelFacts, judge, worst
 from engine.vitals import LoopLag, disk_free, health_status, resident_bytes, write_health
 from engine.watch import CLEAR_AFTER, Watch
 from tests.days.desk import NOW, snapshot
@@ -34,7 +34,7 @@ WELL = Facts(
     memory=2 * 10**8,
     misfires=0,
     broker_up=True,
-    models=0,
+    models=ModelFacts("direction", "v1", "v1"),
     report_due=NOW - timedelta(hours=1),
     report_key="evening:2026-11-20",
     report_done=True,

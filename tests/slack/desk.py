@@ -93,7 +93,8 @@ class FakeDesk:
         self.silent = False
         self.quotes: dict[str, Quote] = {}
         self.terms = SimpleNamespace(data=Path("desk"))
-        self.playbook = SimpleNamespace(text="name: ema\nuniverse: [BTC/USD]\n")
+        self.playbook = SimpleNamespace(text="name: ema\nuniverse: [BTC/USD]\n", name="ema", model=None)
+        self.serving = None
 
     def submit(self, message: Message) -> Future[Record]:
         self.submitted.append(message)
