@@ -22,6 +22,7 @@ from engine.market.symbols import Absent, absence, find, lives
 log = logging.getLogger(__name__)
 
 TIMEOUT_MS = 15_000
+QUIET_MS = 3_600_000  # some (Binance) answer for an hour after the instant only: empty does not mean the end
 TRADES = 1_000  # asked for at a time; an exchange gives fewer where it must
 _DOLLARS = {"USD": ("USDT", "USDC")}  # far nearer to a dollar than two sources ever agree
 FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # before any exchange
@@ -126,10 +127,10 @@ class Exchange:
             async with self._asking(f"trades of {name}"):
                 page = _prints(await self._api.fetch_trades(name, since=cursor, limit=TRADES))
             parts.append(page)
-            reached = int(page.time.max()) // 1_000 if page.time.size else cursor
-            if reached * 1_000 >= end or reached == cursor:
+            newest = int(page.time.max()) // 1_000 if page.time.size else 0
+            cursor = newest if newest > cursor else cursor + (1 if newest == cursor else QUIET_MS)
+            if cursor * 1_000 >= end:
                 break
-            cursor = reached
         whole = joined(parts)
         return whole.at((whole.time >= first) & (whole.time < end))
 

@@ -169,6 +169,36 @@ async def test_trades_come_each_once_and_make_bars_with_their_number():
     assert bars.volume.sum() == pytest.approx(0.5 * bars.trades.sum())
 
 
+async def test_hours_without_a_trade_do_not_end_a_thin_coins_trades():
+    hours = [0, 5, 5, 11, 30]  # Binance answers for an hour after the instant that it is asked for
+    rows = [
+        {"a": k, "p": "100", "q": "0.5", "f": k, "l": k, "T": ms(START + hour * 60 * MINUTE), "m": False, "M": True}
+        for k, hour in enumerate(hours)
+    ]
+    async with BinanceServer(MARKETS) as venue:
+        venue.trades["BTCUSDT"] = rows
+        async with binance(venue, "ccxt-trades:binance") as history:
+            await history.prepare(["BTC/USDT"])
+            (piece,) = history.pieces(["BTC/USDT"], START, START + 24 * 60 * MINUTE)
+            (bars,) = (await history.fetch(piece)).bars
+    opened = [(int(at) - micros(START)) // 3_600_000_000 for at in bars.time]
+    assert (opened, bars.trades.tolist()) == ([0, 5, 11], [1, 2, 1])
+
+
+async def test_one_that_the_exchange_refuses_does_not_cost_the_others_their_quotes():
+    async with BinanceServer(MARKETS) as venue:
+        venue.tickers = {"BTCUSDT": ("99.5", "100.5")}
+        venue.books["ADAUSDT"] = {"bids": [["0.5", "1"]], "asks": [["0.6", "3"]]}
+        exchange = Exchange("binance", CLOCK, url=venue.url)
+        try:
+            await exchange.markets()
+            del venue.markets["ADAUSDT"]
+            quotes = await exchange.quotes(["BTC/USDT", "ADA/USDT"])
+        finally:
+            await exchange.close()
+    assert quotes.keys() == {"BTC/USDT"}
+
+
 async def test_the_order_book_gives_the_best_first_and_a_quote():
     async with BinanceServer(MARKETS) as venue:
         venue.books["BTCUSDT"] = {"bids": [["99.5", "1"], ["99.4", "2"]], "asks": [["100.5", "3"], ["100.6", "4"]]}
