@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 from bot import folders
 from bot.cli.errors import fail
 from bot.settings import Settings
-from engine import PLANTED_LABEL, MassiveAccess, birth, last_feed, require_share
+from engine import PLANTED_LABEL, LedgerError, MassiveAccess, birth, champion_of, last_feed, require_share
 from engine.domain import MarketKind, Symbol
 from engine.messages import Born
 
+log = logging.getLogger(__name__)
+
+WITH_MODELS = ("direction", "trend")
 SPEEDS = {MarketKind.SIMULATED: 60.0, MarketKind.REPLAY: 1.0}
 SHOWN = 5  # symbols of one reason
 FASTEST = 600.0  # desk seconds per real second
@@ -110,6 +114,17 @@ def fallen_back(playbook: str, data_dir: Path | None) -> Choice:
     kind = MarketKind.SIMULATED
     data = data_dir or folders.folder_for(playbook, kind)
     return Choice(data, "simulated", kind, SPEEDS[kind], False)
+
+
+def promoted_elsewhere(kind: MarketKind) -> str:
+    """The playbook of whose own desk on such a market a model has been promoted; "" when there is none."""
+    for name in WITH_MODELS:
+        try:
+            if champion_of(folder_of(name, kind), name):
+                return name
+        except LedgerError as error:
+            log.warning("whether a model of %s is promoted is not known: %s", name, error)
+    return ""
 
 
 def massive_access(settings: Settings) -> MassiveAccess:

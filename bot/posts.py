@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from bot import model_news
 from bot.wire import dump
 from engine.domain import Alarm, Hold, ProposalStatus, State, TradeRecord, micros
 from engine.messages import Message
@@ -25,6 +26,8 @@ from engine.outcomes import (
     HoldPlaced,
     JobClosed,
     JobOpened,
+    ModelChanged,
+    ModelOffered,
     OrderAcked,
     Outcome,
     PositionChanged,
@@ -41,6 +44,7 @@ from engine.snapshot import Snapshot
 
 SIGNALS, REPORTS, ALERTS = "signals", "reports", "alerts"
 ALERT, TRADE, REPORT, DIGEST = 0, 1, 2, 3  # priorities: smaller is sooner
+PROMOTED_ELSEWHERE = "promoted model of"  # a setting of a start: the playbook whose desk has one
 DIGEST_CODES = frozenset({"CARDS_PER_HOUR"})
 
 Announce: TypeAlias = Callable[[Message, Sequence[Outcome], Snapshot], tuple[Post, ...]]
@@ -240,9 +244,19 @@ def _started(outcome: DeskStarted, scene: _Scene) -> Iterator[Post]:
         "holds": [hold.code for hold in snapshot.holds],
         "version": snapshot.version,
         "rules": snapshot.rules,
+        **_forecasting(snapshot),
         "rules_before": snapshot.rules_before if snapshot.rules_since == snapshot.started else "",
     }
     yield scene.post("started", SIGNALS, f"started:{micros(scene.at)}", "started", data=data)
+
+
+def _forecasting(snapshot: Snapshot) -> dict[str, str]:
+    """Which model the desk trades on, and in which version; for a desk without one, whose desk has a promoted one."""
+    state = snapshot.models.get(snapshot.model)
+    champion = state.champion.version if state and state.champion else ""
+    challenger = state.challenger.version if state and state.challenger else ""
+    elsewhere = snapshot.settings.get(PROMOTED_ELSEWHERE, "")
+    return {"model": snapshot.model, "champion": champion, "challenger": challenger, "elsewhere": elsewhere}
 
 
 def _stopped(outcome: DeskStopped, scene: _Scene) -> Iterator[Post]:
@@ -355,4 +369,6 @@ _SPEAKERS: dict[type, Callable[[Any, _Scene], Iterable[Post]]] = {
     ReportDue: _report,
     JobOpened: _job_opened,
     JobClosed: _job_closed,
+    ModelOffered: model_news.offered,
+    ModelChanged: model_news.changed,
 }

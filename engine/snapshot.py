@@ -87,6 +87,7 @@ class Snapshot:
     rules: str = ""  # short hash of the rules in force
     rules_before: str = ""  # of those that they replaced, "" while they never changed
     rules_since: datetime | None = None  # when they came into force
+    model: str = ""  # the model that the playbook trades on, by name; "" when it trades by rule
     models: Mapping[str, ModelState] = field(default_factory=dict)  # by name; empty while none was ever trained
 
     @property

@@ -110,6 +110,14 @@ class Playbook(Part):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
     @property
+    def sections(self) -> tuple[str, str]:
+        """The effective playbook as YAML for people, without its universe: how it trades, and its model ("": none)."""
+        tree = self.model_dump(mode="json", exclude={"universe", "model"})
+        model = self.model.model_dump(mode="json") if self.model else {}
+        rules, forecasts = (yaml.safe_dump(part, sort_keys=False, allow_unicode=True) for part in (tree, model))
+        return rules, forecasts if model else ""
+
+    @property
     def programs(self) -> tuple[Strategy, ...]:
         """The strategies' functions, in the order of `strategies`."""
         return self._programs

@@ -95,5 +95,6 @@ def draw(desk: Memory, seq: int, head: str) -> Snapshot:
         rules=desk.rules[:12],
         rules_before=desk.rules_before[:12],
         rules_since=desk.rules_since,
+        model=plan.playbook.model.name if plan.playbook.model else "",
         models=desk.models,
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from engine.domain import LimitUse
 from engine.playbook import Playbook
+from engine.playbook.model_terms import ModelTerms
 from engine.playbook.parts import Distance, Exits, StrategyUse
 from engine.trader.memory import Memory
 
@@ -30,6 +31,8 @@ def terms_of(playbook: Playbook) -> tuple[tuple[str, str], ...]:
     rows.extend(_errors(playbook))
     if playbook.limits.timeout is not None:
         rows.append(("longest life of a position", _span(playbook.limits.timeout)))
+    if playbook.model is not None:
+        rows.extend((f"model: {name}", words) for name, words in _model(playbook.model))
     for use in playbook.strategies:
         rows.extend((f"{name} ({use.name})", words) for name, words in _entries(playbook, use))
         rows.extend((f"{name} ({use.name})", words) for name, words in _exits(use.exits))
@@ -48,6 +51,20 @@ def own_limits(desk: Memory) -> tuple[LimitUse, ...]:
         return (cards,)
     words = "positions and entries under way in the busiest coin"
     return LimitUse("positions per coin", float(limits.max_per_symbol), float(busiest), "count", words), cards
+
+
+def _model(model: ModelTerms) -> Iterator[tuple[str, str]]:
+    label, gate, watch, again = model.label, model.acceptance, model.watch, model.retrain
+    what = "up or down" if label.band is None else f"up, down or flat (±{_share(label.band)})"
+    yield "forecast", f"{what} in {_span(label.horizon)}, every {_span(model.predict_every)}, from {model.features}"
+    day = "on Sundays" if again.day == "sunday" else "every day"
+    zone = "UTC" if again.zone == "utc" else "of the desk's clock"
+    yield "training", f"{day} at {again.at} {zone}, on {model.history.days} days"
+    accuracy = "" if gate.least_accuracy is None else f"right at least {_share(gate.least_accuracy)} of the time, "
+    yield "may trade", f"{accuracy}at least {gate.fewest_trades} trades on the test, promoted by {model.promotion}"
+    alert, stop = _share(watch.alert_accuracy), _share(watch.stop_accuracy)
+    yield "live accuracy", f"alert below {alert}, no entries below {stop}, from {watch.fewest_settled} forecasts on"
+    yield "expires", f"after {model.expires_after.days} days"
 
 
 def _errors(playbook: Playbook) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from engine.domain import (
 from engine.health import Facts, Reading, judge
 from engine.messages import Message
 from engine.outcomes import Outcome
+from engine.playbook import load
 from engine.ports import FeedStatus
 from engine.records import Post, Record
 from engine.snapshot import Snapshot
@@ -93,7 +94,7 @@ class FakeDesk:
         self.silent = False
         self.quotes: dict[str, Quote] = {}
         self.terms = SimpleNamespace(data=Path("desk"))
-        self.playbook = SimpleNamespace(text="name: ema\nuniverse: [BTC/USD]\n", name="ema", model=None)
+        self.playbook = load("ema")
         self.serving = None
 
     def submit(self, message: Message) -> Future[Record]:
