@@ -91,8 +91,14 @@ def _require_simulated(kind: MarketKind, feed: str, planted: float | None) -> No
         return
     if kind is not MarketKind.SIMULATED:
         fail(f"--planted {planted:g} is an edge of the simulated market; use it with --feed simulated, not {feed}")
+    require_planted(planted)
+
+
+def require_planted(planted: float | None) -> None:
+    """Raise `CliError` for a share of right answers that cannot be planted."""
     try:
-        require_share(planted)
+        if planted is not None:
+            require_share(planted)
     except ValueError as error:
         fail(f"--planted: {error}", code=2)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.market.massive_access import MassiveAccess
     from engine.market.names import meant_pair
     from engine.market.planted import LABEL as PLANTED_LABEL
-    from engine.market.planted import planted_bars
+    from engine.market.planted import invented_past
     from engine.market.planted_edge import require_share
     from engine.market.second_source import PriceSource, price_source
     from engine.origins import birth, born_as, champion_of, held_symbols, last_feed, last_state
@@ -60,8 +60,8 @@ __all__ = [
     "Playbook",
     "PlaybookError",
     "PriceSource",
-    "StoreError",
     "ServingStatus",
+    "StoreError",
     "SystemClock",
     "Terms",
     "TickTerms",
@@ -77,6 +77,7 @@ __all__ = [
     "feed_named",
     "health",
     "held_symbols",
+    "invented_past",
     "last_feed",
     "last_state",
     "live_record",
@@ -87,7 +88,6 @@ __all__ = [
     "meant_pair",
     "migrate_folder",
     "performance",
-    "planted_bars",
     "prepared",
     "price_source",
     "replay_file",
@@ -114,7 +114,7 @@ _ROOMS = {
     "engine.market.feeds": ("feed_named",),
     "engine.market.massive_access": ("MassiveAccess",),
     "engine.market.names": ("meant_pair",),
-    "engine.market.planted": ("LABEL:PLANTED_LABEL", "planted_bars"),
+    "engine.market.planted": ("LABEL:PLANTED_LABEL", "invented_past"),
     "engine.market.planted_edge": ("require_share",),
     "engine.market.second_source": ("PriceSource", "price_source"),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from bot.cli.errors import fail
 from bot.cli.train_progress import shown
-from bot.folders import folder_for
 from bot.settings import Settings, SettingsError, read_settings
 from engine.domain import MarketKind
 from engine.messages import Born
@@ -46,6 +45,7 @@ def add(subparsers: Any) -> None:
     command.add_argument("--bars", nargs="+", type=Path, metavar="FILE", help="Parquet or CSV files of bars")
     command.add_argument("--symbols", default="", metavar="A,B", help="learn from these (default: the playbook's)")
     command.add_argument("--data-dir", type=Path, metavar="DIR", help="the data folder (default: the live desk's)")
+    command.add_argument("--planted", type=float, metavar="P", help="learn from the simulated market with this edge")
     command.add_argument("--history", type=_days, metavar="DAYS", help="learn from so much (default: the playbook's)")
     command.add_argument("--backend", default="sequential", metavar="NAME", help="sequential (default), loky or dask")
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of loky")
@@ -66,6 +66,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from bot.market_choice import folder_of, require_planted
     from engine import LedgerError, MarketError, ModelError, PlaybookError, StoreError
     from engine import training as room
 
@@ -76,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = read_settings()
         playbook = _playbook(args, settings)
-        data = args.data_dir.expanduser() if args.data_dir else folder_for(playbook.name, MarketKind.LIVE)
+        kind = MarketKind.LIVE if args.planted is None else MarketKind.SIMULATED
+        require_planted(args.planted)
+        data = args.data_dir.expanduser() if args.data_dir else folder_of(playbook.name, kind, args.planted)
         trained, notes = _train(args, settings, playbook, data)
     except SettingsError as error:
         fail(str(error), code=2)
@@ -99,10 +102,12 @@ def _playbook(args: argparse.Namespace, settings: Settings) -> Playbook:
 def _train(
     args: argparse.Namespace, settings: Settings, playbook: Playbook, data: Path
 ) -> tuple[training.Trained, Mapping[str, str]]:
-    from engine import ModelFolder, birth
+    from engine import PLANTED_LABEL, ModelFolder, birth
     from engine import training as room
 
     born = birth(data)
+    if born and args.planted not in (None, born.planted):
+        fail(f"the desk in {data} is on another market; name another folder with --data-dir")
     now = _now(born, data)
     spread = room.spread_named(args.backend, args.workers, settings.dask_scheduler or "")
     swept = room.read_sweep(_text(args.sweep), str(args.sweep)) if args.sweep else None
@@ -111,7 +116,7 @@ def _train(
         source = _source(args, settings, playbook, data, born, now)
         lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread)
         study = room.Study(args.walk_forward, args.cpcv, swept)
-        label = born.label if born and not args.bars else ""
+        label = "" if args.bars else born.label if born else PLANTED_LABEL if args.planted is not None else ""
         folder = ModelFolder(data / "models")
         return room.train(playbook, source.bars, lab, folder, tell, _drawn(settings), label, study), source.absent
 
@@ -119,17 +124,18 @@ def _train(
 def _source(
     args: argparse.Namespace, settings: Settings, playbook: Playbook, data: Path, born: Born | None, now: datetime
 ) -> training.Source:
-    """Files, the whole past of an invented market that can be forecast, or the desk's store."""
-    from engine import planted_bars
+    """Files, the past of an invented market, or the desk's store."""
+    from engine import invented_past
     from engine import training as room
 
     asked = [part.strip() for part in args.symbols.split(",") if part.strip()]
     if args.bars:
         return room.from_files(playbook, args.bars, asked)
     terms = room.model_of(playbook)
-    if born and born.planted is not None:
-        coins = room.wanted(playbook, asked)[: None if asked else 5]
-        return room.from_bars(planted_bars(coins, terms.history.days, born.planted, until=now))
+    planted = born.planted if born else args.planted
+    if planted is not None or (born and born.kind is MarketKind.SIMULATED):
+        coins = room.wanted(playbook, asked) if asked else ()
+        return room.from_bars(invented_past(planted, coins, terms.history.days, until=now))
     url = settings.database_url.get_secret_value() if settings.database_url else None
     market = room.market_of(born) if born else "live"
     return room.from_store(playbook, url, data, now, asked, market)

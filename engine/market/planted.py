@@ -60,6 +60,7 @@ class PlantedPrices:
         self.edge = Edge.of(p)
         self._names = SimulatedPrices(seed)
         self._plans: dict[Symbol, list[_Plan]] = {}
+        self._phases: dict[Symbol, int] = {}
         self._closes = lru_cache(maxsize=64)(self._made_closes)
         self._week = lru_cache(maxsize=64)(self._made_week)
         self.hour = lru_cache(maxsize=256)(self._hour)
@@ -96,8 +97,9 @@ class PlantedPrices:
 
     def _place(self, symbol: Symbol, at: int) -> int:
         """Minutes from the start of the coin's first block; blocks of coins do not begin together."""
-        phase = int(self._dice(symbol, _PHASE, 0).integers(1, HORIZON))
-        return at // MINUTE_US - _FIRST + phase
+        if symbol not in self._phases:
+            self._phases[symbol] = int(self._dice(symbol, _PHASE, 0).integers(1, HORIZON))
+        return at // MINUTE_US - _FIRST + self._phases[symbol]
 
     def _plan(self, symbol: Symbol, week: int) -> _Plan:
         """Weeks follow from one another, so those before are planned first: some 80 numbers each."""
@@ -174,6 +176,18 @@ def random_walk_bars(
     """One-minute bars of a market in which nothing can be known: independent steps, independent volumes."""
     first, end = span_of(days, until)
     return tuple(map(partial(_walked, seed=seed, first=first, end=end), coins))
+
+
+def invented_past(
+    planted: float | None, coins: Sequence[Symbol], days: float, until: datetime, seed: int = 1
+) -> tuple[BarColumns, ...]:
+    """What the simulated feed of `seed` would tell of the past: five coins unless others are asked for.
+
+    Of a market without a planted edge each coin's half year takes some seconds to make.
+    """
+    prices = SimulatedPrices(seed) if planted is None else PlantedPrices(seed, planted)
+    first, end = span_of(days, until)
+    return tuple(prices.bars(symbol, first, end) for symbol in coins or COINS)
 
 
 def span_of(days: float, until: datetime | None = None) -> tuple[int, int]:

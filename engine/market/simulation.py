@@ -63,6 +63,9 @@ class SimulatedPrices:
         self.prints_a_minute = prints_a_minute
         self._shift: dict[Symbol, float] = {}
         self.hour = lru_cache(maxsize=1024)(self._hour)
+        self._knot = lru_cache(maxsize=4096)(self._made_knot)
+        self._turn = lru_cache(maxsize=4096)(self._made_turn)
+        self._jump = lru_cache(maxsize=4096)(self._made_jump)
 
     def instrument(self, symbol: Symbol) -> Instrument:
         """Steps that give six significant digits of price."""
@@ -149,22 +152,27 @@ class SimulatedPrices:
             place = minutes / (60 * hours)
             knot = np.floor(place).astype(np.int64)
             first = int(knot[0])
-            values = [self._dice(symbol, 10 + number, first + k).normal() for k in range(int(knot[-1]) - first + 2)]
+            values = [self._knot(symbol, number, first + k) for k in range(int(knot[-1]) - first + 2)]
             total += size * _smooth(np.array(values), place - first)
         return total
+
+    def _made_knot(self, symbol: Symbol, number: int, place: int) -> float:
+        return float(self._dice(symbol, 10 + number, place).normal())
 
     def _swings(self, symbol: Symbol, minutes: np.ndarray) -> np.ndarray:
         """Up, down, up: one turning point in every cell of `_CELL` minutes, at a random place and height."""
         phase = self._dice(symbol, 1, 0).uniform(0, 2 * _CELL)
         place = minutes + phase
         first, last = int(place[0] // _CELL) - 1, int(place[-1] // _CELL) + 1
-        knots, values = [], []
-        for cell in range(first, last + 1):
-            dice = self._dice(symbol, 2, cell)
-            knots.append((cell + dice.uniform(0.25, 0.75)) * _CELL)
-            values.append((1 if cell % 2 else -1) * min(0.04, 0.006 * np.exp(0.9 * dice.normal())))
+        knots, values = zip(*(self._turn(symbol, cell) for cell in range(first, last + 1)), strict=True)
         joined = np.interp(place, knots, np.arange(len(knots)))
         return _smooth(np.array([*values, values[-1]]), joined)
+
+    def _made_turn(self, symbol: Symbol, cell: int) -> tuple[float, float]:
+        """When a swing turns (minutes), and at what height."""
+        dice = self._dice(symbol, 2, cell)
+        at = (cell + dice.uniform(0.25, 0.75)) * _CELL
+        return at, (1 if cell % 2 else -1) * min(0.04, 0.006 * float(np.exp(0.9 * dice.normal())))
 
     def _noise(self, dice: np.random.Generator, count: int) -> np.ndarray:
         """A random walk pinned at both ends of the hour; its strength differs by hour and by ten minutes."""
@@ -177,12 +185,20 @@ class SimulatedPrices:
         total = np.zeros(minutes.size)
         hour = int(minutes[0] // HOUR_MINUTES)
         for back in range(_JUMP_REACH + 1):
-            dice = self._dice(symbol, 3, hour - back)
-            if dice.random() < _JUMP_CHANCE:
-                since = minutes - (hour - back) * HOUR_MINUTES - dice.uniform(5, 55)
-                size = dice.choice((-1, 1)) * dice.uniform(0.012, 0.035)
+            jump = self._jump(symbol, hour - back)
+            if jump is not None:
+                at, size = jump
+                since = minutes - (hour - back) * HOUR_MINUTES - at
                 total += np.where(since >= 0, size * 0.5 ** (np.maximum(since, 0) / _JUMP_HALF_LIFE), 0.0)
         return total
+
+    def _made_jump(self, symbol: Symbol, hour: int) -> tuple[float, float] | None:
+        """The minute of this hour's jump, and its size."""
+        dice = self._dice(symbol, 3, hour)
+        if dice.random() >= _JUMP_CHANCE:
+            return None
+        at = float(dice.uniform(5, 55))
+        return at, float(dice.choice((-1, 1)) * dice.uniform(0.012, 0.035))
 
 
 def _smooth(values: np.ndarray, place: np.ndarray) -> np.ndarray:
