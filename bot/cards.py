@@ -105,10 +105,19 @@ def _proposal(values: Mapping[str, Any]) -> dict[str, Any]:
         "cost_share": cost_share(proposal),
         "thin_stop": abs(away(proposal.stop, proposal.price) or 1.0) < cost_share(proposal),
         "why": values.get("why", ""),
+        "crossed": crossed(proposal),
         "drift": f"{abs(drift) * 100:.2f} %" if drift is not None else "too far",
         "position": values.get("position"),
         **_trade(values),
     }
+
+
+def crossed(proposal: Proposal) -> str:
+    """Which of its levels a card's price is at or beyond, the stop first; "" when it lies between them."""
+    side = 1.0 if proposal.side is Side.LONG else -1.0
+    if proposal.stop is not None and side * (proposal.price - proposal.stop) <= 0.0:
+        return "stop"
+    return "target" if proposal.target is not None and side * (proposal.target - proposal.price) <= 0.0 else ""
 
 
 def proposal_age(values: Mapping[str, Any]) -> float:

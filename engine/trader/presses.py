@@ -76,8 +76,8 @@ def _approve(desk: Memory, message: Press, card: Card) -> None:
     price = executable(message.quote, card.proposal.side)
     limit = desk.plan.drift_limit(card.proposal.price, card.proposal.stop)
     drift = abs(price / card.proposal.price - 1)
-    if _beyond(card, price):
-        words = f"{price:g} is at or beyond the stop or the target; the card was re-quoted, press again when it is back"
+    if level := _beyond(card, price):
+        words = f"{price:g} is at or beyond the {level}; the card was re-quoted, press again when it is back"
         _requote(desk, message, card, price, "level", ("BEYOND_STOP", words))
     elif drift > limit:
         words = f"the price moved {drift:.2%} to {price:g} (limit {limit:.2%}); the card was re-quoted, press once more"
@@ -86,13 +86,13 @@ def _approve(desk: Memory, message: Press, card: Card) -> None:
         _grant(desk, message, card, price, limit)
 
 
-def _beyond(card: Card, price: float) -> bool:
-    """Is `price` at or beyond an absolute stop or target, which do not move with a new quote (SEMANTICS 2)?"""
+def _beyond(card: Card, price: float) -> str:
+    """Which absolute level `price` is at or beyond: they do not move with a new quote (SEMANTICS 2). "" for none."""
     side = 1.0 if card.proposal.side is Side.LONG else -1.0
     stop, target = card.signal.stop, card.signal.target
-    return (stop is not None and side * (price - stop) <= 0.0) or (
-        target is not None and side * (target - price) <= 0.0
-    )
+    if stop is not None and side * (price - stop) <= 0.0:
+        return f"stop of {stop:g}"
+    return f"target of {target:g}" if target is not None and side * (target - price) <= 0.0 else ""
 
 
 def executable(quote: Quote, side: Side) -> float:

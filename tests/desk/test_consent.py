@@ -168,6 +168,7 @@ def test_a_press_at_or_beyond_an_absolute_level_requotes_whatever_the_limit(leve
     card = floor.propose(price=100.0, **{level: 98.0 if level == "stop" else 101.0})
     outcomes = floor.press(card, price=price)
     assert codes(outcomes) == ["BEYOND_STOP"]
+    assert f"at or beyond the {level} of" in only(Refused, outcomes).refusal.sentence
     changed = only(ProposalChanged, outcomes).proposal
     assert (changed.revision, changed.price) == (2, price)
     assert getattr(changed, level) == getattr(card, level), "an absolute level stays where it is"
@@ -183,6 +184,17 @@ def test_a_card_whose_price_has_come_back_between_its_levels_can_be_approved():
 
 
 def test_risk_is_judged_again_at_the_press():
+    floor = Floor(playbook(limits=", max_heat: 1.003 %"))
+    floor.hold(BTC)
+    card = floor.propose(ETH)
+    floor.minute({BTC: 95.5, ETH: 100.0, SOL: 100.0})  # the same risk is a larger part of what is left
+    outcomes = floor.press(card)
+    assert codes(outcomes) == ["HEAT"]
+    assert only(ProposalClosed, outcomes).proposal.status is ProposalStatus.REFUSED
+    assert not of(OrderIntended, outcomes)
+
+
+def test_a_drawdown_holds_new_entries():
     floor = Floor(playbook(limits=", max_positions: 1, max_drawdown: 1 %"))
     floor.hold(BTC)
     outcomes = floor.minute({BTC: 80.0, ETH: 100.0, SOL: 100.0}, quality={BTC: "quiet"})

@@ -323,6 +323,15 @@ def test_a_hold_that_a_stricter_one_replaces_says_so_in_its_own_message_and_nowh
     assert "hold_resume" not in json.dumps(over[1].blocks)
 
 
+@pytest.mark.parametrize(("price", "level"), [(98.0, "stop"), (97.0, "stop"), (104.0, "target"), (105.0, "target")])
+def test_a_card_quoted_beyond_one_of_its_levels_names_that_one(words: Words, price: float, level: str) -> None:
+    card = replace(proposal(price=price, stop=98.0, target=104.0), revision=2)
+    other = {"stop": "target", "target": "stop"}[level]
+    shown = json.dumps(rendered(words, said([ProposalChanged(card, "level")]))[0][1].blocks)
+    assert f"at or beyond the {level}, so nothing was bought" in shown
+    assert f"beyond the {other}" not in shown
+
+
 def test_a_card_of_a_fast_market_says_how_long_a_person_has(words: Words) -> None:
     fast = snapshot(label="simulated", settings={"speed": "60.0"})
     offer = proposal(opened=NOW, expires=NOW + timedelta(hours=10))
