@@ -120,12 +120,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Rows of a source that were not taken, with a reason code and a sentence with the first of them."""
+    """Rows of a source that were not taken, with a reason code and a sentence with the first of them.
+
+    `opened`: when the bars among them opened (µs), where the rows say so: there the source had something.
+    """
 
     symbol: Symbol
     code: str
     count: int
     sentence: str
+    opened: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ class Sieve:
         rows = np.flatnonzero(wrong & self.good)
         if rows.size:
             self.good[rows] = False
-            self.rejected.append(Rejected(self.bars.symbol, code, int(rows.size), self._sentence(int(rows[0]), why)))
+            opened = tuple((self.bars.time[rows] - _step(self.bars)).tolist())
+            sentence = self._sentence(int(rows[0]), why)
+            self.rejected.append(Rejected(self.bars.symbol, code, int(rows.size), sentence, opened))
 
     def _sentence(self, row: int, why: str) -> str:
         bars = self.bars

@@ -30,8 +30,8 @@ class Closing:
         self._outliers: list[Outlier] = []
         self._reports: dict[Symbol, SymbolReport] = {}
 
-    def see(self, bars: BarColumns, listing: Listing) -> None:
-        """Take in what the store has of one symbol, oldest first."""
+    def see(self, bars: BarColumns, listing: Listing, refused: Sequence[int] = ()) -> None:
+        """Take in what the store has of one symbol, oldest first; `refused`: opens (µs) of bars that were not taken."""
         wanted = self._wanted
         step = wanted.interval // timedelta(microseconds=1)
         present = np.zeros(self._slots, bool)
@@ -39,7 +39,7 @@ class Closing:
         fetched = self._fetched(bars.symbol) | present
         one_price = float((bars.high == bars.low).mean()) if len(bars.time) else 1.0
         listed = self._listed(listing, present) | present
-        self._coins.append(Presence(bars.symbol, present, listed, fetched, one_price))
+        self._coins.append(Presence(bars.symbol, present, listed, fetched, one_price, self._bad(refused, step)))
         self._outliers.extend(outliers(bars))
         times = [instant(int(at)) - wanted.interval for at in bars.time[[0, -1]]] if len(bars.time) else [None, None]
         self._reports[bars.symbol] = SymbolReport(len(bars.time), *times)
@@ -57,6 +57,12 @@ class Closing:
         report.symbols = self._reports
         report.outliers = sorted(self._outliers, key=lambda one: -abs(one.move))
         return listed
+
+    def _bad(self, refused: Sequence[int], step: int) -> np.ndarray:
+        slots = (np.array(refused, np.int64) - micros(self._wanted.since)) // step
+        bad = np.zeros(self._slots, bool)
+        bad[slots[(slots >= 0) & (slots < self._slots)]] = True
+        return bad
 
     def _fetched(self, symbol: Symbol) -> np.ndarray:
         known = np.ones(self._slots, bool)

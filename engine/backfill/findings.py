@@ -11,22 +11,30 @@ from engine.domain import Symbol
 from engine.ports import Rejected
 
 NOTES_KEPT = 50
+REFUSED_KEPT = 20_000  # times of a symbol in one piece: two weeks of minutes
 
 
 @dataclass(slots=True)
 class Findings:
-    """Rejected rows by (symbol, code), with one sentence of each; duplicates; differences by (symbol, source)."""
+    """Rejected rows by (symbol, code), with one sentence of each; duplicates; differences by (symbol, source).
+
+    `refused`: when rejected bars opened (µs), by symbol.
+    """
 
     rejected: dict[tuple[Symbol, str], tuple[int, str]] = field(default_factory=dict)
     duplicates: int = 0
     kept: int = 0  # bars of another source that stayed
     differences: dict[tuple[Symbol, str], Difference] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    refused: dict[Symbol, list[int]] = field(default_factory=dict)
 
     def reject(self, more: Iterable[Rejected]) -> None:
         for one in more:
             count, sentence = self.rejected.get((one.symbol, one.code), (0, one.sentence))
             self.rejected[one.symbol, one.code] = (count + one.count, sentence)
+            if one.opened:
+                times = self.refused.setdefault(one.symbol, [])
+                times.extend(one.opened[: REFUSED_KEPT - len(times)])
 
     def note(self, sentence: str) -> None:
         if sentence and sentence not in self.notes and len(self.notes) < NOTES_KEPT:
@@ -53,6 +61,7 @@ class Findings:
             "kept": self.kept,
             "differences": [[*place, one.as_json()] for place, one in self.differences.items()],
             "notes": self.notes,
+            "refused": self.refused,
         }
         return {name: value for name, value in body.items() if value}
 
@@ -64,4 +73,5 @@ class Findings:
             body.get("kept", 0),
             {(symbol, source): Difference.from_json(one) for symbol, source, one in body.get("differences", ())},
             list(body.get("notes", ())),
+            {symbol: list(times) for symbol, times in body.get("refused", {}).items()},
         )

@@ -12,7 +12,8 @@ from engine.backfill.outages import Presence, stretches
 from engine.domain import Symbol
 
 OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED = "venue outage", "no trades", "not listed", "not fetched"
-CAUSES = (OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED)
+REFUSED = "bad rows"  # the source had a bar, which could not be believed
+CAUSES = (OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED, REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,10 @@ class Gap:
 
 def gaps_of(coin: Presence, out: np.ndarray, since: datetime, interval: timedelta) -> Iterator[Gap]:
     """Every gap of one symbol, in order. `out`: the bars in which the source was out (`outages`)."""
-    missing = ~coin.present
+    missing, refused = ~coin.present & ~coin.refused, ~coin.present & coin.fetched & coin.refused
     reasons = (
-        (NOT_FETCHED, missing & ~coin.fetched),
+        (REFUSED, refused),
+        (NOT_FETCHED, ~coin.present & ~coin.fetched),
         (NOT_LISTED, missing & coin.fetched & ~coin.listed),
         (OUTAGE, missing & coin.fetched & coin.listed & out),
         (QUIET, missing & coin.fetched & coin.listed & ~out),

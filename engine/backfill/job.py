@@ -44,6 +44,10 @@ class Keeper(Protocol):
         """What the store has of one symbol in the wanted range."""
         ...
 
+    def refused(self, marks: set[str]) -> Mapping[Symbol, Sequence[int]]:
+        """When the bars opened (µs) that were turned away in the finished pieces among `marks`."""
+        ...
+
     def note_gaps(self, symbols: Sequence[Symbol], gaps: Sequence[Gap]) -> None:
         """Let these be the known gaps of `symbols` in the wanted range."""
         ...
@@ -166,9 +170,10 @@ class Backfill:
         """Gaps with their reasons, and outliers, by what the store has now."""
         self._enter("checking")
         closing = Closing(self._wanted, list(self._left.values()))
+        refused = await self._in_thread(self._keeper.refused, self._marks)
         for symbol in self.progress.parts:
             bars = await self._in_thread(self._keeper.stored, symbol)
-            await self._in_thread(closing.see, bars, listings[symbol])
+            await self._in_thread(closing.see, bars, listings[symbol], refused.get(symbol, ()))
             self.progress.checked += 1
             self._watch(self.progress)
         gaps = await self._in_thread(closing.tell, self.report)

@@ -74,6 +74,15 @@ class StoreKeeper:
         with self._transaction() as connection:
             replace_gaps(connection, wanted.market, feed, symbols, wanted.since, wanted.until, told)
 
+    def refused(self, marks: set[str]) -> Mapping[Symbol, Sequence[int]]:
+        with self._transaction() as connection:
+            done = [piece for piece in pieces_of(connection, self._job) if piece.key in marks]
+        times: dict[Symbol, list[int]] = {}
+        for piece in done:
+            for symbol, opened in Findings.from_json(piece.problems).refused.items():
+                times.setdefault(symbol, []).extend(opened)
+        return times
+
     def add_up(self, report: Report, marks: set[str]) -> None:
         """Rows and findings of the finished pieces among `marks`, whichever run finished them."""
         with self._transaction() as connection:

@@ -18,8 +18,8 @@ STRAGGLERS = 0.25  # this share of the brisk coins may have a bar while the rest
 class Presence:
     """Where one symbol has bars on the common grid of time.
 
-    `present`, `listed` and `fetched` are bool arrays over the grid; `one_price` is the share of its bars in which the
-    price never moved.
+    `present`, `listed`, `fetched` and `refused` are bool arrays over the grid; `one_price` is the share of its bars in
+    which the price never moved. `refused`: the source had a bar there that could not be taken.
     """
 
     symbol: Symbol
@@ -27,6 +27,7 @@ class Presence:
     listed: np.ndarray
     fetched: np.ndarray
     one_price: float
+    refused: np.ndarray
 
     def empty_chance(self) -> float:
         """How likely a bar is empty though the venue is up: at most the share of bars that are missing.
@@ -65,10 +66,10 @@ def outages(coins: Sequence[Presence], slots: int) -> np.ndarray:
         chance = coin.empty_chance()
         if chance >= BRISK:
             continue
-        known = coin.listed & coin.fetched
+        known, seen = coin.listed & coin.fetched, coin.present | coin.refused
         asked += known
-        there += known & coin.present
-        surprise += (known & ~coin.present) * -math.log(chance)
+        there += known & seen
+        surprise += (known & ~seen) * -math.log(chance)
     out = (asked > 0) & (there <= STRAGGLERS * asked) & (there < asked)
     for first, last in stretches(out):
         if surprise[first:last].sum() < math.log(slots):

@@ -106,7 +106,8 @@ def _rejections(symbols: Sequence[Symbol], bad: Rows, code: str, words: str) -> 
         first = int(np.flatnonzero(mine)[0])
         prices = " / ".join(f"{price:g}" for price in bad.prices[first])
         example = f"the bar of {_written(int(bad.opened[first]))} ({prices}, volume {bad.volume[first]:g}) {words}"
-        found.append(Rejected(symbols[int(k)], code, int(mine.sum()), f"{symbols[int(k)]}: {example}"))
+        opened = tuple(bad.opened[mine].tolist())
+        found.append(Rejected(symbols[int(k)], code, int(mine.sum()), f"{symbols[int(k)]}: {example}", opened))
     return found
 
 

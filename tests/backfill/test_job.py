@@ -13,7 +13,7 @@ import pytest
 
 from engine.backfill.checking import COLUMNS, taken
 from engine.backfill.errors import BackfillError
-from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE
+from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE, QUIET, REFUSED
 from engine.backfill.job import SILENT_MOST, Backfill
 from engine.backfill.keeping import StoreKeeper
 from engine.backfill.progress import Progress
@@ -248,6 +248,22 @@ async def test_gaps_come_into_the_table_with_their_reason_and_are_replaced_when_
         left = [gap for symbol in coins for gap in read_past_gaps(connection, "live", "made", symbol)]
     assert left == []
     assert second.gaps(OUTAGE) == (0, 0)
+
+
+async def test_a_bar_that_could_not_be_believed_leaves_a_gap_of_that_name_and_no_quiet_minute(
+    database: Database,
+) -> None:
+    coins = truth("BTC/USD", "ETH/USD")
+    bad = replace(coins["BTC/USD"], low=coins["BTC/USD"].low.copy())
+    bad.low[100:103] = -1.0
+    history = MadeHistory({**coins, "BTC/USD": bad})
+
+    for report in (await run(database, history), await run(database, history)):  # the second finds all of it done
+        assert report.gaps(REFUSED) == (1, 3)
+        assert report.gaps(QUIET) == report.gaps(OUTAGE) == (0, 0)
+    with database.connect() as connection:
+        gaps = read_past_gaps(connection, "live", "made", "BTC/USD")
+    assert gaps == [("BTC/USD", START + 100 * MINUTE, START + 103 * MINUTE, REFUSED)]
 
 
 async def test_bars_of_another_source_stay_and_the_difference_is_told(database: Database) -> None:

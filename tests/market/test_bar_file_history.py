@@ -303,7 +303,7 @@ async def test_the_real_hours_of_bitcoin_show_their_outages():
     present = np.zeros(slots, bool)
     present[(time - time[0]) // 3_600_000_000] = True
     every = np.ones(slots, bool)
-    out = outages([Presence("BTC/USDT", present, every, every, 0.0)], slots)
+    out = outages([Presence("BTC/USDT", present, every, every, 0.0, ~every)], slots)
     assert (rejected, failed) == ([], [])
     assert (~present).sum() == 128
     assert (out & ~present).sum() >= 120, "Binance was out in nearly all of them"
