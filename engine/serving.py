@@ -92,7 +92,7 @@ class Serving:
         if self.is_silent(state, now) and monotonic() - self._reloaded > RELOAD_PAUSE:
             log.error("%s has not forecast for %s; its models are loaded anew", self.name, SILENT)
             self.restart()
-        wanted = tuple(one.version for one in _wanted(state))
+        wanted = tuple(one.version if one is not None else "" for one in (state.champion, state.challenger))
         if wanted != self._wanted:
             self._line_up(state)
             self._wanted, self._since = wanted, now
@@ -207,7 +207,3 @@ class Serving:
                 return None
             self._loaded[wanted.version] = model
         return self._loaded[wanted.version]
-
-
-def _wanted(state: ModelState) -> tuple[ModelVersion, ...]:
-    return tuple(one for one in (state.champion, state.challenger) if one is not None)

@@ -123,11 +123,12 @@ class Analyst:
         """The analysis, with the reasons of those forecasts that led to a wish to enter."""
         forecasts = told.forecasts
         if self.forecaster is not None and forecasts:
-            wanted = {signal.symbol for signal in signals if signal.action == "enter"}
-            forecasts = tuple(
-                self.forecaster.explained(one) if one.symbol in wanted and not one.shadow else one for one in forecasts
+            known = self.forecaster.explain_all(
+                {one.symbol for one in signals if one.action == "enter"} & told.rows.keys()
             )
-            known = {one.symbol: one for one in forecasts if one.reasons}
+            forecasts = tuple(
+                known[one.symbol].forecast if one.symbol in known and not one.shadow else one for one in forecasts
+            )
             signals = [gates.with_reasons(signal, known.get(signal.symbol)) for signal in signals]
         return Analysis(minute.at, minute.at, tuple(signals), steps, forecasts)
 

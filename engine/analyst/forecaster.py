@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -120,27 +120,22 @@ class Forecaster:
         threshold = champion.passport.figures.get("threshold") if champion else None
         return Told(tuple(told), answers, steps, threshold)
 
-    def explained(self, forecast: Forecast) -> Forecast:
-        """The forecast with its features and what they contributed; as it was when it is not of the last batch."""
-        told = self.explain(forecast.symbol)
-        if told is None or told.forecast.at != forecast.at or told.forecast.version != forecast.version:
-            return forecast
-        return told.forecast
-
     def explain(self, symbol: Symbol) -> Explanation | None:
         """The champion's last forecast of a coin with the features behind it, weightiest first; None without one."""
+        return self.explain_all((symbol,)).get(symbol)
+
+    def explain_all(self, symbols: Collection[Symbol]) -> dict[Symbol, Explanation]:
+        """`explain` of several coins in one batch; those without a forecast are left out."""
         seen = self._seen
-        if seen is None or symbol not in seen.forecasts:
-            return None
-        row = seen.rows.values[seen.rows.symbols.index(symbol)]
+        known = [symbol for symbol in symbols if seen is not None and symbol in seen.forecasts]
+        if seen is None or not known:
+            return {}
+        rows = seen.rows.values[[seen.rows.symbols.index(symbol) for symbol in known]]
         with self._busy:
-            weights = seen.model.contributions(row[None, :])[0]
+            weights = seen.model.contributions(rows)
         names = seen.model.passport.features
-        order = np.argsort(-np.abs(weights[:-1]), kind="stable")
-        parts = tuple(Part(names[i], float(row[i]), float(weights[i])) for i in order.tolist())
-        reasons = tuple((part.feature, part.contribution) for part in parts[:REASONS])
-        values = tuple(float(value) for value in row)
-        return Explanation(replace(seen.forecasts[symbol], reasons=reasons, row=values), parts, float(weights[-1]))
+        columns = zip(known, rows, weights, strict=True)
+        return {symbol: _taken_apart(seen.forecasts[symbol], names, row, weight) for symbol, row, weight in columns}
 
     def drift(self) -> tuple[tuple[str, float], ...] | None:
         """Each feature's PSI over the last day's rows against the champion's training, the largest first; None before
@@ -235,6 +230,14 @@ class Forecaster:
         warm = self.features.warm_up
         words = f"{symbol} is not predicted on: a feature is not known yet; all are after {warm} bars without a gap."
         return GateStep("model", False, words, {"needed": float(warm)})
+
+
+def _taken_apart(forecast: Forecast, names: Sequence[str], row: Column, weights: Column) -> Explanation:
+    order = np.argsort(-np.abs(weights[:-1]), kind="stable")
+    parts = tuple(Part(names[i], float(row[i]), float(weights[i])) for i in order.tolist())
+    reasons = tuple((part.feature, part.contribution) for part in parts[:REASONS])
+    values = tuple(float(value) for value in row)
+    return Explanation(replace(forecast, reasons=reasons, row=values), parts, float(weights[-1]))
 
 
 def forecast_step(model: Model, probabilities: Column, edge: float) -> GateStep:

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.domain import GateStep, Numbers, Side, Signal, Symbol
 from engine.evaluation import Evaluated, FeatureKey
-from engine.forecasts import Forecast
+from engine.forecasts import Explanation
 from engine.playbook.parts import StrategyUse
 from engine.strategies.columns import Column
 
@@ -77,11 +77,13 @@ def signal_of(
     )
 
 
-def with_reasons(signal: Signal, forecast: Forecast | None) -> Signal:
+def with_reasons(signal: Signal, told: Explanation | None) -> Signal:
     """The wish with what weighed most in the forecast behind it."""
-    if forecast is None or signal.action != "enter":
+    if told is None or signal.action != "enter":
         return signal
-    said = ", ".join(f"{name} ({weight:+.2f})".replace("-", "−") for name, weight in forecast.reasons[:SAID_REASONS])
+    said = ", ".join(
+        f"{name} ({weight:+.2f})".replace("-", "−") for name, weight in told.forecast.reasons[:SAID_REASONS]
+    )
     return replace(signal, reason=f"{signal.reason}, mostly by {said}")
 
 

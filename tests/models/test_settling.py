@@ -41,7 +41,7 @@ def test_an_unmoved_price_counts_as_down_as_in_training():
     assert only(ForecastsSettled, floor.minute(100.0)).correct == (False, True)
 
 
-@pytest.mark.parametrize("quality", ["doubtful", "stale"])
+@pytest.mark.parametrize("quality", ["doubtful"])
 def test_a_horizon_that_ends_in_a_bad_bar_or_none_is_never_guessed(quality):
     floor = promoted()
     minute_with(floor, (BTC, 0.7), (ETH, 0.7), (SOL, 0.7))

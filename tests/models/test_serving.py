@@ -1,0 +1,158 @@
+"""From the model folder into service: offered once, loaded beside the desk, refused with a reason when damaged."""
+
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.analyst import Analyst
+from engine.clock import ManualClock
+from engine.domain import Role
+from engine.messages import ModelPressed, ModelTrained
+from engine.serving import Serving
+from tests.desk.kit import Floor
+from tests.models.forged import COINS, DIRECTION, bars, minute_of, playbook, saved, until
+
+WARM = 600
+
+
+class House:
+    """A Trader and a Serving that share one ledger, without threads."""
+
+    def __init__(self, root):
+        self.root = root
+        self.floor = Floor(DIRECTION)
+        self.analyst = Analyst(playbook(), COINS)
+        self.clock = ManualClock(self.floor.at)
+        self.serving = Serving(root, self.analyst.forecaster, self.clock, self.submit, lambda: self.floor.view)
+
+    def submit(self, message):
+        self.floor.tell(message)
+        done = Future()
+        done.set_result(None)
+        return done
+
+    def press(self, action, version):
+        self.floor.tell(ModelPressed(self.floor.at, "U_ADMIN", Role.ADMIN, action, "direction", version))
+
+    @property
+    def told(self):
+        return [message.version for message, _ in self.floor.told if isinstance(message, ModelTrained)]
+
+    @property
+    def at_work(self):
+        return self.serving.status().serving
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path / "models")
+
+
+def test_a_version_in_the_folder_is_offered_once_and_promoting_it_puts_it_to_work(house):
+    house.serving.look()
+    assert house.told == []
+    artefact = saved(house.root, "v1")
+    house.serving.look()
+    house.serving.look()
+    assert house.told == ["v1"]
+    assert house.floor.view.models["direction"].challenger.artefact == artefact
+    assert house.at_work == ""
+    assert house.serving.status().shadows == ("v1",)
+    house.press("promote", "v1")
+    house.serving.look()
+    assert house.at_work == "v1"
+
+
+def test_a_new_process_offers_only_what_the_ledger_does_not_know(house):
+    saved(house.root, "v1")
+    house.serving.look()
+    saved(house.root, "v2")
+    again = Serving(house.root, house.analyst.forecaster, house.clock, house.submit, lambda: house.floor.view)
+    again.look()
+    assert house.told == ["v1", "v2"]
+
+
+def test_what_a_killed_training_left_is_never_offered(house):
+    saved(house.root, "v1")
+    half = house.root / "direction" / ".new-x7" / "version"
+    half.mkdir(parents=True)
+    (half / "model.json").write_text("{")
+    (house.root / "direction" / "20261121T020000-aaaaaa").mkdir()
+    house.serving.look()
+    assert house.told == ["v1"]
+
+
+def test_a_damaged_version_is_not_offered(house, caplog):
+    saved(house.root, "v1")
+    (house.root / "direction" / "v1" / "trees.ubj").write_bytes(b"nonsense")
+    house.serving.look()
+    assert house.told == []
+    assert "not those that were trained" in caplog.text
+
+
+def test_a_champion_whose_files_change_later_is_not_loaded_and_the_desk_says_so(house):
+    saved(house.root, "v1")
+    house.serving.look()
+    house.press("promote", "v1")
+    path = house.root / "direction" / "v1" / "model.json"
+    path.write_bytes(path.read_bytes().replace(b'"verdict"', b'"verdict "'))
+    house.serving.restart()
+    house.serving.look()
+    assert house.at_work == ""
+    assert "was changed since it was trained" in house.serving.status().idle
+
+
+def test_a_version_that_this_desk_cannot_serve_is_offered_with_the_reason_and_cannot_be_promoted(house):
+    saved(house.root, "v1", horizon=timedelta(hours=2))
+    house.serving.look()
+    offered = house.floor.view.models["direction"].challenger
+    assert not offered.promotable
+    assert "another label" in offered.failing[-1]
+    house.press("promote", "v1")
+    assert house.floor.view.models["direction"].champion is None
+
+
+def test_a_new_champion_that_cannot_be_loaded_leaves_nothing_at_work_rather_than_a_wrong_one(house):
+    for version in ("v1", "v2"):
+        saved(house.root, version)
+        house.serving.look()
+        house.press("promote", version)
+    house.serving.look()
+    assert house.at_work == "v2"
+    house.press("rollback", "v2")
+    house.serving.look()
+    assert house.at_work == "v1"
+
+
+def test_a_champion_that_falls_silent_is_loaded_anew(house, monkeypatch):
+    monkeypatch.setattr("engine.serving.RELOAD_PAUSE", -1.0)
+    saved(house.root, "v1")
+    house.serving.look()
+    house.press("promote", "v1")
+    house.serving.look()
+    before = house.serving.forecaster.lineup.champion
+    house.clock.advance(timedelta(minutes=29))
+    house.serving.look()
+    assert not house.serving.status().silent
+    house.clock.advance(timedelta(minutes=2))
+    assert house.serving.status().silent
+    house.serving.look()
+    assert house.serving.status().reloads == 1
+    assert house.serving.forecaster.lineup.champion is not before
+    assert not house.serving.status().silent
+
+
+def test_the_champion_of_the_ledger_forecasts_for_the_analyst(house):
+    saved(house.root, "v1")
+    house.serving.look()
+    house.press("promote", "v1")
+    house.serving.look()
+    market = [bars(symbol) for symbol in COINS]
+    for one in market:
+        house.analyst.warm(one.symbol, until(one, WARM))
+    told = house.analyst.on(minute_of(market, WARM)).forecasts
+    assert [(one.version, one.shadow) for one in told] == [("v1", False)] * 3
+    house.floor.tell(replace(house.analyst.on(minute_of(market, WARM + 1)), at=house.floor.at))
+    assert house.floor.view.models["direction"].last_forecast is not None
