@@ -200,12 +200,18 @@ def _hold_subject(hold: Hold) -> str:
     return f"hold:{hold.code}:{micros(hold.since)}"
 
 
+def _alerts(hold: Hold) -> bool:
+    """Whether a hold is for the alerts channel: all halts, and what only a person can mend and no alarm tells."""
+    return hold.level is State.HALTED or (hold.by == "desk" and hold.code not in ("FEED", "DISK"))
+
+
 def _hold_placed(outcome: HoldPlaced, scene: _Scene) -> Iterator[Post]:
     hold = outcome.hold
     subject, data = _hold_subject(hold), {"hold": hold, "state": str(scene.snapshot.state)}
     yield scene.post("placed", SIGNALS, subject, "hold", priority=ALERT, data=data)
-    if hold.level is State.HALTED:
-        yield scene.post("halt", ALERTS, f"halt:{subject}", "hold", mention=True, priority=ALERT, data=data)
+    if _alerts(hold):
+        mention = hold.level is State.HALTED
+        yield scene.post("halt", ALERTS, f"halt:{subject}", "hold", mention=mention, priority=ALERT, data=data)
 
 
 def _hold_lifted(outcome: HoldLifted, scene: _Scene) -> Iterator[Post]:
@@ -221,11 +227,13 @@ def _hold_lifted(outcome: HoldLifted, scene: _Scene) -> Iterator[Post]:
     if any(item.code == hold.code for item in stricter):  # it took this one's place, and says so itself
         replaced = {"hold": hold, "lifted_by": outcome.by, "stricter": True}
         yield scene.post("over", SIGNALS, subject, "hold", op="update", priority=ALERT, data=replaced)
+        if _alerts(hold):
+            yield scene.post("over", ALERTS, f"halt:{subject}", "hold", op="update", priority=ALERT, data=replaced)
         return
     yield scene.post("lifted", SIGNALS, f"lifted:{subject}", "lifted", priority=ALERT, data=data)
     over = {"hold": hold, "lifted_by": outcome.by}
     yield scene.post("over", SIGNALS, subject, "hold", op="update", priority=ALERT, data=over)
-    if hold.level is State.HALTED:
+    if _alerts(hold):
         yield scene.post("over", ALERTS, f"halt:{subject}", "hold", op="update", priority=ALERT, data=over)
 
 
