@@ -12,7 +12,9 @@ from bot.outbox_store import Backlog
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
 from engine import Desk, clock, health, live_record, vitals, watch
+from engine.domain import Alarm, State
 from engine.messages import HealthSeen
+from engine.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,8 @@ class Checkup:
         if news is not None:
             self._desk.submit(HealthSeen(facts.now, news))
         snapshot = self._desk.snapshot()
-        self._second.alarms((*self._watch.alarms(), *snapshot.alarms))  # also what the ledger could not record
+        standing = (*self._watch.alarms(), *snapshot.alarms, *halts(snapshot))
+        self._second.alarms(standing)  # also what the ledger could not record
         await asyncio.to_thread(self._write, vitals.health_status(snapshot, readings, self._watch.alarms()))
         self._measure(facts)
 
@@ -160,6 +163,15 @@ class Checkup:
         for reading in self._desk.readings:
             if reading.value is not None:
                 projections.notes.put_metric(facts.now, reading.name, reading.value, reading.status)
+
+
+def halts(snapshot: Snapshot) -> tuple[Alarm, ...]:
+    """What halts the desk, as the second path tells it: whoever must mend that may not be looking at Slack."""
+    held = [hold for hold in snapshot.holds if hold.level is State.HALTED]
+    return tuple(
+        Alarm(f"hold:{hold.code}", "critical", f"HALTED by {hold.by} ({hold.code}): {hold.note}", hold.since)
+        for hold in held
+    )
 
 
 def model_facts(desk: Desk) -> health.ModelFacts | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.render import money, percent
 from engine import Desk
-from engine.domain import Hold, Position, Refusal, Role
+from engine.domain import Hold, Position, Refusal, Role, Symbol
 from engine.messages import Analysis, ClosePosition, Message, Minute, Panic, Pause, Resume, Slice
 from engine.outcomes import HoldLifted, HoldPlaced, Refused
 from engine.records import Record
@@ -158,11 +158,13 @@ class Console:
         return [*(line for lines in answers for line in lines), f"state is {self.desk.snapshot().state}"]
 
     async def _close(self, query: Mapping[str, Any]) -> list[str]:
-        symbol = _symbol(str(query.get("symbol", "")), self.desk.snapshot())
-        if symbol is None:
-            return [f"refused (UNKNOWN_SYMBOL): no open position in {query.get('symbol')!r}"]
+        meant = _meant(str(query.get("symbol", "")), self.desk.snapshot())
+        if len(meant) != 1:
+            asked = query.get("symbol")
+            why = f"{asked!r} means {' or '.join(meant)}; name one" if meant else f"no open position in {asked!r}"
+            return [f"refused (UNKNOWN_SYMBOL): {why}"]
         fraction = float(query.get("fraction", 1.0))
-        return await self._ask(ClosePosition(self._now(), ACTOR, Role.ADMIN, symbol, fraction=fraction))
+        return await self._ask(ClosePosition(self._now(), ACTOR, Role.ADMIN, meant[0], fraction=fraction))
 
     async def _ask(self, message: Message) -> list[str]:
         record = await asyncio.wait_for(asyncio.wrap_future(self.desk.submit(message)), ANSWER_WITHIN)
@@ -176,7 +178,8 @@ def _no(sentence: str) -> dict[str, Any]:
     return {"ok": False, "lines": [sentence]}
 
 
-def _symbol(text: str, snapshot: Snapshot) -> str | None:
+def _meant(text: str, snapshot: Snapshot) -> list[Symbol]:
+    """The held symbols that a person may mean: one, none, or several (`BTC` of BTC/USD and BTC/EUR)."""
     wanted = text.upper().replace("-", "/")
-    held = [position.symbol for position in snapshot.positions]
-    return next((s for s in held if wanted in {s, s.split("/")[0], s.replace("/", "")}), None)
+    held = dict.fromkeys(position.symbol for position in snapshot.positions)
+    return [symbol for symbol in held if wanted in {symbol, symbol.split("/")[0], symbol.replace("/", "")}]

@@ -20,9 +20,9 @@ from bot.cli import console as client
 from bot.cli.errors import CliError
 from bot.console import Console
 from engine.domain import State
-from engine.messages import Message, Panic, Resume
+from engine.messages import ClosePosition, Message, Panic, Resume
 from engine.outcomes import HoldLifted, Outcome
-from tests.slack.desk import FakeDesk, busy, hold
+from tests.slack.desk import FakeDesk, busy, hold, position
 
 PAUSED = hold()
 PANICKED = hold("PANIC", State.HALTED, "console")
@@ -89,6 +89,14 @@ async def test_a_bad_request_gets_one_sentence(door: Door, raw: bytes, says: str
 
     assert answer["ok"] is False
     assert says in answer["lines"][0]
+
+
+async def test_a_base_that_two_positions_share_closes_neither(door: Door) -> None:
+    door.desk.shot = busy(positions=(position(), position(symbol="BTC/EUR", trade_id="T2")))
+    answer = await door.say(b'{"command": "close", "symbol": "btc"}\n')
+    assert answer == {"ok": False, "lines": ["refused (UNKNOWN_SYMBOL): 'btc' means BTC/USD or BTC/EUR; name one"]}
+    await door.say(b'{"command": "close", "symbol": "btc-eur"}\n')
+    assert [message.symbol for message in door.desk.submitted if isinstance(message, ClosePosition)] == ["BTC/EUR"]
 
 
 async def test_silence_gets_a_sentence_too(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,11 @@ import logging
 import pytest
 from aiohttp import web
 
+from bot.checkup import halts
 from bot.second_path import SecondPath
-from engine.domain import Alarm
+from engine.domain import Alarm, Hold, State
 from tests.days.desk import NOW
+from tests.slack.desk import busy
 
 CRITICAL = Alarm("broker", "critical", "The broker does not answer.", NOW)
 WARNING = Alarm("disk", "warning", "2 GB of disk are free.", NOW)
@@ -42,6 +44,17 @@ async def test_what_is_critical_is_sent_once_and_its_recovery_too(webhook):
         "Nightdesk: CRITICAL: The broker does not answer.",
         "Nightdesk: Recovered: The broker does not answer.",
     ]
+
+
+async def test_a_halt_is_told_and_its_end(webhook):
+    url, heard, _ = webhook
+    path = SecondPath(webhook_url=url)
+    broken = Hold("FAULT", State.HALTED, "desk", NOW, note="fault E1: a minute could not be judged")
+    for holds in ((Hold("PAUSE", State.REDUCING, "U1", NOW),), (broken,), (broken,), ()):
+        path.alarms(halts(busy(holds=holds)))
+        await path.close()
+    said = "HALTED by desk (FAULT): fault E1: a minute could not be judged"
+    assert [body["text"] for _, body in heard] == [f"Nightdesk: CRITICAL: {said}", f"Nightdesk: Recovered: {said}"]
 
 
 async def test_a_posted_report_pings_the_dead_man(webhook):

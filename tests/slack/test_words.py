@@ -323,6 +323,29 @@ def test_a_hold_that_a_stricter_one_replaces_says_so_in_its_own_message_and_nowh
     assert "hold_resume" not in json.dumps(over[1].blocks)
 
 
+@pytest.mark.parametrize(
+    ("code", "level", "by", "alerted", "called"),
+    [
+        ("FAULT", State.REDUCING, "desk", True, False),
+        ("FAULT", State.HALTED, "desk", True, True),
+        ("ANALYST", State.REDUCING, "desk", True, False),
+        ("PANIC", State.HALTED, "U_RISK", True, True),
+        ("PAUSE", State.REDUCING, "U_TRADER", False, False),
+        ("DAILY_LOSS", State.REDUCING, "rule:daily_loss", False, False),
+        ("DISK", State.REDUCING, "desk", False, False),  # the health check's alarm tells it
+    ],
+)
+def test_what_only_a_person_can_mend_is_in_the_alerts_and_is_over_there_too(
+    words: Words, code: str, level: State, by: str, alerted: bool, called: bool
+) -> None:
+    placed = [
+        post for post, _ in rendered(words, said([HoldPlaced(hold(code, level, by))])) if post.channel == "alerts"
+    ]
+    assert ([post.op for post in placed], any(post.mention for post in placed)) == (["post"] * alerted, called)
+    over = [post for post, _ in rendered(words, said([HoldLifted(hold(code, level, by), "U_RISK")]))]
+    assert [post.subject for post in over if post.channel == "alerts"] == [post.subject for post in placed]
+
+
 @pytest.mark.parametrize(("price", "level"), [(98.0, "stop"), (97.0, "stop"), (104.0, "target"), (105.0, "target")])
 def test_a_card_quoted_beyond_one_of_its_levels_names_that_one(words: Words, price: float, level: str) -> None:
     card = replace(proposal(price=price, stop=98.0, target=104.0), revision=2)
