@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -114,10 +115,18 @@ def fitted(
     `sheet` stands in for the dataset's own (canaries). A fit that fails closes its row as *failed*.
     """
     number = begun(lab, terms, data, kind, note)
-    try:
+    with accounted(lab, number):
         return number, learnt(sheet or Sheet.of(data), Recipe.of(terms, lab.threads), train, validation, progress)
+
+
+@contextmanager
+def accounted(lab: Lab, *numbers: int) -> Iterator[None]:
+    """Close these open rows as *failed*, with the reason, when what is done for them fails."""
+    try:
+        yield
     except Exception as error:
-        lab.experiments.end(number, FAILED, lab.now(), {"why": str(error)})
+        for number in numbers:
+            lab.experiments.end(number, FAILED, lab.now(), {"why": str(error)})
         raise
 
 

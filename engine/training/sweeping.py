@@ -17,7 +17,7 @@ from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
 from engine.training.dataset import Dataset, moves_of
 from engine.training.experiments import DONE, TRIAL
-from engine.training.fitting import Lab, begun
+from engine.training.fitting import Lab, accounted, begun
 from engine.training.folds import FoldDone, embargo_of, fit_folds
 from engine.training.steps import Tell
 from engine.training.trading import terms_of, traded
@@ -65,7 +65,8 @@ def sweep(
         for one, number in zip(sets, numbers, strict=True)
         for place, fold in enumerate(folds)
     ]
-    done = fit_folds(lab, data, jobs, tell, f"trying {len(sets)} sets of numbers")
+    with accounted(lab, *numbers):
+        done = fit_folds(lab, data, jobs, tell, f"trying {len(sets)} sets of numbers")
     members, returns = [], []
     for place, (one, number) in enumerate(zip(sets, numbers, strict=True)):
         mine = done[place * len(folds) : (place + 1) * len(folds)]

@@ -27,7 +27,7 @@ from engine.ports import BarColumns
 from engine.training.controls import canaries, causal
 from engine.training.dataset import Dataset, build, moves_of
 from engine.training.experiments import TRIAL
-from engine.training.fitting import Fitted, Lab, close, fitted
+from engine.training.fitting import Fitted, Lab, accounted, close, fitted
 from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_paths
 from engine.training.passports import Result, card_of, passport_of
 from engine.training.steps import Steps, Tell
@@ -99,8 +99,9 @@ def train(
     )
     steps.at("judge")("judging", 0.0)
     moves = moves_of(data, thirds.train)
-    threshold = threshold_of(playbook, terms, bars, data, thirds.validation, done, moves)
-    judgement, money = _on_test(playbook, bars, data, thirds, done, moves, threshold)
+    with accounted(lab, number):
+        threshold = threshold_of(playbook, terms, bars, data, thirds.validation, done, moves)
+        judgement, money = _on_test(playbook, bars, data, thirds, done, moves, threshold)
     if walked:
         judgement = replace(judgement, folds=walked.judgement.folds)
     probability = done.probability(data.rows[thirds.test])

@@ -53,7 +53,7 @@ def trained(folder, bars, playbook=SMALL, study=None, spread=None, tell=told):
         return train(playbook, bars, room, ModelFolder(folder / "models"), tell, study=study or Study())
 
 
-def walk(symbol="BTC/USD", days=40, seed=0, step=STEP):
+def walk(symbol="BTC/USD", days=60, seed=0, step=STEP):
     """Bars in which nothing can be known: independent steps and volumes."""
     draw = np.random.default_rng(seed)
     each = int(step / timedelta(microseconds=1))
@@ -64,14 +64,14 @@ def walk(symbol="BTC/USD", days=40, seed=0, step=STEP):
 def bars_of(symbol, close, volume, draw, step=STEP):
     each = int(step / timedelta(microseconds=1))
     close = 100.0 * close
-    before = np.concatenate(([close[0]], close[:-1]))
+    before = np.concatenate(([close[0]], close[:-1])) * (1 + draw.uniform(-0.0001, 0.0001, len(close)))
     high = np.maximum(before, close) * (1 + draw.uniform(0, 0.0004, len(close)))
     low = np.minimum(before, close) * (1 - draw.uniform(0, 0.0004, len(close)))
     time = START + (1 + np.arange(len(close), dtype=np.int64)) * each
     return BarColumns(symbol, step, time, before, high, low, close, volume)
 
 
-def market(coins=3, days=40, seed=0):
+def market(coins=3, days=60, seed=0):
     return [walk(f"C{coin}/USD", days, 1_000 * seed + coin) for coin in range(coins)]
 
 
