@@ -30,7 +30,17 @@ def test_the_shipped_playbook_says_what_the_product_promises() -> None:
     assert (ema.proposal.max_drift, ema.proposal.max_cards_per_hour) == (0.005, 6)
 
 
-@pytest.mark.parametrize("path", ["ema", "direction", "trend", "benchmarks/ema_peers.yaml", "examples/my_playbook.yaml"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ema",
+        "direction",
+        "trend",
+        "benchmarks/ema_peers.yaml",
+        "examples/my_playbook.yaml",
+        "examples/my_forecasts.yaml",
+    ],
+)
 def test_the_effective_text_reads_back_to_the_same_playbook(path: str) -> None:
     playbook = load(ROOT / path if "/" in path else path)
     again = parse(playbook.text)

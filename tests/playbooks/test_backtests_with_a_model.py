@@ -3,6 +3,7 @@
 import csv
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -280,3 +281,16 @@ def test_the_costs_of_an_entry_are_told_and_stop_one_that_is_not_worth_them(mark
     assert any(step.passed for step in told[eager.hash])
     assert not any(step.passed for step in told[dear.hash])
     assert "does not cover the 10.02% that entering and leaving cost" in told[dear.hash][0].sentence
+
+
+def test_a_strategy_of_ones_own_reads_forecasts_as_the_example_shows(market, file, tmp_path, capsys):
+    example = Path(__file__).parents[2] / "examples" / "my_forecasts.yaml"
+    cheap = tmp_path / "my_forecasts.yaml"
+    cheap.write_text(example.read_text().replace("fee: venue, slippage: 0.1 %", "fee: 0.01 %").replace("55 %", "45 %"))
+    (tmp_path / "my_forecasts.py").write_text(example.with_suffix(".py").read_text())
+    version = fitted(load(example), market, ModelFolder(tmp_path / "models"))
+    words = ("--bars", file, "--data-dir", tmp_path, "--model", version, "--out", tmp_path / "out")
+    assert command("--playbook", cheap, *words) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["trades"] > 10
+    assert {one["name"] for one in summary["by_exit"]} & {"stop", "target", "signal"}

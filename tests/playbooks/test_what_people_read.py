@@ -35,20 +35,9 @@ def greeting(words, floor, **settings):
     return str(render_post(words, post.template, post.data).blocks)
 
 
-def offered(floor, version="v1"):
-    made = ModelTrained(
-        floor.at,
-        "rule:retrain",
-        "direction",
-        version,
-        "hash",
-        "edge",
-        True,
-        True,
-        floor.at,
-        floor.at + timedelta(days=1),
-    )
-    floor.tell(made)
+def offered(floor):
+    until = floor.at + timedelta(days=1)
+    floor.tell(ModelTrained(floor.at, "U", "direction", "v1", "hash", "edge", True, True, floor.at, until))
 
 
 def test_without_a_promoted_model_the_greeting_says_that_nothing_is_entered_and_offers_to_train(words):
