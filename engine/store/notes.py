@@ -1,4 +1,8 @@
-"""Measurements that are not in the ledger: health metrics, gaps and late prints, on their way to the database."""
+"""Measurements that are not in the ledger: health metrics, gaps and late prints, on their way to the database.
+
+They wait in memory, and a kill takes along what the database has not: nothing is decided by them. Of a late print the
+raw trade is on disk all the same, and its minute is in the ledger as suspected, so that it is healed.
+"""
 
 from __future__ import annotations
 
