@@ -105,7 +105,7 @@ def on_started(desk: Memory, message: Started) -> None:
         desk.book_ = carry(desk.book_, desk.plan_.rules, plan.rules)
     desk.plan_, desk.started, desk.stopping = plan, message, False
     desk.feed_up, desk.feed_detail, desk.waiting = True, "", None
-    desk.terms = terms_of(plan.playbook)
+    desk.terms = terms_of(plan.playbook, plan.stretch)
     _note_rules(desk, message)
     desk.silent.clear()
     desk.doubted.clear()

@@ -15,12 +15,15 @@ from engine.trader.memory import Memory
 _HOUR = timedelta(hours=1)
 
 
-def terms_of(playbook: Playbook) -> tuple[tuple[str, str], ...]:
-    """(name, value in words) of everything that binds the desk beside its limits."""
+def terms_of(playbook: Playbook, stretch: float = 1.0) -> tuple[tuple[str, str], ...]:
+    """(name, value in words) of everything that binds the desk beside its limits, at `stretch` times life's speed."""
     card = playbook.proposal
+    fast = stretch > 1  # then drift grows with the root of the speed, and lives with the speed
+    wider = f"; both × √{stretch:g}, the market being so fast" if fast else ""
+    longer = f" on your clock, {_span(card.max_life * stretch)} of desk time" if fast else ""
     rows = [
-        ("price drift", f"at most {_share(card.max_drift)} from the card, or a tenth of the way to its stop"),
-        ("life of a card", f"at most {_span(card.max_life)}"),
+        ("price drift", f"at most {_share(card.max_drift)} from the card, or a tenth of the way to its stop{wider}"),
+        ("life of a card", f"at most {_span(card.max_life)}{longer}"),
         ("rest after a rejection or an expiry", f"{_span(card.rest_after_rejection)} for that coin"),
         ("good minutes after a hole", str(playbook.quality.good_minutes)),
     ]
