@@ -171,6 +171,8 @@ class MassiveFeed:
                 raise self._unhurried(error, frames.evicted) from error
             for request in frames.take_requests():
                 await socket.send(json.dumps(request))
+            if topics.refused or self._intake.has_refused:
+                self._intake.refuse(topics.why_not(), topics.heard())
             if not frames.let_in and monotonic() - opened > LET_IN_WITHIN:
                 raise TimeoutError(f"Massive did not take the key within {LET_IN_WITHIN:.0f} s")
 

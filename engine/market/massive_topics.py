@@ -84,6 +84,10 @@ class Topics:
         """Whether anything that brings prices of `symbol` may still come."""
         return any((channel, symbol) not in self.refused for channel in (TRADES, MINUTES))
 
+    def heard(self) -> frozenset[Symbol]:
+        """The symbols of which Massive has said that it sends prices."""
+        return frozenset(symbol for channel, symbol in self.live if channel in (TRADES, MINUTES))
+
     def why_not(self) -> dict[Symbol, str]:
         """Symbols that nothing brings prices of, with Massive's reason."""
         return {symbol: self.refused[(TRADES, symbol)] for symbol in self.symbols if not self.prices_of(symbol)}

@@ -90,6 +90,10 @@ async def test_a_topic_that_is_refused_by_name_refuses_that_symbol_alone():
             await until(lambda: feed.status().up and feed.status().refused_symbols)
             assert set(feed.status().refused_symbols) == {ETH}
             assert "trades: not authorized" in feed.status().refused_symbols[ETH]
+            await until(lambda: [one.up for one in sink.changes if one.symbols == (ETH,)] == [False])
+            vendor.unknown.clear()
+            await vendor.drop()
+            await until(lambda: [one.up for one in sink.changes if one.symbols == (ETH,)] == [False, True])
             await vendor.emit_trades("BTC-USD", 100.0)
             await until(lambda: len(sink.prints) == 1)
 
