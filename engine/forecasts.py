@@ -16,7 +16,7 @@ class Forecast:
     `probabilities` are of (down, up) or (down, flat, up) and add up to 1. `edge` is the expected change until then in
     units of the volatility at `at`. `price` is the close that the change is measured from. `features_hash` finds the
     feature row. `shadow` is a challenger's, on which nothing is traded. `reasons` are (feature, contribution to the
-    margin), the largest first, and `row` the feature values: both only where the forecast led to a signal.
+    margin), the largest first, and `row` the features by name: both only where the forecast led to a signal.
     """
 
     model: str
@@ -30,7 +30,8 @@ class Forecast:
     features_hash: str
     shadow: bool = False
     reasons: tuple[tuple[str, float], ...] = ()
-    row: tuple[float, ...] = ()
+    row: tuple[tuple[str, float], ...] = ()
+    feature_set: str = ""  # of the row
 
     @property
     def down(self) -> float:

@@ -332,6 +332,7 @@ class ModelTrained:
     figures: Mapping[str, float] = field(default_factory=dict)
     label: str = ""  # "simulated", "planted edge": what the market is that it learnt from
     picture: str = ""  # the file of its card, "" without one
+    about: Mapping[str, Any] = field(default_factory=dict)  # dataset, code, features, parameters: JSON
 
 
 @dataclass(frozen=True, slots=True)

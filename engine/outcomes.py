@@ -232,6 +232,7 @@ class ModelOffered:
     champion: str = ""
     by: str = ""
     picture: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)  # dataset, code, features, parameters: JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ class Desk:
         self.serving: Serving | None = None
         if (forecaster := self._supply.forecaster) is not None:
             folder = terms.data / MODELS
-            self.serving = Serving(folder, forecaster, self.clock, self._inbox.submit, self.snapshot)
+            self.serving = Serving(
+                folder, forecaster, self.clock, self._inbox.submit, self.snapshot, self.storage.note_experiments
+            )
             self._loop.on_record(self.serving.on_record)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -51,14 +51,23 @@ class Serving:
     """Keeps a forecaster's line-up equal to what the ledger says. `run` on the loop; the rest from any thread."""
 
     def __init__(
-        self, folder: Path, forecaster: Forecaster, clock: Clock, submit: Submit, snapshot: Callable[[], Snapshot]
+        self,
+        folder: Path,
+        forecaster: Forecaster,
+        clock: Clock,
+        submit: Submit,
+        snapshot: Callable[[], Snapshot],
+        trained: Callable[[], None] = lambda: None,
     ) -> None:
+        """`trained` is called, from a worker thread, whenever somebody has trained, and once at the first look."""
         self.folder = ModelFolder(folder)
         self.forecaster = forecaster
         self.name = forecaster.terms.name
         self._clock = clock
         self._submit = submit
         self._snapshot = snapshot
+        self._trainings = trained
+        self._folders: tuple[str, ...] | None = None
         self._loaded: dict[str, Model] = {}
         self._refused: dict[str, str] = {}  # version → why it cannot be used
         self._wanted: tuple[str, ...] | None = None
@@ -148,7 +157,11 @@ class Serving:
 
     def _tell_of_new(self, state: ModelState) -> None:
         """Each version once, oldest first; one that cannot be read is said in the log and left alone."""
-        for version in self.folder.versions(self.name):
+        versions = self.folder.versions(self.name)
+        if versions != self._folders:
+            self._folders = versions
+            self._trainings()
+        for version in versions:
             if version in state.known or version in self._told:
                 continue
             self._told.add(version)
@@ -180,6 +193,14 @@ class Serving:
             figures=passport.figures,
             label=passport.label,
             picture=str(card.resolve()) if card.exists() else "",
+            about={
+                "dataset": passport.dataset,
+                "code": passport.code,
+                "feature_set": passport.feature_set,
+                "features": list(passport.features),
+                "parameters": passport.parameters,
+                "symbols": list(passport.symbols),
+            },
         )
 
     def _line_up(self, state: ModelState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from engine.messages import Born
 from engine.store.database import Connection, Database, addressed, embedded, open_database
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import DatabaseAddressError, DatabaseDown, LeaseHeld, StoreError
+from engine.store.experiment_rows import experiments_after
 from engine.store.gaps import Unhealed, unhealed
 from engine.store.healing import Healed, Span, write_history
 from engine.store.lease import Lease
@@ -29,6 +31,8 @@ from engine.store.tick_keeping import TickTerms, ship, tick_writer
 from engine.store.tick_writer import TickStatus
 
 log = logging.getLogger(__name__)
+
+EXPERIMENTS = "experiments.sqlite"  # in the data folder, written by whoever trains
 
 
 def look_at_database(url: str | None, data: Path) -> str:
@@ -75,6 +79,7 @@ class Storage:
         self._lost = ""
         self._known: tuple[str, str] | None = None
         self.notes = Notes()
+        self._experiments, self._experiments_done = data / EXPERIMENTS, 0
         self._exchange = exchange
         self._tick_terms = ticks or TickTerms()
         self._ticks = tick_writer(self._tick_terms, data, exchange, self._ship)
@@ -109,6 +114,16 @@ class Storage:
     def wake(self, seq: int) -> None:
         if self._projections is not None:
             self._projections.wake(seq)
+
+    def note_experiments(self) -> None:
+        """Bring the experiment ledger's news to the database; a file that cannot be read is said and left alone."""
+        try:
+            for number, row, ended in experiments_after(self._experiments, self._experiments_done):
+                self.notes.put(row)
+                if ended and number == self._experiments_done + 1:
+                    self._experiments_done = number
+        except sqlite3.Error as error:
+            log.error("the experiment ledger cannot be read: %s", error)
 
     def note_late(self, item: Print) -> None:
         """Remember a print that came after its minute had closed, also while the database is away."""

@@ -133,9 +133,9 @@ class Forecaster:
         rows = seen.rows.values[[seen.rows.symbols.index(symbol) for symbol in known]]
         with self._busy:
             weights = seen.model.contributions(rows)
-        names = seen.model.passport.features
+        names, kind = seen.model.passport.features, seen.model.passport.feature_set
         columns = zip(known, rows, weights, strict=True)
-        return {symbol: _taken_apart(seen.forecasts[symbol], names, row, weight) for symbol, row, weight in columns}
+        return {one: _taken_apart(seen.forecasts[one], names, kind, row, weight) for one, row, weight in columns}
 
     def drift(self) -> tuple[tuple[str, float], ...] | None:
         """Each feature's PSI over the last day's rows against the champion's training, the largest first; None before
@@ -232,12 +232,12 @@ class Forecaster:
         return GateStep("model", False, words, {"needed": float(warm)})
 
 
-def _taken_apart(forecast: Forecast, names: Sequence[str], row: Column, weights: Column) -> Explanation:
+def _taken_apart(forecast: Forecast, names: Sequence[str], kind: str, row: Column, weights: Column) -> Explanation:
     order = np.argsort(-np.abs(weights[:-1]), kind="stable")
     parts = tuple(Part(names[i], float(row[i]), float(weights[i])) for i in order.tolist())
     reasons = tuple((part.feature, part.contribution) for part in parts[:REASONS])
-    values = tuple(float(value) for value in row)
-    return Explanation(replace(forecast, reasons=reasons, row=values), parts, float(weights[-1]))
+    values = tuple((name, float(value)) for name, value in zip(names, row, strict=True))
+    return Explanation(replace(forecast, reasons=reasons, row=values, feature_set=kind), parts, float(weights[-1]))
 
 
 def forecast_step(model: Model, probabilities: Column, edge: float) -> GateStep:

@@ -21,7 +21,7 @@ from engine.store.upserts import write_rows
 
 _DERIVED = (
     *("paper_trades", "daily_performance", "proposals", "signals", "orders"),
-    *("fills", "holds", "outbox", "audit", "alarms"),
+    *("fills", "holds", "outbox", "audit", "alarms", "ml_features", "ml_predictions", "models"),
 )
 _SAVE = """
 INSERT INTO projection_cursor (desk_id, seq, epoch, minute, updated_at)

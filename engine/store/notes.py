@@ -1,4 +1,4 @@
-"""Measurements that are not in the ledger: health metrics, gaps and late prints, on their way to the database.
+"""Measurements that are not in the ledger (health, gaps, late prints, experiments) on their way to the database.
 
 They wait in memory, and a kill takes along what the database has not: nothing is decided by them. Of a late print the
 raw trade is on disk all the same, and its minute is in the ledger as suspected, so that it is healed.
@@ -44,6 +44,10 @@ class Notes:
         """A print that came after its minute had been closed."""
         place = {"symbol": item.symbol, "time": item.at, "received": item.received}
         self._put(Row("late_prints", place | {"price": item.price, "volume": item.quantity}))
+
+    def put(self, row: Row) -> None:
+        """Any row that is not of the ledger."""
+        self._put(row)
 
     def waiting(self) -> int:
         return len(self._queue)

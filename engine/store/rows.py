@@ -11,6 +11,7 @@ from engine import messages as m
 from engine import outcomes as o
 from engine import records as r
 from engine.domain import Alarm, Hold, MarketKind, Position, Proposal, Refusal
+from engine.store import model_rows
 
 Values: TypeAlias = dict[str, Any]
 
@@ -44,6 +45,8 @@ def rows_of(record: r.Record) -> Iterator[Row]:
         what = o.Audited(tried.by, tried.what, tried.allowed, tried.detail)
         if what not in record.outcomes:
             yield from _audited(what, Origin(record.seq, len(record.outcomes), record.at))
+    if isinstance(record.message, m.Analysis):
+        yield from _forecasts(record.message)
     for item, outcome in enumerate(record.outcomes):
         writer = _WRITERS.get(type(outcome))
         if writer is not None:
@@ -63,6 +66,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return clean_text(value) if isinstance(value, str) else value
+
+
+def plain_row(values: Values) -> Values:
+    """The row with its JSON parts as `plain` gives them; times stay times."""
+    return {
+        name: plain(value) if isinstance(value, Mapping | list | tuple) else value for name, value in values.items()
+    }
 
 
 def clean_text(text: str) -> str:
@@ -194,6 +204,27 @@ def _day(outcome: o.DayClosed, origin: Origin) -> Iterator[Row]:
     yield Row("daily_performance", values)
 
 
+def _forecasts(analysis: m.Analysis) -> Iterator[Row]:
+    for one in analysis.forecasts:
+        yield Row("ml_predictions", plain_row(model_rows.prediction(one)))
+        if (told := model_rows.features(one)) is not None:
+            yield Row("ml_features", plain_row(told))
+
+
+def _settled(outcome: o.ForecastsSettled, _: Origin) -> Iterator[Row]:
+    yield from (Row("ml_predictions", values) for values in model_rows.settled(outcome))
+
+
+def _offered(outcome: o.ModelOffered, _: Origin) -> Iterator[Row]:
+    yield Row("models", plain_row(model_rows.offered(outcome)))
+
+
+def _model_changed(outcome: o.ModelChanged, origin: Origin) -> Iterator[Row]:
+    yield from (Row("models", values) for values in model_rows.changed(outcome))
+    detail = f"{outcome.model} {outcome.version}" + (f": {outcome.why}" if outcome.why else "")
+    yield from _audited(o.Audited(outcome.by, f"model {outcome.what}", True, detail), origin)
+
+
 _WRITERS: Mapping[type, Callable[[Any, Origin], Iterator[Row]]] = {
     o.ProposalOpened: _proposal,
     o.ProposalChanged: _proposal,
@@ -216,4 +247,7 @@ _WRITERS: Mapping[type, Callable[[Any, Origin], Iterator[Row]]] = {
     o.JobOpened: _job_opened,
     o.JobClosed: _job_closed,
     o.DayClosed: _day,
+    o.ForecastsSettled: _settled,
+    o.ModelOffered: _offered,
+    o.ModelChanged: _model_changed,
 }

@@ -93,7 +93,7 @@ gaps = Table(
     *(*_times("gap_end"), *_texts("cause"), *_flags("healed")),
 )
 
-# ------------------------------------------------------------ learning (filled by the models that come later)
+# ------------------------------------------------------------ learning
 
 ml_features = Table(
     "ml_features",

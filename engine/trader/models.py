@@ -53,7 +53,7 @@ def on_model_trained(desk: Memory, message: ModelTrained) -> None:
     )
     champion = state.champion.version if state.champion else ""
     _keep(desk, replace(state, challenger=offered, known=(*state.known, message.version)))
-    desk.say(ModelOffered(message.model, offered, champion, message.by, message.picture))
+    desk.say(ModelOffered(message.model, offered, champion, message.by, message.picture, message.about))
     terms = terms_of(desk)
     if terms is not None and terms.name == message.model and terms.promotion == "rule" and message.by_rule:
         _promote(desk, message.model, offered, "rule:promotion", message.at, "every step of the gate is passed")

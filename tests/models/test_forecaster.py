@@ -134,8 +134,9 @@ def test_what_leads_to_a_wish_brings_its_reasons_and_its_row_and_they_sum_to_the
     for signal, one in wished:
         assert one.reasons[0][0] in signal.reason
         assert signal.numbers["p_up"] == pytest.approx(one.up)
-        contributions = model.contributions(np.array([one.row]))[0]
-        margin = model.booster.predict(xgboost.DMatrix(np.array([one.row], np.float32)), output_margin=True)[0]
+        row = np.array([[value for _, value in one.row]], np.float32)
+        contributions = model.contributions(row)[0]
+        margin = model.booster.predict(xgboost.DMatrix(row), output_margin=True)[0]
         assert contributions.sum() == pytest.approx(margin, abs=1e-4)
         assert abs(one.reasons[0][1]) == pytest.approx(np.abs(contributions[:-1]).max())
 
