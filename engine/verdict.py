@@ -26,10 +26,11 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Settled forecasts: `hits` of `n` were right."""
+    """Settled forecasts: `hits` of `n` were right. `known`: their interval where they overlap and so are worth less."""
 
     hits: int
     n: int
+    known: Interval | None = None
 
     @property
     def share(self) -> float | None:
@@ -37,7 +38,7 @@ class Accuracy:
 
     @property
     def interval(self) -> Interval | None:
-        return wilson(self.hits, self.n)
+        return self.known or wilson(self.hits, self.n)
 
 
 @dataclass(frozen=True, slots=True)

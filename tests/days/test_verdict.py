@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.inference import Interval
 from engine.performance import measure
 from engine.verdict import Accuracy, Operations, Phase, judge
 from tests.days.desk import NOW, points, trade
@@ -29,6 +30,7 @@ BAD = [-3.0, -1.0, 1.0] * 40
         (GOOD, Accuracy(550, 1000), Phase.OPTIMISE),  # not above 55 %
         (EVEN, Accuracy(600, 1000), Phase.OPTIMISE),
         (EVEN, Accuracy(520, 1000), Phase.NOT_PROVEN),
+        (GOOD, Accuracy(600, 1000, Interval(0.49, 0.7)), Phase.OPTIMISE),  # a thousand that overlap are worth few
         (EVEN, Accuracy(450, 1000), Phase.PIVOT),  # its upper bound is below 52 %
         (EVEN, Accuracy(45, 100), Phase.NOT_PROVEN),  # its upper bound is not
         (BAD, Accuracy(600, 1000), Phase.PIVOT),
