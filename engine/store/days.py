@@ -14,7 +14,8 @@ UPDATE daily_performance SET (trades_count, wins, losses, net_pnl, fees) = (
         coalesce(sum(pnl ORDER BY trade_id), 0), coalesce(sum(fees ORDER BY trade_id), 0)
     FROM paper_trades WHERE desk_id = %(desk)s AND day = %(day)s),
     ml_accuracy = (
-    SELECT avg(correct::int) FROM ml_predictions WHERE desk_id = %(desk)s AND settled_at <= closed_at AND settled_at >
+    SELECT avg(correct::int) FROM ml_predictions WHERE desk_id = %(desk)s
+        AND NOT coalesce((probabilities ->> 'shadow')::boolean, false) AND settled_at <= closed_at AND settled_at >
         coalesce((SELECT max(before.closed_at) FROM daily_performance AS before
                   WHERE before.desk_id = %(desk)s AND before.date < %(day)s), '-infinity'))
 WHERE desk_id = %(desk)s AND date = %(day)s
