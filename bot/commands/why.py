@@ -40,7 +40,7 @@ async def explain(front: Front, symbol: Symbol) -> Rendered:
     told = await asyncio.to_thread(serving.explain, symbol) if serving is not None else None
     if told is None:
         return labelled(stacked(head, chain), snapshot.label)
-    text = front.words.line("why", "forecast", told=told, parts=told.parts[:PARTS], towards=_towards(told))
+    text = front.words.line("why", "row_forecast", told=told, parts=told.parts[:PARTS], towards=_towards(told))
     return labelled(stacked(head, chain, Rendered(text, [section(part) for part in lines([text])])), snapshot.label)
 
 
