@@ -17,7 +17,7 @@ from bot.cards import REASONS, base, labelled
 from bot.charts import Drawing, alt_text, equity_drawing
 from bot.render import Words, figure, money, percent, ratio
 from bot.slack_limits import fit
-from engine import curve, health, performance, slots, verdict
+from engine import LiveRecord, curve, health, live_record, performance, slots, verdict
 from engine.domain import Proposal, Side
 from engine.snapshot import Snapshot
 
@@ -123,7 +123,8 @@ def content(
     measured = _measured(snapshot, window.covers_from, window.covers_to)
     whole = _measured(snapshot, _beginning(snapshot), snapshot.at)
     closed = [trade for trade in snapshot.trades if window.covers_from < trade.exit_time <= window.covers_to]
-    judged = verdict.judge(whole, None, ran)
+    forecasts = _live(snapshot)
+    judged = verdict.judge(whole, _accuracy(forecasts), ran)
     vetoes = list(_vetoes(annals.vetoed, snapshot, window))
     return {
         "label": snapshot.label,
@@ -136,6 +137,7 @@ def content(
         "ratios": whole.ratios,
         "since_rules": _measured(snapshot, snapshot.rules_since, snapshot.at) if snapshot.rules_since else None,
         "total": measured.total,
+        "forecasts": forecasts,
         "trades": closed[-TRADES_SHOWN:],
         "more_trades": max(0, len(closed) - TRADES_SHOWN),
         "reasons": REASONS,
@@ -154,6 +156,16 @@ def content(
         "base": base,
         "anchor": f"{snapshot.seq}:{snapshot.head[:12]}",
     }
+
+
+def _live(snapshot: Snapshot) -> LiveRecord | None:
+    """How the settled forecasts of the champion did; None without a champion or before the first is settled."""
+    state = snapshot.models.get(snapshot.model)
+    return live_record(state.live.get(state.champion.version, ())) if state and state.champion else None
+
+
+def _accuracy(hits: LiveRecord | None) -> verdict.Accuracy | None:
+    return verdict.Accuracy(hits.rate.hits, hits.rate.n, hits.interval) if hits else None
 
 
 def headline(name: str, measured: performance.Performance) -> str:

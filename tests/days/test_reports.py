@@ -12,6 +12,7 @@ from bot.render import Words
 from bot.reports import Reporter, Window, would_have_made
 from bot.slack_limits import check_message
 from engine.domain import Fill, Hold, LimitUse, Position, ProposalStatus, Role, Side, State
+from engine.forecasts import Live, ModelState, ModelVersion
 from engine.messages import FeedChanged, Minute, Press, Timer
 from engine.outcomes import Filled, ProposalClosed, ReportDue
 from tests.days.desk import NOW, FakeDesk, points, proposal, record, snapshot, trade
@@ -86,6 +87,35 @@ def test_a_late_report_says_so_and_names_those_that_never_came():
 
 def test_a_punctual_report_is_not_called_late():
     assert "late" not in everything(reporter().of(EVENING)).lower()
+
+
+def forecasting(*days):
+    """A desk whose champion's forecasts came true so often on these days."""
+    version = ModelVersion("v3", "a" * 64, "edge", True, True, NOW - 9 * DAY, NOW + 9 * DAY)
+    return snapshot(model="direction", models={"direction": ModelState("direction", version, live={"v3": days})})
+
+
+def test_a_report_says_how_often_the_champions_forecasts_came_true_and_the_verdict_counts_it():
+    bins = tuple((1000, 600, 620.0) if place == 12 else (0, 0, 0.0) for place in range(20))
+    words = everything(reporter(forecasting(Live(1, 1000, 600, 1000, 1000.0, 240.0, bins))).of(EVENING))
+    assert "*Hit rate*\n60 % (95 %: 57 % to 63 %), 1,000 forecasts of the champion" in words
+    assert "*Calibration*\noff by 2.00 % on average" in words
+    assert "forecast accuracy 60 % (above 55 %)" in words
+
+
+@pytest.mark.parametrize(
+    ("shot", "said"),
+    [
+        (snapshot(), "n/a, this playbook makes no forecasts"),
+        (snapshot(model="direction"), "n/a, no forecast of direction is settled yet"),
+        (forecasting(), "n/a, no forecast of direction is settled yet"),
+    ],
+)
+def test_without_a_settled_forecast_there_is_no_hit_rate_and_the_report_says_why(shot, said):
+    words = everything(reporter(shot).of(EVENING))
+    assert f"*Hit rate*\n{said}" in words
+    assert "forecast accuracy" not in words
+    assert "Calibration" not in words
 
 
 def test_a_veto_that_saved_money_is_told_from_one_that_cost_it():
