@@ -147,17 +147,17 @@ def massive_access(settings: Settings) -> MassiveAccess:
     )
 
 
-def reasons(refused: Mapping[Symbol, str]) -> str:
-    """Symbols with what keeps them away; many that share a reason are counted."""
+def reasons(refused: Mapping[Symbol, str], shown: int = SHOWN) -> str:
+    """Symbols with what keeps them away; of those that share a reason the first `shown` are named, the rest counted."""
     shared: dict[str, list[Symbol]] = {}
     for symbol, why in refused.items():
         shared.setdefault(why, []).append(symbol)
-    return ", ".join(f"{_some(symbols)} ({why})" for why, symbols in shared.items())
+    return ", ".join(f"{_some(symbols, shown)} ({why})" for why, symbols in shared.items())
 
 
-def _some(symbols: Sequence[Symbol]) -> str:
-    more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
-    return ", ".join(symbols[:SHOWN]) + more
+def _some(symbols: Sequence[Symbol], shown: int) -> str:
+    more = f" and {len(symbols) - shown} more" if len(symbols) > shown else ""
+    return ", ".join(symbols[:shown]) + more
 
 
 def _feed_born(born: Born, data: Path | None) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from engine import checkpoint
-from engine.domain import MarketKind, Symbol
+from engine.domain import Symbol
 from engine.messages import Born, FeedChanged, Minute, ModelPressed, ModelTrained
 from engine.outcomes import ModelChanged, PositionClosed, PositionOpened
 from engine.records import Record
@@ -18,12 +18,6 @@ FILE = "ledger.sqlite"
 CHECKPOINT = "checkpoint"
 _TAIL_ROWS = 500
 _CHANGING = (ModelTrained.__name__, ModelPressed.__name__)  # what can make another version the champion
-
-
-def born_as(data: Path) -> tuple[MarketKind, str] | None:
-    """Kind of market and playbook of the ledger in `data`; None when it has none yet. Raises `LedgerError`."""
-    born = birth(data)
-    return (born.kind, born.playbook) if born else None
 
 
 def birth(data: Path) -> Born | None:

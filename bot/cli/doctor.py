@@ -151,7 +151,7 @@ async def _market(settings: Settings, symbols: tuple[str, ...]) -> Finding:
             "note", "market", f"Kraken at {settings.kraken_rest_url} does not answer; --feed simulated needs none"
         )
     if found is None or absent:
-        return Finding("note", "market", f"Kraken answers, but does not carry {reasons(absent)}")
+        return Finding("note", "market", f"Kraken answers, but does not carry {reasons(absent, len(absent))}")
     return Finding("ok", "market", f"Kraken answers and carries all {len(found)} symbols")
 
 
@@ -173,7 +173,7 @@ async def _massive(settings: Settings, symbols: tuple[str, ...]) -> Finding:
             else Finding("note", "massive", away)
         )
     if absent:
-        return Finding("note", "massive", f"Massive takes the key, but does not carry {reasons(absent)}")
+        return Finding("note", "massive", f"Massive takes the key, but does not carry {reasons(absent, len(absent))}")
     return Finding("ok", "massive", f"Massive takes the key and carries all {len(found)} symbols")
 
 

@@ -1,4 +1,4 @@
-"""`nightdesk doctor` asks Massive only where a key is set, and says whether it is taken."""
+"""`nightdesk doctor` names every coin that a market lacks; it asks Massive only where a key is set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.doctor import Finding, examine
+from engine import load_playbook
+from tests.servers.kraken import KrakenServer
 from tests.servers.massive import KEY, MassiveServer
 
 AWAY = {"KRAKEN_REST_URL": "http://127.0.0.1:9", "KRAKEN_WS_URL": "ws://127.0.0.1:9"}
@@ -44,3 +46,15 @@ async def test_a_key_that_is_taken_is_well_and_one_that_is_not_is_named(
         assert refused.level == "FAIL"
         assert "does not know the key in POLYGON_API_KEY" in refused.sentence
         assert "another-key" not in refused.sentence
+
+
+async def test_every_coin_of_the_playbook_that_kraken_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with KrakenServer(["BTC/USD"]) as venue:
+        monkeypatch.setenv("KRAKEN_REST_URL", venue.rest_url)
+        monkeypatch.setenv("PLAYBOOK", "direction")
+        (market,) = [finding async for finding in examine(tmp_path / "none") if finding.what == "market"]
+    wanted = set(load_playbook("direction").symbols) - {"BTC/USD"}
+    assert len(wanted) == 98
+    assert {symbol for symbol in wanted if symbol not in market.sentence} == set()
