@@ -142,8 +142,17 @@ def expire_cards(desk: Memory, at: datetime) -> None:
 
 
 def refresh_card(desk: Memory, card: Card, signal: Signal, price: float, at_us: int, at: datetime) -> None:
-    """The same wish came again: the card gets the new price, or ends when risk refuses it now."""
+    """The same wish came again: the card gets the new price, or ends when risk refuses it now.
+
+    A wish that comes with every minute leaves a card alone whose price still holds and that has half its life: a person
+    presses the revision that was seen, and would else be told to press again.
+    """
     card.signal = signal
+    old = card.proposal
+    holds = abs(price / old.price - 1) <= desk.plan.drift_limit(old.price, old.stop) / 2
+    if holds and at <= old.expires - desk.plan.life(old.strategy) / 2:
+        desk.saw(signal, "refreshed")
+        return
     for event in desk.book.requote(card.intent, at_us, price):
         if event.kind == "INTENT":
             change_card(desk, card, event, at, "refreshed")

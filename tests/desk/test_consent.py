@@ -231,6 +231,16 @@ def test_the_same_wish_refreshes_its_card():
     assert len(floor.view.proposals) == 1
 
 
+def test_a_wish_that_comes_with_every_minute_leaves_the_card_to_be_pressed_as_it_was_seen():
+    floor = Floor()
+    card = floor.propose(price=100.0)
+    for minute in range(4):
+        outcomes = floor.minute(100.0 + 0.05 * minute, [floor.enter(price=100.0 + 0.05 * minute)])
+        assert not of(ProposalChanged, outcomes)
+    assert floor.view.proposals == (card,)
+    assert codes(floor.press(card)) == []
+
+
 def test_the_opposite_signal_withdraws_the_card():
     floor = Floor()
     floor.propose()
