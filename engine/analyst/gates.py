@@ -72,9 +72,17 @@ def signal_of(
         expected_value=_value(evaluated.value),
         stop_distance=_value(evaluated.stop_distance),
         target_distance=_value(evaluated.target_distance),
-        reason=wishes.because_leave if leaves else wishes.because_enter,
+        reason=wishes.because_leave if leaves else _why_enter(evaluated),
         numbers=numbers,
     )
+
+
+def _why_enter(evaluated: Evaluated) -> str:
+    """The strategy's own reason, with what the forecast is worth where that is known: the card shows it."""
+    because, worth = evaluated.wishes.because_enter, _value(evaluated.value)
+    if worth is None or evaluated.costs is None:
+        return because
+    return f"{because}, worth {worth + evaluated.costs:.2%} before {evaluated.costs:.2%} of costs"
 
 
 def with_reasons(signal: Signal, told: Explanation | None) -> Signal:

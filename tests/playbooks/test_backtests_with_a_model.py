@@ -278,6 +278,7 @@ def test_the_costs_of_an_entry_are_told_and_stop_one_that_is_not_worth_them(mark
         entered = [signal for one in answers for signal in one.signals]
         assert bool(entered) == (playbook is eager)
         assert all(signal.numbers["expected"] > signal.numbers["costs"] for signal in entered)
+        assert all("before 0.04% of costs" in signal.reason for signal in entered)
     assert any(step.passed for step in told[eager.hash])
     assert not any(step.passed for step in told[dear.hash])
     assert "does not cover the 10.02% that entering and leaving cost" in told[dear.hash][0].sentence
