@@ -7,7 +7,7 @@ from bot.commands import models
 from bot.commands.jobs import cancel_job
 from bot.commands.safety import PANIC, lift, panic_now, resume_question
 from bot.commands.why import explain
-from bot.front import Answer, Ask, Front, Handler, first, outcomes
+from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import ActionId, pressed
 from bot.stops import ask_stop
 from engine.domain import Position, Proposal, ProposalStatus, Role
@@ -31,18 +31,19 @@ async def press(front: Front, ask: Ask, action: str) -> Rendered:
     if at is None:
         return front.sentence("old_button")
     record = await front.submit(Press(front.desk.clock.now(), action, at.id, at.rev, ask.user, ask.role))
-    return front.sentence("slow") if record is None else answer_to_press(front, record, action)
+    return front.sentence("slow") if record is None else answer_to_press(front, record, action, at.id)
 
 
-def answer_to_press(front: Front, record: Record, action: str) -> Rendered:
-    """The sentence that a press deserves, from what the engine recorded."""
-    changed, closed = first(record, ProposalChanged), first(record, ProposalClosed)
+def answer_to_press(front: Front, record: Record, action: str, card: str) -> Rendered:
+    """The sentence that a press on `card` deserves, from what the engine recorded: others may have expired in it."""
+    changed = next((item for item in outcomes(record, ProposalChanged) if item.proposal.id == card), None)
+    closed = next((item for item in outcomes(record, ProposalClosed) if item.proposal.id == card), None)
     refusals = [item.refusal for item in outcomes(record, Refused)]
-    if isinstance(changed, ProposalChanged):
+    if changed is not None:
         return front.sentence("requoted", proposal=changed.proposal)
     if refusals:
         return front.sentence("refusals", refusals=refusals)
-    if isinstance(closed, ProposalClosed):
+    if closed is not None:
         return _closed(front, closed.proposal, action)
     return front.sentence("old_button")
 

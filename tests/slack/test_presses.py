@@ -72,6 +72,16 @@ async def test_a_press_carries_the_id_the_revision_and_the_person(room: Room, ac
     assert answer["replies"][0]["ephemeral"]
 
 
+async def test_a_press_is_answered_about_its_own_card_whatever_expired_with_it(room: Room) -> None:
+    expired = replace(CARD, id="P0", symbol="SOL/USD", status=ProposalStatus.EXPIRED, decided_by="desk")
+    approved = replace(CARD, status=ProposalStatus.APPROVED, decided_by="U_TRADER")
+    room.desk.answers = answers(ProposalClosed(expired), ProposalClosed(approved))
+
+    answer = await room.drive.press(await card(room), "proposal_approve")
+
+    assert answer["replies"][0]["text"].startswith(f"Approved: {CARD.symbol}")
+
+
 async def test_every_refusal_of_a_press_is_answered_in_words(room: Room) -> None:
     message = await card(room)
     for code in CODES:
