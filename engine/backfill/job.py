@@ -142,17 +142,8 @@ class Backfill:
         self._left = {mark: piece for mark, piece in marked.items() if mark not in known}
         before = [piece for mark, piece in marked.items() if mark in known]
         self.report.pieces, self.report.before = len(marked), len(before)
-        self.progress.expect(carried, marked.values(), before, await self._costs())
+        self.progress.expect(carried, marked.values(), before, await _costs(self._history, list(self._left.values())))
         self._watch(self.progress)
-
-    async def _costs(self) -> Mapping[str, float]:
-        """What a source that is slow by design says of how long it will take, so that nobody has to find out."""
-        ask = getattr(self._history, "costs", None)
-        try:
-            return await ask(list(self._left.values())) if ask and self._left else {}
-        except MarketError as error:
-            log.info("%s does not say how long it will take: %s", self._history.name, error)
-            return {}
 
     async def _fetch_all(self) -> None:
         waiting = deque(self._left.items())
@@ -259,6 +250,16 @@ class Backfill:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._keeper.add_up, report, self._marks)
         except StoreError as error:
             report.why = report.why or f"the figures of the finished pieces could not be read: {error}"
+
+
+async def _costs(history: History, pieces: Sequence[Piece]) -> Mapping[str, float]:
+    """What a source that is slow by design says of how long it will take, so that nobody has to find out."""
+    ask = getattr(history, "costs", None)
+    try:
+        return await ask(pieces) if ask and pieces else {}
+    except MarketError as error:
+        log.info("%s does not say how long it will take: %s", history.name, error)
+        return {}
 
 
 def _nothing(name: str, absent: Mapping[Symbol, str]) -> str:
