@@ -16,15 +16,16 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from learning_features import features  # noqa: E402
+from learning_training import training  # noqa: E402
 from report import Board  # noqa: E402
 
-PARTS = {"features": features}
+PARTS = {"features": features, "training": training}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How fast the learning loop is.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--full", action="store_true", help="more repetitions")
+    parser.add_argument("--full", action="store_true", help="more repetitions, six months to train on")
     asked = parser.parse_args()
     unknown = [part for part in asked.parts if part not in PARTS]
     if unknown:

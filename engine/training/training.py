@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from engine.forecasting.baselines import logistic
 from engine.forecasting.card import ModelCard
@@ -169,7 +170,8 @@ def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> 
     learnt = done.probability(rows).argmax(axis=1) == label
     classes = cases.classes
     training = Training(len(rows), float(learnt.mean()), tuple(shares_of(label, classes).tolist()))
-    plain = logistic(rows.astype(np.float64), label, data.rows[thirds.test].astype(np.float64), classes)
+    with threadpool_limits(1):  # a second thread would spin beside other work, not help it
+        plain = logistic(rows.astype(np.float64), label, data.rows[thirds.test].astype(np.float64), classes)
     return judge(cases, probability, {"logistic": plain}, training)
 
 

@@ -1,17 +1,15 @@
 """A few markets of the table of controls (`python -m tests.training --controls` makes all of it)."""
 
-from datetime import timedelta
-
 import pytest
 
 from engine.forecasting.gate import Verdict
 from tests.training.controls import noise, planted
 from tests.training.made import playbook
 
-QUICK = playbook(sample_every=timedelta(minutes=30), learner={"eta": 0.1})
+QUICK = playbook(learner={"eta": 0.1})
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_noise_is_never_called_an_edge_nor_promoted(seed):
     one = noise(seed, terms=QUICK)
     assert one.verdict is not Verdict.EDGE

@@ -106,7 +106,7 @@ def test_the_same_bars_give_the_same_trees(tmp_path):
 
 
 def test_three_classes_bring_their_own_threshold_above_the_playbooks_floor(tmp_path):
-    terms = playbook("trend", sample_every=timedelta(minutes=10), learner={"rounds": 20, "early_stopping": 5})
+    terms = playbook("trend", sample_every=timedelta(minutes=20), learner={"rounds": 10, "depth": 3})
     bars = [walk("BTC/USD", 60, 1, timedelta(minutes=1)), walk("ETH/USD", 60, 2, timedelta(minutes=1))]
     done = trained(tmp_path, bars, terms)
     assert done.passport.figures["threshold"] >= 0.50
