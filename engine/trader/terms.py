@@ -49,11 +49,16 @@ def own_limits(desk: Memory) -> tuple[LimitUse, ...]:
     busiest = max(Counter(symbol for _, symbol in {*desk.stories, *waiting}).values(), default=0)
     asked = sum(at > hour for at in desk.asked)
     most = desk.plan.playbook.proposal.max_cards_per_hour
-    cards = LimitUse("cards an hour", float(most), float(asked), "count", "cards of the last hour")
-    if limits.max_per_symbol is None:
-        return (cards,)
-    words = "positions and entries under way in the busiest coin"
-    return LimitUse("positions per coin", float(limits.max_per_symbol), float(busiest), "count", words), cards
+    rows = []
+    if limits.max_per_symbol is not None:
+        words = "positions and entries under way in the busiest coin"
+        rows.append(LimitUse("positions per coin", float(limits.max_per_symbol), float(busiest), "count", words))
+    rows.append(LimitUse("cards an hour", float(most), float(asked), "count", "cards of the last hour"))
+    if (errors := desk.plan.playbook.errors.in_a_row) is not None:
+        worst = float(max(desk.failures.values(), default=0))
+        words = "failed orders, or minutes without an analysis"
+        rows.append(LimitUse("errors in a row", float(errors), worst, "count", words))
+    return tuple(rows)
 
 
 def _model(model: ModelTerms) -> Iterator[tuple[str, str]]:

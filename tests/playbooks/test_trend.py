@@ -117,6 +117,10 @@ def test_five_minutes_without_an_analyst_halt_the_desk_until_a_person_resumes():
     floor = trend()
     unanswered(floor, 4)
     assert floor.holds == []
+    for _ in range(3):
+        floor.minute(analysed=False)
+    used = {limit.name: (limit.used, limit.limit) for limit in floor.view.limits}
+    assert used["errors in a row"] == (2, 5), "the third still waits for its analysis"
     unanswered(floor, 5)
     assert floor.holds == ["ERRORS"]
     assert floor.view.state == "HALTED"
