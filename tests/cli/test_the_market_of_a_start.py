@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot import folders
+from bot.cli.errors import CliError
 from bot.market_choice import choose
 from engine.domain import MarketKind
 from engine.messages import Born, FeedChanged, Message
@@ -48,3 +49,41 @@ def test_a_new_folder_and_one_whose_feed_was_never_up_begin_on_kraken(data: Path
     assert choose("ema", None, None, None, False).feed == "kraken"
     heard(data, FeedChanged(BIRTH, "massive", False, "the key is refused"))
     assert choose("ema", None, None, None, False).feed == "kraken"
+
+
+def born_planted(data: Path, planted: float | None) -> None:
+    ledger = SqliteLedger(data / "ledger.sqlite")
+    kind = MarketKind.SIMULATED
+    ledger.append(Born(BIRTH, "desk", kind, "ema", "0" * 64, "planted edge", planted), (), (), {})
+    ledger.close()
+
+
+def test_each_planted_edge_is_a_world_of_its_own_that_its_folder_knows(data: Path, tmp_path: Path) -> None:
+    one, other = (choose("ema", None, None, None, True, planted=share) for share in (0.6, 0.65))
+    plain = choose("ema", "simulated", None, None, True)
+    assert len({one.data, other.data, plain.data}) == 3
+    assert (one.feed, one.kind, one.label, one.may_fall_back) == (
+        "simulated",
+        MarketKind.SIMULATED,
+        "planted edge",
+        False,
+    )
+    assert (plain.label, plain.planted) == ("simulated", None)
+    named = tmp_path / "named"
+    born_planted(named, 0.6)
+    assert choose("ema", None, None, named, True).planted == 0.6
+    assert choose("ema", "simulated", None, named, True, planted=0.6).data == named
+    with pytest.raises(CliError, match="planted edge 60%"):
+        choose("ema", "simulated", None, named, True, planted=0.65)
+
+
+def test_a_plain_simulated_folder_never_becomes_one_with_a_planted_edge(tmp_path: Path) -> None:
+    born_planted(tmp_path / "plain", None)
+    with pytest.raises(CliError, match="never changes"):
+        choose("ema", None, None, tmp_path / "plain", True, planted=0.6)
+
+
+@pytest.mark.parametrize(("feed", "planted", "says"), [("kraken", 0.6, "not kraken"), (None, 0.9, "at most 0.75")])
+def test_an_edge_that_cannot_be_planted_is_refused(feed: str | None, planted: float, says: str, data: Path) -> None:
+    with pytest.raises(CliError, match=says):
+        choose("ema", feed, None, None, True, planted=planted)
