@@ -166,8 +166,12 @@ async def test_resuming_a_panic_asks_once_more(room: Room) -> None:
 
 
 async def test_what_comes_later_says_so(room: Room) -> None:
-    for word in ("autonomy", "models", "train"):
-        assert "comes in a later version" in (await ask(room, "/desk", word))["text"]
+    assert "comes in a later version" in (await ask(room, "/desk", "autonomy"))["text"]
+
+
+async def test_a_playbook_that_trades_by_rule_names_those_that_have_a_model(room: Room) -> None:
+    for word in ("models", "train"):
+        assert "`direction` and `trend` have one" in (await ask(room, "/desk", word))["text"]
 
 
 async def test_the_desk_tells_about_itself(room: Room) -> None:
