@@ -1,7 +1,8 @@
-"""How soon Slack hears from the desk while a backtest runs beside it and its database is busy.
+"""How soon Slack hears from the desk while a backtest, or a training, runs beside it and its database is busy.
 
-    python benchmarks/slack_ack.py           # a minute of commands
-    python benchmarks/slack_ack.py --full    # five minutes
+    python benchmarks/slack_ack.py               # a minute of commands, beside a backtest
+    python benchmarks/slack_ack.py --training    # the same beside a training of `direction`, as the desk starts it
+    python benchmarks/slack_ack.py --full        # five minutes
 
 Two people type commands into the sandbox; the simulated market runs at 60 times real time. Prints one JSON object on
 stdout; progress goes to stderr.
@@ -47,11 +48,20 @@ def write_bars(path: Path) -> None:
     pd.concat(frames).to_parquet(path)
 
 
-class Neighbours:
-    """A backtest that starts again whenever it ends, and a client that writes into the desk's database, as threads."""
+def command_of(kind: str, home: Path) -> list[str]:
+    """The long work beside the desk."""
+    line, bars = [sys.executable, "-m", "bot", kind], ["--bars", str(home / "bars.parquet")]
+    if kind == "backtest":
+        return [*line, "--playbook", str(HERE / "ema_peers.yaml"), *bars, "--out", str(home / "out")]
+    return [*line, "--playbook", "direction", *bars, "--data-dir", str(home / "training"), "--gentle"]
 
-    def __init__(self, home: Path, desk: DeskProcess) -> None:
-        self.backtests = self.rows = 0
+
+class Neighbours:
+    """Long work that starts again whenever it ends, and a client that writes into the desk's database, as threads."""
+
+    def __init__(self, home: Path, desk: DeskProcess, kind: str) -> None:
+        self.kind = kind
+        self.ended = self.rows = 0
         self._home = home
         self._desk = desk
         self._over = threading.Event()
@@ -68,8 +78,7 @@ class Neighbours:
             thread.join()
 
     def _test(self) -> None:
-        line = [sys.executable, "-m", "bot", "backtest", "--playbook", str(HERE / "ema_peers.yaml")]
-        line += ["--bars", str(self._home / "bars.parquet"), "--out", str(self._home / "out")]
+        line = command_of(self.kind, self._home)
         while not self._over.is_set():
             with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
                 while process.poll() is None:
@@ -77,8 +86,8 @@ class Neighbours:
                         process.kill()
                         return
                 if process.returncode:
-                    raise SystemExit(f"the backtest ended with {process.returncode}")
-            self.backtests += 1
+                    raise SystemExit(f"the {self.kind} ended with {process.returncode}")
+            self.ended += 1
 
     def _write(self) -> None:
         """Batches of rows into a table of this benchmark's own, a commit each."""
@@ -110,15 +119,15 @@ async def type_away(desk: DeskProcess, user: str, until: float, acks: list[float
         await asyncio.sleep(PAUSE)
 
 
-async def measured(home: Path, seconds: float, board: Board) -> None:
+async def measured(home: Path, seconds: float, kind: str, board: Board) -> None:
     """A quarter of the time alone, then the whole time beside busy neighbours."""
     await asyncio.to_thread(write_bars, home / "bars.parquet")
     async with DeskProcess(home, "--feed", "simulated", "--speed", "60") as desk:
         board.add("start to greeting", await desk.greeting(), "s")
         await crowd(desk, "alone", seconds / 4, board)
-        with Neighbours(home, desk) as busy:
-            await crowd(desk, "beside a backtest and a writing client", seconds, board)
-        board.add("backtests that ended meanwhile, rows written", busy.backtests, "runs", busy.rows)
+        with Neighbours(home, desk, kind) as busy:
+            await crowd(desk, f"beside a {kind} and a writing client", seconds, board)
+        board.add(f"{kind}s that ended meanwhile, rows written", busy.ended, "runs", busy.rows)
         database = (await asyncio.to_thread(desk.numbers))["database"]
         board.add("record to the database meanwhile, p99", database and database["p99_ms"], "ms")
 
@@ -142,10 +151,12 @@ def say(board: Board, what: str, acks: list[float], answers: list[float]) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description="Slack acknowledgements of a busy desk; one JSON object on stdout.")
     parser.add_argument("--full", action="store_true", help=f"{FULL:.0f} s of commands instead of {SHORT:.0f}")
+    parser.add_argument("--training", action="store_true", help="beside a training instead of a backtest")
     args = parser.parse_args()
+    kind = "train" if args.training else "backtest"
     board, began, seconds = Board(), os.getloadavg()[0], FULL if args.full else SHORT
     with tempfile.TemporaryDirectory(prefix="nightdesk-ack-") as home:
-        asyncio.run(measured(Path(home), seconds, board))
+        asyncio.run(measured(Path(home), seconds, kind, board))
     size = "full size" if args.full else "smaller size"
     board.publish(f"slack ack, {size}: {seconds:.0f} s, 2 people", f"{began:.1f} at the start")
 

@@ -48,7 +48,7 @@ def live_rate(days: Sequence[Live]) -> LiveRate | None:
 
 def live_record(days: Sequence[Live]) -> LiveRecord | None:
     """The rate with its interval, as `hits.hit_rate` has it: over ten days from blocks of days; before that the coins
-    of one instant count as one."""
+    of one instant count as one. A day is a block for horizons up to six hours (`overlap.blocks`)."""
     rate = live_rate(days)
     if rate is None:
         return None
