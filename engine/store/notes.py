@@ -1,4 +1,4 @@
-"""Measurements that are not in the ledger (health, gaps, late prints, experiments) on their way to the database.
+"""Measurements that are not in the ledger (health, late prints, experiments) on their way to the database.
 
 They wait in memory, and a kill takes along what the database has not: nothing is decided by them. Of a late print the
 raw trade is on disk all the same, and its minute is in the ledger as suspected, so that it is healed.
@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from datetime import datetime
 
-from engine.domain import Print, Symbol
+from engine.domain import Print
 from engine.store.database import Connection
 from engine.store.rows import Row
 from engine.store.upserts import write_rows
@@ -32,13 +32,6 @@ class Notes:
         """One reading. The same name at the same instant is one row."""
         values = {"time": at, "metric_name": name, "status": status, "value": value, "alert_sent": alert_sent}
         self._put(Row("health_metrics", values))
-
-    def put_gap(
-        self, feed: str, symbol: Symbol, start: datetime, end: datetime | None, cause: str, healed: bool = False
-    ) -> None:
-        """One stretch without data; say it again with `end` or `healed` when they are known."""
-        place = {"feed": feed, "symbol": symbol, "gap_start": start}
-        self._put(Row("gaps", place | {"gap_end": end, "cause": cause, "healed": healed}))
 
     def put_late_print(self, item: Print) -> None:
         """A print that came after its minute had been closed."""

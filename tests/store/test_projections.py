@@ -7,7 +7,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -253,14 +253,11 @@ def test_measurements_outside_the_ledger_arrive(database: Database) -> None:
     worker = Projections(database, ledger)
     worker.notes.put_metric(START, "disk_free", 5e9, "ok")
     worker.notes.put_metric(START, "memory", 3e8, "warning", alert_sent=True)
-    worker.notes.put_gap("kraken", "BTC/USD", START, None, "socket closed")
-    worker.notes.put_gap("kraken", "BTC/USD", START, START + MINUTE, "socket closed", healed=True)
     worker.notes.put_late_print(Print("BTC/USD", START, 100.0, 0.5, START + MINUTE))
     worker.start()
     _until(lambda: not worker.notes.waiting() and worker.status().connected)
     worker.stop()
     assert _one(database, "SELECT count(*) FROM health_metrics") == (2,)
-    assert _one(database, "SELECT gap_end - gap_start, healed FROM gaps") == (timedelta(minutes=1), True)
     assert _one(database, "SELECT price, volume FROM late_prints") == (100.0, 0.5)
 
 
@@ -274,7 +271,7 @@ def test_measurements_that_find_no_room_are_counted_and_never_stop_the_ledger(da
     _until(lambda: worker.status().lag_rows == 0 and not worker.notes.waiting())
     assert worker.status().notes_dropped == 2
     worker.notes.put_metric(START, "odd", 1.0, status=None)  # type: ignore[arg-type]
-    worker.notes.put_gap(None, "BTC/USD", START, None, "a feed without a name")  # type: ignore[arg-type]
+    worker.notes.put_late_print(Print(None, START, 100.0, 0.5, START))  # type: ignore[arg-type]
     _until(lambda: not worker.notes.waiting())
     worker.stop()
     assert worker.status().lag_rows == 0
