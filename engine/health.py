@@ -295,8 +295,10 @@ def _models(facts: Facts) -> Iterator[Reading]:
 def _serving(model: ModelFacts) -> Reading:
     if not model.champion:
         return Reading("models", OK, 0.0, "count", f"No version of {model.name} is promoted: nothing is entered.")
+    if not model.serving and not model.idle:
+        return Reading("models", OK, 0.0, "count", f"{model.champion} is being loaded.")
     if not model.serving:
-        return Reading("models", CRITICAL, 0.0, "count", model.idle or f"{model.champion} is being loaded.")
+        return Reading("models", CRITICAL, 0.0, "count", model.idle)
     if model.silent:
         words = f"{model.serving} has forecast nothing for 30 minutes; it is loaded anew."
         return Reading("models", CRITICAL, 0.0, "count", words)

@@ -122,13 +122,14 @@ class Serving:
 
     def status(self) -> ServingStatus:
         """What forecasts now; drift is computed here, so ask from a worker thread."""
-        lineup = self.forecaster.lineup
+        lineup, state = self.forecaster.lineup, self._state()
+        loading = state.champion is not None and lineup.idle == NO_MODEL
         return ServingStatus(
             self.name,
             lineup.champion.passport.version if lineup.champion else "",
             tuple(one.passport.version for one in lineup.challengers),
-            "" if lineup.champion else lineup.idle,
-            self.is_silent(self._state(), self._clock.now()),
+            "" if lineup.champion or loading else lineup.idle,
+            self.is_silent(state, self._clock.now()),
             self._reloads,
             self.forecaster.drift(),
         )
