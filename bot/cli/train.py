@@ -47,7 +47,11 @@ def add(subparsers: Any) -> None:
     command.add_argument("--data-dir", type=Path, metavar="DIR", help="the data folder (default: the live desk's)")
     command.add_argument("--planted", type=float, metavar="P", help="learn from the simulated market with this edge")
     command.add_argument("--history", type=_days, metavar="DAYS", help="learn from so much (default: the playbook's)")
-    command.add_argument("--backend", default="sequential", metavar="NAME", help="sequential (default), loky or dask")
+    command.add_argument(
+        "--backend",
+        metavar="NAME",
+        help="where folds are fitted: sequential, loky (processes here) or dask (default with DASK_SCHEDULER)",
+    )
     command.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of loky")
     command.add_argument("--walk-forward", action="store_true", help="also train again and again on what was before")
     command.add_argument("--cpcv", action="store_true", help="also test every path of 6 groups, 2 at a time")
@@ -109,7 +113,11 @@ def _train(
     if born and args.planted not in (None, born.planted):
         fail(f"the desk in {data} is on another market; name another folder with --data-dir")
     now = _now(born, data)
-    spread = room.spread_named(args.backend, args.workers, settings.dask_scheduler or "")
+    spread = room.spread_named(
+        args.backend or ("dask" if settings.dask_scheduler else "sequential"),
+        args.workers,
+        settings.dask_scheduler or "",
+    )
     swept = room.read_sweep(_text(args.sweep), str(args.sweep)) if args.sweep else None
     with shown(args.progress) as tell, room.opened(data / "experiments.sqlite") as experiments:
         tell("reading bars", 0.0)

@@ -105,7 +105,7 @@ def from_store(
 def _stored(
     database: Database, data_dir: Path, market: str, symbol: Symbol, step: timedelta, since: datetime, until: datetime
 ) -> BarColumns:
-    bars = read_cached(database, data_dir / "bars", market, symbol, step, since, until)
+    bars = read_cached(database, data_dir / "cache", market, symbol, step, since, until)
     with reading(database) as connection:
         gaps = read_quiet(connection, market, interval_name(step), symbol)
     stretches = [(micros(first), micros(end)) for first, end in gaps if end > since and first < until]

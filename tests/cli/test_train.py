@@ -75,6 +75,7 @@ def test_a_training_that_is_cut_short_leaves_no_version_and_a_counted_trial(bars
             if "fitting" in line:
                 break
         end(process, how)
+        list(process.stdout)  # read on until it has ended: a closed pipe would be another end
     code = process.returncode
     assert code == (-signal.SIGKILL if how == "killed" else 130)
     assert ModelFolder(tmp_path / "data" / "models").versions("direction") == ()
