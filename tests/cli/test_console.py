@@ -174,3 +174,11 @@ async def test_a_panic_needs_its_word(door: Door) -> None:
         await door.type("panic")
     assert await door.type("panic", "--yes") == 0
     assert [type(message) for message in door.desk.submitted] == [Panic]
+
+
+def test_a_desk_that_a_test_announces_is_remembered_in_no_folder_of_the_user(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folders.announce(tmp_path, folders.Presence(os.getpid(), "desk.sock", "ema", "simulated"))
+    assert folders.home().is_relative_to(tmp_path_factory.getbasetemp())
+    assert json.loads((folders.home() / "last.json").read_text())["data_dir"] == str(tmp_path.resolve())
