@@ -15,7 +15,8 @@ from engine.market.names import canonical, meant_pair
 from engine.playbook import Playbook
 from engine.store.bars import MINUTE
 from engine.store.database import Database, open_database
-from engine.store.reading import read_bars
+from engine.store.embedded import EmbeddedPostgres
+from engine.store.reading import read_bars, reading
 
 EARLIEST = instant(0)
 LIVE = "live"
@@ -56,10 +57,27 @@ def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datet
 
 @contextmanager
 def opened(url: str | None, data_dir: Path) -> Iterator[Database]:
-    """The database; an embedded server that was started for this alone is stopped again."""
+    """The database; an embedded server that was started for this alone is stopped again.
+
+    Raises `BarsError` where nothing was ever stored, and makes nothing there.
+    """
+    addressed = bool(url and url.strip())
+    if not addressed and not EmbeddedPostgres(data_dir).made:
+        raise BarsError(_nothing(data_dir))
     database = open_database(url, data_dir)
     try:
+        if not _has_tables(database):
+            raise BarsError(_nothing(database.name if addressed else data_dir))
         yield database
     finally:
         if database.server is not None and not database.server.adopted:
             database.close()
+
+
+def _has_tables(database: Database) -> bool:
+    with reading(database) as connection:
+        return connection.execute("SELECT to_regclass('bars') IS NOT NULL").fetchone() == (True,)
+
+
+def _nothing(where: Path | str) -> str:
+    return f"nothing is stored yet in {where}; bring history with `nightdesk backfill` (`--list` shows the sources)"

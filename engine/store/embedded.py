@@ -71,6 +71,11 @@ class EmbeddedPostgres:
             host=str(place.socket), user=place.client, dbname="postgres", connect_timeout=5
         )
 
+    @property
+    def made(self) -> bool:
+        """Whether there is a server in this data folder, running or not; looks only."""
+        return os.name != "nt" and (self._where().cluster / "PG_VERSION").is_file()
+
     def start(self) -> None:
         """Return when the server answers: the one that runs already, or a new one. Raises `EmbeddedError`."""
         self._stopped = False

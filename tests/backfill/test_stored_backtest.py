@@ -49,3 +49,30 @@ def test_store_and_file_give_the_same_trades(
     assert main(other) == 1
     assert "no bars of ETH/USDT are stored" in capsys.readouterr().err
     database.close()
+
+
+def test_where_nothing_was_ever_stored_the_answer_is_a_sentence_and_no_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+
+    words = ("backtest", "--playbook", str(PEERS), "--symbols", "BTC/USDT", "--out", str(tmp_path / "out"))
+    assert main([*words, "--stored", "--data-dir", str(data)]) == 1
+
+    assert f"nothing is stored yet in {data}; bring history with `nightdesk backfill`" in capsys.readouterr().err
+    assert not data.exists()
+
+
+def test_a_store_without_tables_is_told_as_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    database = open_database(None, data)
+    try:
+        words = ("backtest", "--playbook", str(PEERS), "--symbols", "BTC/USDT", "--out", str(tmp_path / "out"))
+        assert main([*words, "--stored", "--data-dir", str(data)]) == 1
+        assert f"nothing is stored yet in {data}" in capsys.readouterr().err
+    finally:
+        database.close()
