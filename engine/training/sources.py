@@ -93,7 +93,7 @@ def from_store(
         raise BarsError(f"the playbook {playbook.name} names no coins; name some with --symbols BTC/USD,ETH/USD")
     step = playbook.step or MINUTE
     with opened(url, data_dir) as database:
-        found = [_stored(database, data_dir, market, one, step, now - terms.history, now) for one in symbols]
+        found = [stored_bars(database, data_dir, market, one, step, now - terms.history, now) for one in symbols]
     bars = tuple(one for one in found if len(one.time))
     if not bars:
         raise JudgementError(
@@ -102,9 +102,10 @@ def from_store(
     return Source(bars, {one.symbol: "nothing stored" for one in found if not len(one.time)})
 
 
-def _stored(
+def stored_bars(
     database: Database, data_dir: Path, market: str, symbol: Symbol, step: timedelta, since: datetime, until: datetime
 ) -> BarColumns:
+    """One coin's bars that opened in [since, until), with those that the store knows to be without a trade put back."""
     bars = read_cached(database, data_dir / "cache", market, symbol, step, since, until)
     with reading(database) as connection:
         gaps = read_quiet(connection, market, interval_name(step), symbol)
