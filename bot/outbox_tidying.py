@@ -12,13 +12,14 @@ KEEP_DAYS = 30
 
 
 def going_on(snapshot: Snapshot) -> frozenset[str]:
-    """Words that name whatever may still be said more of: waiting cards, open trades, holds and alarms."""
+    """Words that name whatever may still be said more of: waiting cards, open trades, holds, alarms and models."""
     return frozenset(
         [
             *(proposal.id for proposal in snapshot.proposals),
             *(position.trade_id for position in snapshot.positions),
             *(str(micros(hold.since)) for hold in snapshot.holds),
             *(str(micros(alarm.since)) for alarm in snapshot.alarms),
+            *(one.version for state in snapshot.models.values() for one in state.versions()),
         ]
     )
 
