@@ -10,7 +10,16 @@ from pathlib import Path
 from bot import folders
 from bot.cli.errors import fail
 from bot.settings import Settings
-from engine import PLANTED_LABEL, LedgerError, MassiveAccess, birth, champion_of, last_feed, require_share
+from engine import (
+    PLANTED_LABEL,
+    LedgerError,
+    MassiveAccess,
+    birth,
+    champion_of,
+    keeps_live_history,
+    last_feed,
+    require_share,
+)
 from engine.domain import MarketKind, Symbol
 from engine.messages import Born
 
@@ -77,7 +86,13 @@ def choose(
         _require_same(born, data, playbook, kind, planted)
         if feed is None and kind is MarketKind.LIVE:
             asked = last_feed(data) or asked  # a desk goes on with the feed that it had
-    fall_back = feed is None and sandbox and born is None and planted is None
+    elif kind is not MarketKind.LIVE and keeps_live_history(data):
+        fail(
+            f"data folder {data} has history of the live market, brought by a backfill; a desk on a "
+            f"{_world(kind, planted)} market keeps out of it: name another folder with --data-dir, or none"
+        )
+    other = data_dir is None or not keeps_live_history(data)  # the folder that a fallback would work in
+    fall_back = feed is None and sandbox and born is None and planted is None and other
     return Choice(data, asked, kind, _speed(kind, speed), fall_back, planted)
 
 

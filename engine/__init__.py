@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.market.planted import invented_past
     from engine.market.planted_edge import require_share
     from engine.market.second_source import PriceSource, price_source
-    from engine.origins import birth, champion_of, held_symbols, last_feed, last_state
+    from engine.origins import birth, champion_of, held_symbols, keeps_live_history, last_feed, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
@@ -77,6 +77,7 @@ __all__ = [
     "health",
     "held_symbols",
     "invented_past",
+    "keeps_live_history",
     "last_feed",
     "last_state",
     "live_record",
@@ -101,7 +102,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "engine.origins": ("birth", "champion_of", "held_symbols", "last_feed", "last_state"),
+    "engine.origins": ("birth", "champion_of", "held_symbols", "keeps_live_history", "last_feed", "last_state"),
     "engine.clock": ("Clock", "SystemClock"),
     "engine.codec": ("encode",),
     "engine.core": ("compile:compile_core",),

@@ -12,6 +12,7 @@ from engine.domain import Symbol
 from engine.messages import Born, FeedChanged, Minute, ModelPressed, ModelTrained
 from engine.outcomes import ModelChanged, PositionClosed, PositionOpened
 from engine.records import Record
+from engine.store.folder import BACKFILL_LOCK
 from engine.store.ledger import count_rows, newest_records, read_records
 
 FILE = "ledger.sqlite"
@@ -26,6 +27,11 @@ def birth(data: Path) -> Born | None:
         return None
     first = next(read_records(data / FILE), None)
     return first.message if first and isinstance(first.message, Born) else None
+
+
+def keeps_live_history(data: Path) -> bool:
+    """Whether a backfill worked on the folder: what is stored there is of the live market."""
+    return (data / BACKFILL_LOCK).exists()
 
 
 def last_state(data: Path) -> tuple[datetime | None, Mapping[Symbol, float]]:

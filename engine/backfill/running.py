@@ -14,7 +14,7 @@ from engine.clock import SystemClock
 from engine.ports import History
 from engine.store.database import Database, open_database
 from engine.store.errors import FolderInUse
-from engine.store.folder import FileLock, lock_folder
+from engine.store.folder import BACKFILL_LOCK, FileLock, lock_folder
 from engine.store.migrating import migrate
 
 
@@ -27,7 +27,7 @@ def opened(url: str | None, data_dir: Path, *, desks_own: bool = False) -> Itera
 
     Raises `FolderInUse` while another backfill works on the folder, `StoreError` for a database that cannot be used.
     """
-    with FileLock(data_dir / "backfill.lock", f"the backfill of data folder {data_dir}"):
+    with FileLock(data_dir / BACKFILL_LOCK, f"the backfill of data folder {data_dir}"):
         database = open_database(url, data_dir)
         try:
             migrate(database)

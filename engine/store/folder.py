@@ -22,6 +22,9 @@ except ImportError:  # Windows has no flock; there the database lease alone keep
     fcntl = None  # type: ignore[assignment]
 
 
+BACKFILL_LOCK = "backfill.lock"  # in a data folder: history of the live market was brought there, or is being
+
+
 class FileLock:
     """An exclusive lock on `path` that ends with the process, however it ends.
 

@@ -10,8 +10,10 @@ import pytest
 from bot import folders
 from bot.cli.errors import CliError
 from bot.market_choice import choose
+from engine import keeps_live_history
 from engine.domain import MarketKind
 from engine.messages import Born, FeedChanged, Message
+from engine.store.folder import BACKFILL_LOCK, FileLock
 from engine.store.ledger import SqliteLedger
 
 BIRTH = datetime(2026, 5, 1, tzinfo=UTC)
@@ -87,3 +89,33 @@ def test_a_plain_simulated_folder_never_becomes_one_with_a_planted_edge(tmp_path
 def test_an_edge_that_cannot_be_planted_is_refused(feed: str | None, planted: float, says: str, data: Path) -> None:
     with pytest.raises(CliError, match=says):
         choose("ema", feed, None, None, True, planted=planted)
+
+
+@pytest.mark.parametrize(("feed", "planted"), [("simulated", None), ("replay:day.parquet", None), (None, 0.6)])
+def test_a_folder_that_a_backfill_filled_is_never_born_simulated_or_replayed(
+    feed: str | None, planted: float | None, data: Path
+) -> None:
+    with FileLock(data / BACKFILL_LOCK, "the backfill"):
+        pass
+    assert keeps_live_history(data)
+
+    with pytest.raises(CliError, match="history of the live market"):
+        choose("ema", feed, None, data, True, planted=planted)
+
+    assert choose("ema", None, None, data, True).kind is MarketKind.LIVE
+
+
+def test_a_named_folder_with_history_is_not_fallen_back_into_and_the_usual_one_may_be(data: Path) -> None:
+    with FileLock(data / BACKFILL_LOCK, "the backfill"):
+        pass
+
+    assert not choose("ema", None, None, data, True).may_fall_back
+    assert choose("ema", None, None, None, True).may_fall_back, "the fallback has a folder of its own"
+
+
+def test_a_desk_born_simulated_starts_again_beside_what_it_brought_itself(tmp_path: Path) -> None:
+    born_planted(tmp_path, 0.6)
+    with FileLock(tmp_path / BACKFILL_LOCK, "the backfill"):
+        pass
+
+    assert choose("ema", None, None, tmp_path, True).planted == 0.6
