@@ -52,8 +52,9 @@ class Keeper(Protocol):
         """Let these be the known gaps of `symbols` in the wanted range."""
         ...
 
-    def add_up(self, report: Report, marks: set[str]) -> None:
-        """Put the rows and findings of the finished pieces among `marks` into the report, earlier runs included."""
+    def add_up(self, report: Report, marks: set[str], before: set[str]) -> None:
+        """Put the rows and findings of the finished pieces among `marks` into the report; the rows of those in
+        `before`, which an earlier run had finished, apart."""
         ...
 
 
@@ -85,6 +86,7 @@ class Backfill:
         self._stopped = False
         self._silent = 0
         self._marks: set[str] = set()  # of all its pieces
+        self._before: set[str] = set()  # those that an earlier run had finished
         self._left: dict[str, Piece] = {}  # by mark: not kept so far
         self.progress = Progress()
         self.report = Report(wanted)
@@ -140,7 +142,8 @@ class Backfill:
         known = set() if wanted.again else await self._in_thread(self._keeper.finished)
         self._marks = set(marked)
         self._left = {mark: piece for mark, piece in marked.items() if mark not in known}
-        before = [piece for mark, piece in marked.items() if mark in known]
+        self._before = set(marked) & known
+        before = [marked[mark] for mark in marked if mark in known]
         self.report.pieces, self.report.before = len(marked), len(before)
         self.progress.expect(carried, marked.values(), before, await _costs(self._history, list(self._left.values())))
         self._watch(self.progress)
@@ -244,10 +247,10 @@ class Backfill:
         self._watch(self.progress)
 
     async def _add_up(self) -> None:
-        report = self.report
+        report, loop = self.report, asyncio.get_running_loop()
         report.seconds = self.progress.seconds
         try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._keeper.add_up, report, self._marks)
+            await loop.run_in_executor(self._pool, self._keeper.add_up, report, self._marks, self._before)
         except StoreError as error:
             report.why = report.why or f"the figures of the finished pieces could not be read: {error}"
 

@@ -83,13 +83,14 @@ class StoreKeeper:
                 times.setdefault(symbol, []).extend(opened)
         return times
 
-    def add_up(self, report: Report, marks: set[str]) -> None:
-        """Rows and findings of the finished pieces among `marks`, whichever run finished them."""
+    def add_up(self, report: Report, marks: set[str], before: set[str]) -> None:
+        """Findings of the finished pieces among `marks`, whichever run finished them; rows of earlier runs apart."""
         with self._transaction() as connection:
             done = [piece for piece in pieces_of(connection, self._job) if piece.key in marks]
         report.findings = Findings()
+        report.earlier = sum(piece.written.rows for piece in done if piece.key in before)
         for name in ("rows", "new", "revised", "same"):
-            setattr(report, name, sum(getattr(piece.written, name) for piece in done))
+            setattr(report, name, sum(getattr(piece.written, name) for piece in done if piece.key not in before))
         for piece in done:
             more = Findings.from_json(piece.problems)
             report.findings.add(replace(more, kept=piece.written.kept))

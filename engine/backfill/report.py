@@ -30,8 +30,9 @@ class SymbolReport:
 
 @dataclass(slots=True)
 class Report:
-    """`fate`: done, incomplete (pieces failed), cancelled, or stopped (see `why`). Rows: what this and earlier runs of
-    the same job wrote; `new`, `revised` and `same` say what became of them in the store."""
+    """`fate`: done, incomplete (pieces failed), cancelled, or stopped (see `why`). Rows: what this run wrote; `new`,
+    `revised` and `same` say what became of them in the store. `earlier`: the rows of pieces that earlier runs finished;
+    the findings are of these too."""
 
     wanted: Wanted
     fate: str = "done"
@@ -43,6 +44,7 @@ class Report:
     new: int = 0
     revised: int = 0
     same: int = 0
+    earlier: int = 0
     seconds: float = 0.0
     checked: bool = False  # whether the store was looked through: not when the job was cut short
     absent: dict[Symbol, str] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Report:
             **{name: getattr(self, name) for name in ("fate", "why", "checked", "absent")},
             "pieces": {"all": self.pieces, "before": self.before, "now": self.done, "failed": len(self.failed)},
             "failed": dict(list(self.failed.items())[:SHOWN]),
-            **{name: getattr(self, name) for name in ("rows", "new", "revised", "same")},
+            **{name: getattr(self, name) for name in ("rows", "new", "revised", "same", "earlier")},
             "seconds": round(self.seconds, 1),
             "duplicates": self.findings.duplicates,
             "kept_of_other_sources": self.findings.kept,

@@ -24,6 +24,8 @@ def _head(report: Report) -> Iterator[str]:
     earlier = f" ({report.before:,} by an earlier run)" if report.before else ""
     yield f"pieces      {report.before + report.done:,} of {report.pieces:,}{earlier}, {len(report.failed):,} failed"
     yield f"rows        {report.rows:,}: {report.new:,} new, {report.revised:,} revised, {report.same:,} as they were"
+    if report.before:
+        yield f"earlier     {report.earlier:,} rows by an earlier run, not asked for again (--again does)"
     if report.findings.kept:
         yield f"kept        {report.findings.kept:,} bars of other sources stay as they are (--replace takes them over)"
     rejected = ", ".join(f"{code} {count:,}" for code, count in report.rejected().items()) or "none"

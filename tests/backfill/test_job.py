@@ -18,6 +18,7 @@ from engine.backfill.job import SILENT_MOST, Backfill
 from engine.backfill.keeping import StoreKeeper
 from engine.backfill.progress import Progress
 from engine.backfill.report import Report
+from engine.backfill.table import table
 from engine.backfill.wanted import Wanted, wanted
 from engine.domain import Symbol
 from engine.ports import BarColumns, Fetched, Listing, Piece
@@ -91,7 +92,7 @@ async def test_ninety_nine_coins_at_once(database: Database) -> None:
         assert dict(connection.execute(counted).fetchall()) == dict.fromkeys(coins, 720)
 
 
-async def test_a_finished_job_asks_for_nothing_again_and_reports_the_same(database: Database) -> None:
+async def test_a_finished_job_asks_for_nothing_again_and_tells_the_earlier_rows_apart(database: Database) -> None:
     history = MadeHistory(truth("BTC/USD", "ETH/USD"))
     first = await run(database, history)
     asked = history.asked.total()
@@ -99,9 +100,12 @@ async def test_a_finished_job_asks_for_nothing_again_and_reports_the_same(databa
     second = await run(database, history)
 
     assert history.asked.total() == asked == 6
-    figures = ("rows", "new", "revised", "same", "pieces")
-    assert [getattr(first, name) for name in figures] == [getattr(second, name) for name in figures]
-    assert (second.before, second.done) == (6, 0)
+    assert (first.rows, first.new, first.earlier) == (8640, 8640, 0)
+    assert (second.rows, second.new, second.revised, second.same) == (0, 0, 0, 0)
+    assert (second.earlier, second.before, second.done) == (8640, 6, 0)
+    assert first.symbols == second.symbols
+    assert "0 new" in table(second)
+    assert "8,640 rows by an earlier run" in table(second)
 
 
 async def test_asked_again_equal_bars_stay_and_a_changed_one_is_a_new_revision(database: Database) -> None:
@@ -134,7 +138,8 @@ async def test_a_stopped_job_leaves_whole_pieces_and_goes_on_from_there(database
     second = await run(database, history)
     assert (second.fate, second.before) == ("done", kept // 1440)
     assert second.before + second.done == 9
-    assert second.rows == second.new == 12960
+    assert second.earlier == first.rows
+    assert second.rows == second.new == 12960 - first.rows
     assert_stored(database, history.truth)
 
 

@@ -180,7 +180,7 @@ RESULT = {
     **{"source": "kraken", "market": "live", "interval": "1m", "fate": "incomplete", "why": "", "checked": True},
     **{"absent": {"XYZ/USD": "not on Kraken"}, "failed": {"k": "it cannot be read"}},
     **{"pieces": {"all": 10, "before": 4, "now": 5, "failed": 1}, "rows": 12960, "new": 12000, "revised": 1},
-    **{"same": 959, "seconds": 12.0, "duplicates": 3, "kept_of_other_sources": 7, "gaps_only_counted": 0},
+    **{"same": 959, "earlier": 5760, "seconds": 12.0, "duplicates": 3, "kept_of_other_sources": 7, "gaps_only_counted": 0},
     "gaps": {"venue outage": {"stretches": 2, "bars": 30}, "no trades": {"stretches": 0, "bars": 0}},
     "rejected": {"FUTURE": 4},
     "rejected_rows": [{"symbol": "A/USD", "code": "FUTURE", "rows": 4, "first": "A/USD <2031> & more"}],
@@ -227,6 +227,7 @@ def test_when_it_is_over_the_message_says_how_and_has_no_button(words: Words, fa
 
     assert "job_cancel" not in shown
     assert "12,960" in shown
+    assert "5,760" in shown
     assert ("goes on from there" in shown) is (fate != "done")
     assert "&lt;2031&gt; &amp; more" in shown
     assert "venue outage" in shown
