@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from bot.cli.errors import CliError
 
 COMMANDS = ("run", "backfill", "train", "backtest", "replay", "verify", "doctor", "migrate", "console")
+FILES = {name: name for name in COMMANDS if name != "console"} | dict.fromkeys(
+    ("status", "pause", "resume", "panic", "close"), "console"
+)
+"""Which file describes a command."""
 
 EPILOG = """\
 examples:
@@ -24,8 +30,13 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line, each command described by its own file."""
+def parser(named: str = "") -> argparse.ArgumentParser:
+    """The command line. Each command is described by its own file; the one that is `named` alone is read, else all."""
+    return _parsers(named)[0]
+
+
+def _parsers(named: str) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The whole line, and each command's own part of it."""
     top = argparse.ArgumentParser(
         prog="nightdesk",
         description="A crypto trading desk that lives in Slack. Without a command it runs the desk.",
@@ -34,9 +45,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"nightdesk {version('nightdesk')}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name in COMMANDS:
+    for name in COMMANDS if named not in FILES else (FILES[named],):
         importlib.import_module(f"bot.cli.{name}").add(subparsers)
-    return top
+    return top, subparsers.choices
 
 
 def with_default(argv: Sequence[str]) -> list[str]:
@@ -49,8 +60,25 @@ def with_default(argv: Sequence[str]) -> list[str]:
     )
 
 
+def _read(words: Sequence[str]) -> argparse.Namespace:
+    """What was typed, read before the engine is loaded. Ends the program on what cannot be understood."""
+    named = words[0]
+    if named == "--version":
+        print(f"nightdesk {version('nightdesk')}")
+        sys.exit(0)
+    top, commands = _parsers(named)
+    args, unknown = top.parse_known_args(words)
+    if unknown:
+        options = re.findall(r"--[a-z-]+", commands[named].format_help())
+        meant = difflib.get_close_matches(unknown[0].split("=")[0], options, n=1)
+        hint = f"did you mean {meant[0]}?" if meant else f"see nightdesk {named} --help"
+        top.exit(2, f"nightdesk {named}: there is no {unknown[0]}; {hint}\n")
+    return args
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(with_default(sys.argv[1:] if argv is None else argv))
+    words = with_default(sys.argv[1:] if argv is None else argv)
+    args = _read(words)
     try:
         code: int = args.func(args)
     except CliError as error:

@@ -13,15 +13,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.backfill_progress import Shown, shown
 from bot.cli.errors import fail
 from bot.cli.times import instant
 from bot.folders import folder_for
-from bot.market_choice import massive_access
 from bot.settings import Settings, SettingsError, read_settings
 from engine.domain import MarketKind
 
 if TYPE_CHECKING:
+    from bot.cli.backfill_progress import Shown
     from engine import backfill
     from engine.ports import History
 
@@ -71,6 +70,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from bot.cli.backfill_progress import shown
     from engine import MarketError, PlaybookError, StoreError
     from engine import backfill as room
 
@@ -109,6 +109,7 @@ def _wanted(args: argparse.Namespace, settings: Settings) -> backfill.Wanted:
 
 
 def _history(args: argparse.Namespace, settings: Settings, wanted: backfill.Wanted) -> History:
+    from bot.market_choice import massive_access
     from engine import SystemClock
     from engine import backfill as room
 

@@ -53,10 +53,6 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bot.connection import SlackRefused
-    from bot.session import Wishes, serve
-    from engine import FeedNameError, LedgerError, MarketError, PlaybookError, StoreError
-
     try:
         settings = read_settings()
     except SettingsError as error:
@@ -65,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         fail(f"--speed was {args.speed:g}; use a number above 0", code=2)
     if args.port is not None and not 0 <= args.port <= LAST_PORT:
         fail(f"--port was {args.port}; use a number from 0 (any free one) to {LAST_PORT}", code=2)
+    from bot.connection import SlackRefused
+    from bot.session import Wishes, serve
+    from engine import FeedNameError, LedgerError, MarketError, PlaybookError, StoreError
+
     wishes = Wishes(
         playbook=args.playbook or settings.playbook or "ema",
         feed=args.feed,

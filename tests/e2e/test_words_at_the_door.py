@@ -14,7 +14,7 @@ from bot.settings import Settings
 SIMULATED = ("run", "--feed", "simulated")
 CASES = {
     "an unknown command": (("launch",), {}, "choose from 'run'"),
-    "an unknown option": (("run", "--fast"), {}, "unrecognized arguments: --fast"),
+    "an unknown option": (("run", "--fast"), {}, "there is no --fast"),
     "a speed that is no number": (("run", "--speed", "fast"), {}, "invalid float value: 'fast'"),
     "a speed of NaN": ((*SIMULATED, "--speed", "nan"), {}, "use a number above 0"),
     "a speed on a live feed": (
@@ -27,7 +27,7 @@ CASES = {
     "a record of no known kind": (("run", "--feed", "replay:notes.md"), {}, "bars are .parquet or .csv"),
     "a port that cannot be": ((*SIMULATED, "--port", "99999"), {}, "use a number from 0 (any free one) to 65535"),
     "no capital": ((*SIMULATED, "--capital", "-5"), {}, "--capital was '-5'; it must be a number from 1 to 1,000,000"),
-    "an unknown playbook": (("run", "--playbook", "nope"), {}, "By name: ema; or name a YAML file"),
+    "an unknown playbook": (("run", "--playbook", "nope"), {}, "By name: direction, ema, trend; or name a YAML file"),
     "a symbol that is none": ((*SIMULATED, "--symbols", "FOO"), {}, "FOO is no BASE/QUOTE pair; did you mean FOO/USD?"),
     "a joined symbol": (("run", "--symbols", "BTCUSD"), {}, "BTCUSD is no BASE/QUOTE pair; did you mean BTC/USD?"),
     "half of Slack": (SIMULATED, {"SLACK_BOT_TOKEN": "xoxb-1"}, "SLACK_APP_TOKEN is not set"),
