@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
 Backend = Literal["sequential", "loky", "dask"]
@@ -41,7 +44,8 @@ class Spread:
 
         with self._surroundings():
             run = Parallel(n_jobs=self._jobs, return_as="generator_unordered", pre_dispatch="all", batch_size=1)
-            yield from run(delayed(_one)(work, number, task, *shared) for number, task in enumerate(tasks))
+            master = os.getpid() if self.backend == "loky" else None
+            yield from run(delayed(_one)(work, master, number, task, *shared) for number, task in enumerate(tasks))
 
     @property
     def _jobs(self) -> int:
@@ -73,11 +77,25 @@ def spread_named(backend: str, workers: int, scheduler: str = "") -> Spread:
     return Spread("dask", 1, scheduler)
 
 
-def _one(work: Callable[..., Answer], number: int, task: Any, *shared: Any) -> tuple[int, Answer]:
+def _one(work: Callable[..., Answer], master: int | None, number: int, task: Any, *shared: Any) -> tuple[int, Answer]:
     from threadpoolctl import threadpool_limits
 
+    if master is not None:
+        _end_with(master)
     with threadpool_limits(1):
         return number, work(task, *shared)
+
+
+@cache
+def _end_with(master: int) -> None:
+    """Let this worker process end within a second of the one that it works for, however that one dies."""
+
+    def follow() -> None:
+        while os.getppid() == master:
+            threading.Event().wait(1.0)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 @contextmanager
