@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from engine.core import commands
 from engine.core.build import callable_box, new_record
@@ -20,7 +21,14 @@ def warm(progress: Callable[[float, str], None]) -> None:
         ("consent", lambda: commands.command(box, commands.LIFT, 0, 1, 0.0, 0.0, 0.0)),
         ("measures", lambda: commands.measure(box)),
     )
+    doing, ended = ("Loading", "loaded") if is_kept() else ("Compiling", "compiled")
     for done, (what, step) in enumerate(steps):
-        progress(done / len(steps), f"Compiling the trading core: {what}")
+        progress(done / len(steps), f"{doing} the trading core: {what}")
         step()
-    progress(1.0, "The trading core is compiled")
+    progress(1.0, f"The trading core is {ended}")
+
+
+def is_kept() -> bool:
+    """Whether an earlier start compiled all of this and left it in the cache; also where nothing is compiled at all."""
+    stats = getattr(commands.measure, "stats", None)  # the last of the steps
+    return stats is None or any(Path(stats.cache_path).glob("commands.measure-*.nbi"))

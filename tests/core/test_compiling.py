@@ -69,3 +69,10 @@ print(hashlib.sha256(result.trades.tobytes() + result.equity.tobytes()).hexdiges
 def test_uncompiled_trades_are_the_same_bytes() -> None:
     compiled = python(HASH, ENGINE.parent)
     assert python(HASH, ENGINE.parent, NUMBA_DISABLE_JIT="1") == compiled
+
+
+def test_a_start_says_that_it_compiles_only_where_nothing_is_kept_yet(tmp_path: Path) -> None:
+    code = "from engine.core import compile\ncompile(lambda share, what: print(what))"
+    first, second = (python(code, ENGINE.parent, NUMBA_CACHE_DIR=str(tmp_path)).splitlines() for _ in range(2))
+    assert (first[0], first[-1]) == ("Compiling the trading core: fills and exits", "The trading core is compiled")
+    assert (second[0], second[-1]) == ("Loading the trading core: fills and exits", "The trading core is loaded")
