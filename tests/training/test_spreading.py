@@ -2,9 +2,13 @@
 
 import importlib.util
 import os
+import subprocess
+import sys
+import threading
 from datetime import timedelta
 
 import numpy as np
+import psutil
 import pytest
 
 from engine.forecasting.cases import JudgementError
@@ -105,3 +109,20 @@ def test_a_backend_that_is_not_there_is_refused_with_what_to_do(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "distributed" else found(name))
     with pytest.raises(SpreadError, match=r"\[cluster\]"):
         spread_named("dask", 2, "tcp://127.0.0.1:1")
+
+
+def waiting(task):
+    print(os.getpid(), flush=True)
+    threading.Event().wait(60)
+
+
+def test_workers_end_when_the_one_that_they_work_for_is_killed():
+    program = (
+        "from engine.training.spreading import Spread; from tests.training.test_spreading import waiting\n"
+        "list(Spread('loky', 2).over(waiting, (), (1, 2)))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as master:
+        workers = [psutil.Process(int(master.stdout.readline())) for _ in range(2)]
+        master.kill()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
