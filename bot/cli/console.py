@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import socket
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     data, why = folders.find(args.data_dir)
     found = folders.presence(data)
     if found is None:
-        fail(f"no desk is running on {data} ({why}); start it with `nightdesk --data-dir {data}`")
+        fail(f"no desk is running on {data} ({why}); start it with `{start_of(data)}`")
     if args.command == "panic" and not args.yes:
         _confirm("This closes every position and halts the desk.", "PANIC")
     answer = ask(found.socket, _query(args))
@@ -55,6 +56,20 @@ def run(args: argparse.Namespace) -> int:
     print(f"desk {data} ({why})", file=sys.stderr)
     print("\n".join(answer["lines"]))
     return 0 if answer["ok"] else 1
+
+
+def start_of(data: Path) -> str:
+    """The command line that starts the desk of a data folder again: its feed and playbook, which never change."""
+    from engine import birth, last_feed
+    from engine.domain import MarketKind
+
+    words, born = ["nightdesk", "run"], birth(data)
+    if born is not None:
+        feed = {MarketKind.SIMULATED: "simulated", MarketKind.LIVE: last_feed(data) or "kraken"}.get(born.kind)
+        record = last_feed(data).removeprefix("replay of ")
+        words += ["--feed", feed or f"replay:PATH{f'/{record}' if record else ''}", "--playbook", born.playbook]
+        words += [] if born.planted is None else ["--planted", f"{born.planted:g}"]
+    return shlex.join([*words, "--data-dir", str(data)])
 
 
 def _query(args: argparse.Namespace) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,18 @@ import pytest
 
 import bot.console
 from bot import folders
+from bot.__main__ import parser
 from bot.cli import console as client
 from bot.cli.errors import CliError
 from bot.console import Console
-from engine.domain import State
-from engine.messages import ClosePosition, Message, Panic, Resume
+from bot.market_choice import choose
+from engine.domain import MarketKind, State
+from engine.messages import Born, ClosePosition, FeedChanged, Message, Panic, Resume
 from engine.outcomes import HoldLifted, Outcome
+from engine.store.ledger import SqliteLedger
 from tests.slack.desk import FakeDesk, busy, hold, position
 
+AT = datetime(2026, 5, 1, tzinfo=UTC)
 PAUSED = hold()
 PANICKED = hold("PANIC", State.HALTED, "console")
 
@@ -182,3 +187,35 @@ def test_a_desk_that_a_test_announces_is_remembered_in_no_folder_of_the_user(
     folders.announce(tmp_path, folders.Presence(os.getpid(), "desk.sock", "ema", "simulated"))
     assert folders.home().is_relative_to(tmp_path_factory.getbasetemp())
     assert json.loads((folders.home() / "last.json").read_text())["data_dir"] == str(tmp_path.resolve())
+
+
+def ledger_of(data: Path, kind: MarketKind, feed: str, planted: float | None = None) -> None:
+    ledger = SqliteLedger(data / "ledger.sqlite")
+    ledger.append(Born(AT, "desk", kind, "ema", "0" * 64, "", planted), (), (), {})
+    ledger.append(FeedChanged(AT, feed, True, "connected"), (), (), {})
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "feed", "planted", "words"),
+    [
+        (MarketKind.SIMULATED, "simulated", None, "--feed simulated --playbook ema"),
+        (MarketKind.SIMULATED, "simulated", 0.6, "--feed simulated --playbook ema --planted 0.6"),
+        (MarketKind.REPLAY, "replay of day.parquet", None, "--feed replay:PATH/day.parquet --playbook ema"),
+        (MarketKind.LIVE, "massive", None, "--feed massive --playbook ema"),
+    ],
+)
+def test_the_start_that_status_advises_is_one_that_its_folder_takes(
+    tmp_path: Path, kind: MarketKind, feed: str, planted: float | None, words: str
+) -> None:
+    ledger_of(tmp_path, kind, feed, planted)
+    args = argparse.Namespace(command="status", data_dir=tmp_path)
+
+    with pytest.raises(CliError) as refused:
+        client.run(args)
+
+    command = f"nightdesk run {words} --data-dir {tmp_path}"
+    assert f"start it with `{command}`" in str(refused.value)
+    typed = parser("run").parse_args(command.split()[1:])
+    choice = choose(typed.playbook, typed.feed, None, typed.data_dir, True, planted=typed.planted)
+    assert (choice.kind, choice.planted) == (kind, planted)
