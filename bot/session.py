@@ -106,7 +106,7 @@ async def serve(wishes: Wishes, settings: Settings, out: TextIO) -> int:
         workspace = workspace or await _workspace(market.choice, wishes, settings, out, stack)
         await compiling
         house = House(market.feed, terms(market, playbook, settings), workspace, wishes.debug)
-        return await _live(house, market, progress)
+        return await _live(house, market, progress, workspace.page)
 
 
 def _require_pairs(choice: Choice, asked: Sequence[Symbol], known: Sequence[Symbol]) -> None:
@@ -125,7 +125,7 @@ async def _workspace(
     return workspace
 
 
-async def _live(house: House, market: Market, progress: Progress) -> int:
+async def _live(house: House, market: Market, progress: Progress, page: str) -> int:
     """Open the house, wait for a signal, close it in order."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,7 +133,7 @@ async def _live(house: House, market: Market, progress: Progress) -> int:
         loop.add_signal_handler(name, stop.set)
     try:
         await house.open(market.instruments, progress)
-        progress.say("the desk runs; Ctrl-C stops it")
+        progress.say(running(market.choice, page))
         await stop.wait()
     finally:
         progress.say("stopping: no new entries; delivering what is left to say")
@@ -141,6 +141,13 @@ async def _live(house: House, market: Market, progress: Progress) -> int:
     left = f"open positions stay as they are: {', '.join(held)}" if held else "no position is open"
     progress.say(f"stopped; {left}")
     return 0
+
+
+def running(choice: Choice, page: str) -> str:
+    """The last line of a start: how fast time runs, where to look, how to stop."""
+    fast = "" if choice.speed == 1 else f", its time {choice.speed:g}× as fast as yours"
+    look = f"; open this page: {page}" if page else ""
+    return f"the desk runs{fast}; Ctrl-C stops it{look}"
 
 
 def question_for(choice: Choice, playbook: Playbook, wishes: Wishes, settings: Settings) -> Question:

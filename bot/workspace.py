@@ -26,13 +26,14 @@ BANNERS = {
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where Slack is and who may do what there. `sandbox` is None in a real workspace."""
+    """Where Slack is and who may do what there. A real workspace has no `sandbox` and no `page`."""
 
     bot_token: str
     app_token: str
     api_url: str
     settings: Settings
     sandbox: Sandbox | None
+    page: str = ""
 
     @classmethod
     async def open(cls, settings: Settings, data: Path, label: str, port: int | None, out: TextIO) -> Workspace:
@@ -46,8 +47,10 @@ class Workspace:
         except OSError as error:
             fail(error.strerror or str(error))
         sandbox.label = BANNERS.get(label, label) or None
-        print(address, file=out, flush=True)
-        return cls(sandbox.bot_token, sandbox.app_token, sandbox.api_url, with_sandbox_roles(settings), sandbox)
+        print(f"open this page: {address}", file=out, flush=True)
+        return cls(
+            sandbox.bot_token, sandbox.app_token, sandbox.api_url, with_sandbox_roles(settings), sandbox, address
+        )
 
     async def close(self) -> None:
         if self.sandbox is not None:

@@ -58,7 +58,7 @@ def test_the_address_is_there_before_the_compiling_ends_and_an_interrupt_does_no
     with subprocess.Popen(line, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as desk:
         try:
             assert desk.stdout is not None
-            assert desk.stdout.readline().startswith("http://127.0.0.1:")
+            assert desk.stdout.readline().startswith("open this page: http://127.0.0.1:")
             said = [desk.stdout.readline() for _ in range(2)]
             assert any(COMPILING in text for text in said), f"it is said while the feed is asked, not {said}"
             time.sleep(1)  # within the first of its steps
