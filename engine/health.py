@@ -23,6 +23,7 @@ PRICE_JUMP = 0.5
 DISK_WARNING, DISK_CRITICAL = 2 * 1024**3, 500 * 1024**2
 MEMORY_WARNING, MEMORY_CRITICAL = 500 * 1024**2, 1024**3
 LATENCY_WARNING_MS, LATENCY_CRITICAL_MS = 50.0, 1000.0
+SETTLING = timedelta(minutes=5)  # real time after a start in which a machine is busy with it
 LOOP_WARNING_MS, LOOP_CRITICAL_MS = 500.0, 3000.0
 ENGINE_CRITICAL = timedelta(seconds=10)
 INBOX_WARNING, INBOX_CRITICAL = 1_000, 20_000
@@ -231,8 +232,10 @@ def _engine(facts: Facts) -> Iterator[Reading]:
 def _pace(facts: Facts) -> Iterator[Reading]:
     """How fast messages become records, and whether the loop and the inbox keep up."""
     if (p99 := facts.latency_p99_ms) is not None:
-        status = _level(p99, LATENCY_WARNING_MS, LATENCY_CRITICAL_MS)
-        aim = "" if status == OK else f"; more than {LATENCY_WARNING_MS:.0f} ms is slow"
+        level = _level(p99, LATENCY_WARNING_MS, LATENCY_CRITICAL_MS)
+        slow = f"; more than {LATENCY_WARNING_MS:.0f} ms is slow: this machine is busy, or its disk is slow"
+        young = facts.started is not None and facts.now - facts.started < SETTLING * facts.speed
+        status, aim = (OK if young else level), ("" if level == OK else slow)
         yield Reading("ledger", status, p99, "ms", f"99 of 100 messages are on record within {p99:.0f} ms{aim}.")
     if (depth := facts.inbox_depth) is not None:
         status = _level(depth, INBOX_WARNING, INBOX_CRITICAL)

@@ -106,13 +106,14 @@ def verify(path: Path, anchor: Anchor | None = None, progress: Progress = _silen
         fault = chain.fault(row)
         if fault:
             bad = min(row.seq, chain.rows + 1)
-            return Verified(chain.rows, chain.head, bad, fault, chain.by())
+            whose = "" if chain.rows == row.seq else chain.by()  # an anchor's row follows: no version explains that
+            return Verified(chain.rows, chain.head, bad, fault, whose)
         progress(chain.rows, total)
     short = chain.short()
     if short:
         return Verified(chain.rows, chain.head, chain.rows + 1, short, cut=True)
     holds = f"; anchor {anchor.seq} holds" if anchor else ""
-    said = f"{chain.rows} rows checked, head {chain.head[:12] or 'empty'}{holds}"
+    said = f"all in order: {chain.rows} rows checked, head {chain.head[:12] or 'empty'}{holds}"
     return Verified(chain.rows, chain.head, None, said)
 
 

@@ -68,7 +68,7 @@ def _figures(done: Backtest, measured: Performance) -> Iterator[tuple[str, str]]
     yield "profit factor", _ratio(total.profit_factor)
     yield "mean P&L a trade", money(total.expectancy)
     yield "mean win / loss", f"{money(total.average_win)} / {money(total.average_loss)}"
-    yield f"Sharpe ({ratios.period})" if ratios else "Sharpe", _ratio(ratios.sharpe if ratios else None)
+    yield f"Sharpe, a year ({ratios.period})" if ratios else "Sharpe", _ratio(ratios.sharpe if ratios else None)
     yield "Sortino", _ratio(ratios.sortino if ratios else None)
     yield "Calmar", _ratio(calmar(measured))
     yield "deepest drawdown", _share(fall.depth if fall else None)

@@ -84,7 +84,7 @@ def _migrate(connection: Connection, name: str) -> Migrated:
         config.attributes["connection"] = shared
         if steps:
             _upgrade(config)
-        log.info("%s", adopt(connection))
+        log.debug("%s", adopt(connection))  # either is well; what went wrong is a warning of its own
         ensure_ahead(connection)
         keep_private(connection, [*metadata.tables, *_VIEWS])
         shared.commit()

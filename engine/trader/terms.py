@@ -13,6 +13,7 @@ from engine.playbook.parts import Distance, Exits, StrategyUse
 from engine.trader.memory import Memory
 
 _HOUR = timedelta(hours=1)
+_OR_A_TENTH = "or a tenth of the way to its stop, whichever is more"
 
 
 def terms_of(playbook: Playbook, stretch: float = 1.0) -> tuple[tuple[str, str], ...]:
@@ -22,7 +23,7 @@ def terms_of(playbook: Playbook, stretch: float = 1.0) -> tuple[tuple[str, str],
     wider = f"; both × √{stretch:g}, the market being so fast" if fast else ""
     longer = f" on your clock, {_span(card.max_life * stretch)} of desk time" if fast else ""
     rows = [
-        ("price drift", f"at most {_share(card.max_drift)} from the card, or a tenth of the way to its stop{wider}"),
+        ("price drift", f"at most {_share(card.max_drift)} from the card, {_OR_A_TENTH}{wider}"),
         ("life of a card", f"at most {_span(card.max_life)}{longer}"),
         ("rest after a rejection or an expiry", f"{_span(card.rest_after_rejection)} for that coin"),
         ("good minutes after a hole", str(playbook.quality.good_minutes)),

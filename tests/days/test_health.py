@@ -132,6 +132,16 @@ def test_a_busy_minute_of_the_machine_is_no_alarm_but_a_lasting_one_is():
     assert [bool(alarms) for alarms in said] == [False] * 5 + [True, False]
 
 
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_a_slow_ledger_is_said_at_once_and_alarms_only_when_the_start_is_over(speed):
+    slow = replace(WELL, latency_p99_ms=266.0, speed=speed)
+    young = reading(replace(slow, started=NOW - minutes(4) * speed), "ledger")
+    later = reading(replace(slow, started=NOW - minutes(6) * speed), "ledger")
+    assert (young.status, later.status) == ("ok", "warning")
+    assert young.sentence == later.sentence
+    assert "more than 50 ms is slow: this machine is busy, or its disk is slow" in young.sentence
+
+
 def test_positions_without_prices_are_read_here_and_told_by_the_trader():
     facts = replace(WELL, held={"BTC/USD": NOW - minutes(5)})
     assert worst(judge(facts)) == "critical"

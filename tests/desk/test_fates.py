@@ -61,9 +61,9 @@ def test_every_limit_and_term_of_the_playbook_is_shown_with_its_use():
     assert use["positions per coin"] == (1.0, 1.0)
     assert use["cards an hour"] == (1.0, 6.0)
     terms = dict(desk.view.terms)
-    assert terms["price drift"] == "at most 0.5 % from the card, or a tenth of the way to its stop"
+    assert terms["price drift"] == "at most 0.5 % from the card, or a tenth of the way to its stop, whichever is more"
     fast = dict(Floor(speed="60").view.terms)
-    assert fast["price drift"].endswith("a tenth of the way to its stop; both × √60, the market being so fast")
+    assert fast["price drift"].endswith("whichever is more; both × √60, the market being so fast")
     assert fast["life of a card"] == "at most 10 min on your clock, 10 h of desk time"
     assert terms["stop (ema)"] == "5 % against the entry"
     assert terms["rest after a rejection or an expiry"] == "1 h for that coin"

@@ -23,7 +23,7 @@ def folder(desk):
 
 def test_verify_prints_the_rows_checked_and_ends_0(desk, capsys):
     assert main(["verify", "--data-dir", folder(desk)]) == 0
-    assert f"{len(desk.records)} rows checked" in capsys.readouterr().out
+    assert f"all in order: {len(desk.records)} rows checked" in capsys.readouterr().out
 
 
 def test_verify_names_the_first_bad_row_and_ends_1(desk, capsys):
@@ -44,6 +44,7 @@ def test_verify_checks_an_anchor(desk, capsys):
     out = capsys.readouterr().out
     assert f"anchor {row.seq} holds" in out
     assert "rewritten" in out
+    assert "recorded by" not in out  # whose version it is explains no wrong anchor
 
 
 def test_an_anchor_beyond_the_end_is_no_bad_row(desk, capsys):
