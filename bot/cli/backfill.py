@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,9 +171,21 @@ def _tell(args: argparse.Namespace, report: backfill.Report, show: Shown) -> int
         except OSError as error:
             fail(f"the report cannot be written to {args.report}: {error.strerror or error}")
     show.result(report.summary(), room.table(report))
-    if report.fate in ("cancelled", "stopped"):
+    if report.instead:
+        show.say(f"ask for what it has: {_with_symbols(args, report.instead)}")
+    elif report.fate in ("cancelled", "stopped") and report.repeats:
         show.say("the same command goes on from here; what is finished stays")
     return {"done": 0, "incomplete": 1, "stopped": 1, "cancelled": 130}[report.fate]
+
+
+def _with_symbols(args: argparse.Namespace, symbols: Sequence[str]) -> str:
+    """The command that was typed, for other symbols."""
+    times = [(name, f"{at:%Y-%m-%dT%H:%M}") for name, at in (("--from", args.since), ("--to", args.until)) if at]
+    where = [(name, str(at)) for name, at in (("--playbook", args.playbook), ("--data-dir", args.data_dir)) if at]
+    usual = [] if args.interval == "1m" else [("--interval", args.interval)]
+    words = [("--source", args.source), ("--symbols", ",".join(symbols)), *times, *usual, *where]
+    flags = [name for name, set_ in (("--again", args.again), ("--replace", args.replace)) if set_]
+    return shlex.join(["nightdesk", "backfill", *(word for pair in words for word in pair), *flags])
 
 
 def _usual_folder(args: argparse.Namespace, settings: Settings) -> Path:

@@ -124,6 +124,7 @@ class Backfill:
         report.absent = {symbol: why.get(symbol, "not carried") for symbol in wanted.symbols if symbol not in listings}
         carried = [symbol for symbol in wanted.symbols or listings if symbol in listings]
         if not carried:
+            report.repeats, report.instead = False, tuple(getattr(self._history, "alike", ()))
             raise BackfillError(_nothing(self._history.name, report.absent))
         await self._plan(carried)
         try:

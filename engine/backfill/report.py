@@ -32,7 +32,8 @@ class SymbolReport:
 class Report:
     """`fate`: done, incomplete (pieces failed), cancelled, or stopped (see `why`). Rows: what this run wrote; `new`,
     `revised` and `same` say what became of them in the store. `earlier`: the rows of pieces that earlier runs finished;
-    the findings are of these too."""
+    the findings are of these too. `repeats`: whether the same command goes on from here; where it cannot, `instead`
+    names what the source has of the coins that were asked for."""
 
     wanted: Wanted
     fate: str = "done"
@@ -45,6 +46,8 @@ class Report:
     revised: int = 0
     same: int = 0
     earlier: int = 0
+    repeats: bool = True
+    instead: tuple[Symbol, ...] = ()
     seconds: float = 0.0
     checked: bool = False  # whether the store was looked through: not when the job was cut short
     absent: dict[Symbol, str] = field(default_factory=dict)
@@ -77,6 +80,8 @@ class Report:
             "until": wanted.until.isoformat(),
             "asked": list(wanted.symbols),
             **{name: getattr(self, name) for name in ("fate", "why", "checked", "absent")},
+            "repeats": self.repeats,
+            "instead": list(self.instead),
             "pieces": {"all": self.pieces, "before": self.before, "now": self.done, "failed": len(self.failed)},
             "failed": dict(list(self.failed.items())[:SHOWN]),
             **{name: getattr(self, name) for name in ("rows", "new", "revised", "same", "earlier")},

@@ -51,6 +51,7 @@ class BarFiles:
     def __init__(self, path: str | Path, clock: Clock, interval: timedelta) -> None:
         """Raises `MarketError` when there is no such file or folder, or none of bars in it."""
         self.refused: dict[Symbol, str] = {}
+        self.alike: list[Symbol] = []  # what the files have of refused coins, in other money
         self._clock = clock
         self._interval = interval
         self._paths = list(dict.fromkeys(file for part in str(path).split(",") for file in _files(Path(part))))
@@ -71,6 +72,7 @@ class BarFiles:
         self.refused = {
             symbol: left_out.get(symbol) or self._why_not(symbol, every) for symbol in symbols if symbol not in every
         }
+        self.alike = sorted(other for symbol in self.refused for other in every if _base(other) == _base(symbol))
         wanted = [symbol for symbol in symbols if symbol in every] or ([] if symbols else sorted(every))
         return {symbol: self._listing(symbol, good) for symbol in wanted}
 
@@ -129,7 +131,7 @@ class BarFiles:
         return Listing(symbol, names, instant(min(life.first for life in lives)), last)
 
     def _why_not(self, symbol: Symbol, every: set[Symbol]) -> str:
-        alike = sorted(other for other in every if other.partition("/")[0] == symbol.partition("/")[0])
+        alike = sorted(other for other in every if _base(other) == _base(symbol))
         return "not in the files" + (f"; they have {', '.join(alike)}" if alike else "")
 
     # ------------------------------------------------------------ cutting and reading
@@ -168,6 +170,10 @@ def _files(path: Path) -> list[Path]:
     if not found:
         raise MarketError(f"{path} holds no file of bars; they end in {', '.join(kind[1:] for kind in KINDS)}")
     return found
+
+
+def _base(symbol: Symbol) -> str:
+    return symbol.partition("/")[0]
 
 
 def _word(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bot.__main__ import main
@@ -208,3 +210,26 @@ def test_what_cannot_be_is_one_line(
 def test_the_sources_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backfill", "--list"]) == 0
     assert "massive-files:PATH" in capsys.readouterr().out
+
+
+def bar_file(folder: Path, name: str, bars: BarColumns) -> Path:
+    columns = {column: getattr(bars, column) for column in ("open", "high", "low", "close", "volume")}
+    opened = pd.to_datetime(bars.time - MINUTE_US, unit="us", utc=True)
+    pd.DataFrame({"symbol": name, "time": opened, **columns}).to_parquet(folder / "bars.parquet")
+    return folder / "bars.parquet"
+
+
+def test_coins_that_the_files_do_not_have_are_answered_with_the_command_that_works(tmp_path: Path) -> None:
+    truth = {"BTC/USDT": bars_of("BTC/USDT", 1440)}
+    data, file = tmp_path / "data", bar_file(tmp_path, "BTCUSDT", truth["BTC/USDT"])
+    words = request(f"files:{file}", data, ("BTC/USD",), 1)
+
+    refused = command(*words, home=tmp_path)
+
+    assert refused.returncode == 1
+    assert "goes on" not in refused.stderr
+    advised = refused.stderr.partition("ask for what it has: nightdesk ")[2].strip()
+    assert "--symbols BTC/USDT" in advised
+    done = command(*shlex.split(advised), home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_stored(data, truth)

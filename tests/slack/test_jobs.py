@@ -241,6 +241,14 @@ def test_when_it_is_over_the_message_says_how_and_has_no_button(words: Words, fa
     assert "not on Kraken" in shown
 
 
+def test_a_job_that_repeating_cannot_help_is_not_advised_to_be_repeated(words: Words) -> None:
+    for found, says in ([], "brings nothing more"), (["BTC/USDT"], "It has BTC/USDT"):
+        closed = JobClosed(OPENED, NOW, "desk", "stopped", "why", {**RESULT, "repeats": False, "instead": found})
+        shown = json.dumps(card(words, OPENED, closed))
+        assert says in shown
+        assert "goes on from there" not in shown
+
+
 def test_a_job_without_a_result_still_has_an_end(words: Words) -> None:
     assert "kraken" in card(words, OPENED, JobClosed(OPENED, NOW, "desk", "interrupted"))["text"]
 
