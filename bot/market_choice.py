@@ -37,6 +37,7 @@ DEFAULT_FEED = {MarketKind.LIVE: "kraken", MarketKind.SIMULATED: "simulated"}
 class Choice:
     """`may_fall_back`: nothing was asked for, so an unreachable market may become the simulated one.
 
+    `instead_of`: the feed that could not be reached, where this is what it fell back to.
     `planted`: the known edge of a simulated market, as the share of right answers that can be had.
     """
 
@@ -46,6 +47,7 @@ class Choice:
     speed: float
     may_fall_back: bool
     planted: float | None = None
+    instead_of: str = ""
 
     @property
     def label(self) -> str:
@@ -134,7 +136,7 @@ def fallen_back(playbook: str, data_dir: Path | None) -> Choice:
     """The simulated market in place of an unreachable live one."""
     kind = MarketKind.SIMULATED
     data = data_dir or folders.folder_for(playbook, kind)
-    return Choice(data, "simulated", kind, SPEEDS[kind], False)
+    return Choice(data, "simulated", kind, SPEEDS[kind], False, instead_of=DEFAULT_FEED[MarketKind.LIVE])
 
 
 def promoted_elsewhere(kind: MarketKind) -> str:

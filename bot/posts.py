@@ -44,6 +44,7 @@ from engine.snapshot import Snapshot
 
 SIGNALS, REPORTS, ALERTS = "signals", "reports", "alerts"
 ALERT, TRADE, REPORT, DIGEST = 0, 1, 2, 3  # priorities: smaller is sooner
+FELL_BACK = "fell back from"  # a setting of a start: the feed that could not be reached
 PROMOTED_ELSEWHERE = "promoted model of"  # a setting of a start: the playbook whose desk has one
 DIGEST_CODES = frozenset({"CARDS_PER_HOUR"})
 
@@ -253,6 +254,7 @@ def _started(outcome: DeskStarted, scene: _Scene) -> Iterator[Post]:
         "version": snapshot.version,
         "rules": snapshot.rules,
         **_forecasting(snapshot),
+        "fell_back": snapshot.settings.get(FELL_BACK, ""),
         "rules_before": snapshot.rules_before if snapshot.rules_since == snapshot.started else "",
     }
     yield scene.post("started", SIGNALS, f"started:{micros(scene.at)}", "started", data=data)

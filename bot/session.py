@@ -20,7 +20,7 @@ from bot.background import in_background
 from bot.cli.errors import CliError, fail
 from bot.house import House
 from bot.market_choice import Choice
-from bot.posts import PROMOTED_ELSEWHERE
+from bot.posts import FELL_BACK, PROMOTED_ELSEWHERE
 from bot.progress import Progress
 from bot.settings import Settings
 from bot.workspace import Workspace, require_both_tokens, require_free
@@ -261,7 +261,7 @@ def terms(market: Market, playbook: Playbook, settings: Settings) -> Terms:
         version=version("nightdesk"),
         platform=f"{platform.system()}-{platform.machine()}-py{platform.python_version()}",
         database_url=url.get_secret_value() if url else None,
-        settings=playbook.settings | _elsewhere(playbook, choice),
+        settings=playbook.settings | _elsewhere(playbook, choice) | _fell_back(choice),
         environment=settings.environment,
         ticks=TickTerms(settings.store_ticks, settings.tick_days),
         planted=choice.planted,
@@ -272,6 +272,10 @@ def _elsewhere(playbook: Playbook, choice: Choice) -> dict[str, str]:
     """For a desk that trades by rule: whose own desk has a promoted model, so that the greeting can offer it."""
     found = market_choice.promoted_elsewhere(choice.kind) if playbook.model is None and choice.planted is None else ""
     return {PROMOTED_ELSEWHERE: found} if found else {}
+
+
+def _fell_back(choice: Choice) -> dict[str, str]:
+    return {FELL_BACK: choice.instead_of} if choice.instead_of else {}
 
 
 def _overrides(wishes: Wishes, settings: Settings) -> dict[str, str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.market.planted import invented_past
     from engine.market.planted_edge import require_share
     from engine.market.second_source import PriceSource, price_source
+    from engine.market.symbols import current as renamed
     from engine.origins import birth, champion_of, held_symbols, keeps_live_history, last_feed, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
@@ -90,6 +91,7 @@ __all__ = [
     "performance",
     "prepared",
     "price_source",
+    "renamed",
     "replay_file",
     "require_share",
     "slots",
@@ -117,6 +119,7 @@ _ROOMS = {
     "engine.market.planted": ("LABEL:PLANTED_LABEL", "invented_past"),
     "engine.market.planted_edge": ("require_share",),
     "engine.market.second_source": ("PriceSource", "price_source"),
+    "engine.market.symbols": ("current:renamed",),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),
     "engine.replaying": ("Anchor", "replay_file", "verify"),

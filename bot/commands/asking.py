@@ -5,13 +5,30 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from engine import renamed
 from engine.domain import Symbol
 
 ROOM = 2_900  # characters of one section
 
 
 def symbol_of(text: str, symbols: Sequence[Symbol]) -> Symbol | None:
-    """The one symbol that a person means by `BTC`, `BTC/USD`, `btc-usd` or `btcusd`; None when none or several fit."""
+    """The one symbol that a person means by `BTC`, `BTC/USD`, `btc-usd` or `btcusd`; None when none or several fit.
+
+    A coin's old name means the coin, unless another one is called so now: `MATIC` is POL.
+    """
+    return _named(text, symbols) or _named(_today(text, symbols), symbols)
+
+
+def _today(text: str, symbols: Sequence[Symbol]) -> str:
+    """What an old name, of a coin or of a pair of a quote that is traded here, is called now."""
+    wanted = "".join(letter for letter in text.upper() if letter.isalnum())
+    quotes = dict.fromkeys(symbol.partition("/")[2] for symbol in symbols)
+    old = {f"{base}/{quote}" for quote in quotes for base in {wanted, wanted.removesuffix(quote)} if base}
+    new = {renamed(name) for name in old} - old
+    return next((symbol for symbol in symbols if symbol in new), "")
+
+
+def _named(text: str, symbols: Sequence[Symbol]) -> Symbol | None:
     wanted = "".join(letter for letter in text.upper() if letter.isalnum())
     exact = [symbol for symbol in symbols if symbol.replace("/", "").upper() == wanted]
     by_base = [symbol for symbol in symbols if symbol.split("/")[0].upper() == wanted]

@@ -12,8 +12,9 @@ import pytest
 
 from bot.cli.errors import CliError
 from bot.market_choice import Choice
+from bot.posts import FELL_BACK
 from bot.progress import Progress
-from bot.session import Market, Question, Wishes, open_market, question_for
+from bot.session import Market, Question, Wishes, open_market, question_for, terms
 from bot.settings import Settings
 from engine import held_symbols, load_playbook
 from engine.domain import Instrument, MarketKind
@@ -138,3 +139,4 @@ async def test_a_feed_that_is_given_up_is_closed(tmp_path: Path) -> None:
     market = await open_market(question, load_playbook("ema"), wishes, settings, Progress(out))
     assert "falling back to the simulated market" in out.getvalue()
     assert (market.choice.kind, feed.closed) == (MarketKind.SIMULATED, 1)
+    assert terms(market, load_playbook("ema"), settings).settings[FELL_BACK] == "kraken"  # what the greeting reads

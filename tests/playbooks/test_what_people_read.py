@@ -10,7 +10,7 @@ import yaml
 from bot import folders, market_choice
 from bot.blocks import compose
 from bot.cards import render_post
-from bot.posts import PROMOTED_ELSEWHERE, announce
+from bot.posts import FELL_BACK, PROMOTED_ELSEWHERE, announce
 from bot.render import Words
 from engine.domain import MarketKind, Role
 from engine.messages import Born, ModelPressed, ModelTrained
@@ -63,6 +63,14 @@ def test_a_desk_by_rule_speaks_of_models_only_where_another_desk_has_one(words):
     assert "odel" not in greeting(words, floor)
     said = greeting(words, floor, **{PROMOTED_ELSEWHERE: "direction"})
     assert "`nightdesk --playbook direction`" in said
+
+
+def test_a_desk_that_fell_back_says_why_and_what_to_do_when_the_network_is_back(words):
+    floor = kit.Floor()
+    assert "could not be reached" not in greeting(words, floor)
+    said = greeting(words, floor, **{FELL_BACK: "kraken"})
+    assert "*Kraken could not be reached*, so these prices are invented" in said
+    assert "`nightdesk --feed kraken`" in said
 
 
 @pytest.fixture
