@@ -49,13 +49,25 @@ def add(subparsers: Any) -> None:
     command.add_argument("--list", action="store_true", help="show the sources there are, and end")
     command.add_argument("--source", metavar="SOURCE", help="where to take it from (see --list)")
     command.add_argument(
-        "--symbols", metavar="A,B", help="BTC/USD,ETH/USD (default: the playbook's), or all that files have"
+        "--symbols",
+        metavar="A,B",
+        help="BTC/USD,ETH/USD, or all that files have (default: the playbook's; of files: all)",
     )
     command.add_argument("--playbook", metavar="NAME|FILE", help="whose universe and folder (default: PLAYBOOK or ema)")
     command.add_argument(
-        "--from", dest="since", type=instant, metavar="TIME", help="UTC (default: 30 days before --to)"
+        "--from",
+        dest="since",
+        type=instant,
+        metavar="TIME",
+        help="UTC (default: 30 days before --to; of files: their first bar)",
     )
-    command.add_argument("--to", dest="until", type=instant, metavar="TIME", help="UTC, left out itself (default: now)")
+    command.add_argument(
+        "--to",
+        dest="until",
+        type=instant,
+        metavar="TIME",
+        help="UTC, left out itself (default: now; of files: their end)",
+    )
     command.add_argument("--interval", default="1m", metavar="SPAN", help="1m (default), 5m, 15m, 1h, 4h or 1d")
     command.add_argument("--data-dir", type=Path, metavar="DIR", help="the data folder (default: the live desk's)")
     command.add_argument("--again", action="store_true", help="also what was finished before")
@@ -86,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         settings = read_settings()
         wanted = _wanted(args, settings)
         history = _history(args, settings, wanted)
+        wanted = _in_their_dates(args, wanted, history)
         show = shown(args.progress, wanted.interval_name)
         report = _fetch(args, settings, wanted, history, show)
     except SettingsError as error:
@@ -102,12 +115,28 @@ def _wanted(args: argparse.Namespace, settings: Settings) -> backfill.Wanted:
     now = SystemClock().now()
     until = args.until or now
     named = tuple(part.strip().upper() for part in (args.symbols or "").split(",") if part.strip())
-    universe = () if named else load_playbook(args.playbook or settings.playbook or "ema", {}).symbols
+    universe = (
+        () if named or _own_files(args) else load_playbook(args.playbook or settings.playbook or "ema", {}).symbols
+    )
     symbols = () if named == ("ALL",) else named or universe
     since = args.since or until - USUAL
     return room.wanted(
         args.source, symbols, since, until, now, interval=args.interval, again=args.again, replace=args.replace
     )
+
+
+def _own_files(args: argparse.Namespace) -> bool:
+    """Files of a person's own: what is not narrowed down is all that they have."""
+    return str(args.source).startswith("files:")
+
+
+def _in_their_dates(args: argparse.Namespace, wanted: backfill.Wanted, history: History) -> backfill.Wanted:
+    from engine import backfill as room
+
+    if not _own_files(args) or (args.since and args.until):
+        return wanted
+    listings = asyncio.run(history.prepare(wanted.symbols))
+    return room.in_dates_of(wanted, listings.values(), since=args.since is None, until=args.until is None)
 
 
 def _history(args: argparse.Namespace, settings: Settings, wanted: backfill.Wanted) -> History:

@@ -86,13 +86,17 @@ def plan_of(front: Front, words: list[str], sources: Collection[str]) -> Plan:
         raise ValueError(words[0] if words else "")
     source = words[0]
     names, days = _sorted_out(words[1:])
-    symbols = _symbols(names[0]) if names else front.snapshot().symbols
+    own_files = source.startswith("files:")  # what is not narrowed down is all that they have
+    symbols = _symbols(names[0]) if names else () if own_files else front.snapshot().symbols
     until = days[1] if len(days) > 1 else SystemClock().now().date() + timedelta(days=1)
     since = days[0] if days else until - timedelta(days=USUAL_DAYS)
-    asked = ("--source", source, "--symbols", ",".join(symbols), "--from", f"{since}", "--to", f"{until}")
+    coins = ("--symbols", ",".join(symbols)) if symbols else ()
+    bounds = (("--from", f"{since}"), ("--to", f"{until}"))[: len(days) if own_files else 2]
+    span = [word for bound in bounds for word in bound]
+    asked = ("--source", source, *coins, *span)
     where = ("--data-dir", str(front.desk.terms.data), "--progress", "json", "--gentle")
     shown = ",".join(symbols) if names else ""
-    text = " ".join(part for part in (source, shown, f"{since}", f"{until}") if part)
+    text = " ".join([source, *([shown] if shown else []), *span[1::2]])
     return Plan("backfill", text, ("backfill", *asked, *where))
 
 

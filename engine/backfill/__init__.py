@@ -6,7 +6,7 @@ from engine.backfill.progress import Progress
 from engine.backfill.report import Report
 from engine.backfill.running import opened, prepared_job
 from engine.backfill.table import table
-from engine.backfill.wanted import Wanted, wanted
+from engine.backfill.wanted import Wanted, in_dates_of, wanted
 from engine.market.histories import SOURCES, history_named
 from engine.market.massive_access import MassiveAccess
 from engine.store.bars import INTERVALS
@@ -22,6 +22,7 @@ __all__ = [
     "Report",
     "Wanted",
     "history_named",
+    "in_dates_of",
     "opened",
     "prepared_job",
     "table",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.backfill.errors import BackfillError
 from engine.domain import Symbol, require_utc
 from engine.market.symbols import current
-from engine.ports import Piece
+from engine.ports import Listing, Piece
 from engine.store.bars import INTERVALS, MINUTE, floor
 
 LIVE = "live"
@@ -42,6 +43,26 @@ class Wanted:
         symbols = hashlib.sha256(",".join(sorted(piece.symbols)).encode()).hexdigest()[:8]
         range_ = f"{piece.since:%Y%m%dT%H%M}-{piece.until:%Y%m%dT%H%M}"
         return " ".join([piece.key, self.interval_name, range_, symbols, *(["replace"] if self.replace else [])])
+
+
+def in_dates_of(asked: Wanted, listings: Iterable[Listing], *, since: bool, until: bool) -> Wanted:
+    """The request from the first (`since`) and to the last (`until`) bar that the source names; nothing that has not
+    closed by the request's own end. Raises `BackfillError` for an empty range."""
+    known = [one for one in listings if one.first is not None and one.last is not None]
+    if not known:
+        return asked
+    first = min(one.first for one in known if one.first is not None) if since else asked.since
+    last = max(one.last for one in known if one.last is not None) if until else asked.until
+    return wanted(
+        asked.source,
+        asked.symbols,
+        first,
+        last,
+        asked.until,
+        interval=asked.interval_name,
+        again=asked.again,
+        replace=asked.replace,
+    )
 
 
 def wanted(

@@ -233,3 +233,15 @@ def test_coins_that_the_files_do_not_have_are_answered_with_the_command_that_wor
     done = command(*shlex.split(advised), home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert_stored(data, truth)
+
+
+def test_files_are_taken_whole_where_nothing_narrows_them_down(tmp_path: Path) -> None:
+    truth = {"BTC/USDT": bars_of("BTC/USDT", 2 * 1440)}
+    data, file = tmp_path / "data", bar_file(tmp_path, "BTCUSDT", truth["BTC/USDT"])
+
+    done = command("backfill", "--source", f"files:{file}", "--data-dir", str(data), home=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "2,880 new" in done.stdout
+    assert f"{START:%Y-%m-%d %H:%M} to {START + 2 * DAY:%Y-%m-%d %H:%M} UTC" in done.stdout
+    assert_stored(data, truth)

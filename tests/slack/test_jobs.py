@@ -385,6 +385,11 @@ async def test_what_was_typed_becomes_a_whole_command_line(room: Room) -> None:
     assert plan.text == "ccxt:binance BTC/USDT,ETH/USDT 2024-01-01 2024-02-01"
     assert (given["--source"], given["--symbols"]) == ("ccxt:binance", "BTC/USDT,ETH/USDT")
     assert (given["--from"], given["--to"], given["--data-dir"]) == ("2024-01-01", "2024-02-01", "desk")
+    whole = plan_of(room.front, ["files:/bars"], SOURCES)
+    assert whole.text == "files:/bars"
+    assert not {"--symbols", "--from", "--to"} & set(whole.arguments)
+    since = plan_of(room.front, ["files:/bars", "BTC/USD", "2024-01-01"], SOURCES)
+    assert since.text == "files:/bars BTC/USD 2024-01-01"
     usual = plan_of(room.front, ["kraken"], SOURCES)
     assert ",".join(room.desk.shot.symbols) in usual.arguments
     for words in (["nowhere"], ["kraken", "BTC/USD", "ETH/USD"], ["kraken", "2024-01-01", "2024-01-02", "2024-01-03"]):
