@@ -174,5 +174,5 @@ def _fate(running: Running) -> tuple[str, str]:
         return "cancelled", ""
     if result:
         return str(result.get("fate", "done")), str(result.get("why", ""))
-    words = running.last_words.removeprefix("nightdesk: ")
+    words = running.last_words.removeprefix("nightdesk: ").replace("`nightdesk backfill`", "`/desk backfill`")
     return "failed", words or f"its process ended with code {code}"

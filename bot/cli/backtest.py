@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = read_settings()
         playbook = room.load(args.playbook, overrides)
-        _say("reading bars")
+        _say(f"reading the bars stored in {_store(args, settings, playbook)}" if args.stored else "reading bars")
         market, notes = _market(args, settings, playbook)
         market, forecasts, more = _forecasts(args, playbook, market)
         for note in (*notes, *more, *room.assumptions(playbook)):
@@ -123,6 +123,10 @@ def _market(args: argparse.Namespace, settings: Settings, playbook: Playbook) ->
         return room.prepare(playbook, args.bars, args.symbols, args.start, args.end)
     url = settings.database_url.get_secret_value() if settings.database_url else None
     return room.stored_market(playbook, url, _folder(args, playbook), args.symbols, args.start, args.end)
+
+
+def _store(args: argparse.Namespace, settings: Settings, playbook: Playbook) -> str:
+    return "DATABASE_URL" if settings.database_url else str(_folder(args, playbook))
 
 
 def _folder(args: argparse.Namespace, playbook: Playbook) -> Path:

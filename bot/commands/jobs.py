@@ -69,7 +69,8 @@ async def begin(front: Front, ask: Ask, plan: Plan) -> Rendered:
     if started is None:
         busy = front.jobs.running
         return front.sentence("job_busy", busy=busy.plan if busy else None, by=busy.by if busy else "")
-    return front.sentence("job_started", kind=plan.kind, text=plan.text)
+    folder = str(front.desk.terms.data) if plan.kind == "backfill" else ""
+    return front.sentence("job_started", kind=plan.kind, text=plan.text, folder=folder)
 
 
 async def cancel_job(front: Front, ask: Ask) -> Rendered:

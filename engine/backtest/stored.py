@@ -80,4 +80,4 @@ def _has_tables(database: Database) -> bool:
 
 
 def _nothing(where: Path | str) -> str:
-    return f"nothing is stored yet in {where}; bring history with `nightdesk backfill` (`--list` shows the sources)"
+    return f"nothing is stored yet in {where}; bring history with `nightdesk backfill`"

@@ -37,7 +37,9 @@ def test_store_and_file_give_the_same_trades(
     words = ("backtest", "--playbook", str(PEERS), "--symbols", "BTC/USDT")
 
     assert main([*words, "--stored", "--data-dir", str(data), "--out", str(tmp_path / "a"), "--progress", "json"]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    said = capsys.readouterr()
+    assert f"reading the bars stored in {data}" in said.err
+    told = [json.loads(line) for line in said.out.splitlines()]
     assert main([*words, "--bars", str(file), "--out", str(tmp_path / "b")]) == 0
 
     logs = [(tmp_path / name / "trade_log.csv").read_text() for name in ("a", "b")]

@@ -117,6 +117,13 @@ async def test_a_job_that_breaks_says_why_in_its_own_words(jobs: Jobs, desk: Fak
     assert (over.fate, over.sentence) == ("failed", "there is no such source")
 
 
+async def test_what_to_do_is_said_as_it_is_typed_in_slack(jobs: Jobs, desk: FakeDesk) -> None:
+    await jobs.start(script("import sys; sys.exit('nightdesk: nothing is stored; `nightdesk backfill`')"), "U_ADMIN")
+
+    (over,) = await until(lambda: ends(desk))
+    assert over.sentence == "nothing is stored; `/desk backfill`"
+
+
 async def test_one_job_runs_at_a_time_and_cancel_ends_it_in_order(
     jobs: Jobs, desk: FakeDesk, shown: Shown, tmp_path: Path
 ) -> None:
