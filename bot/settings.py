@@ -165,7 +165,11 @@ def _fault(error: Mapping[str, Any]) -> str:
     """One unusable setting in words; what may be a secret is not shown."""
     name = str(error["loc"][0]).upper()
     value = "" if name.lower() in _SECRET else f" was {error['input']!r}"
-    return f"{name}{value}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{name}{value}: {_WANTED.get(error['type']) or error['msg'].removeprefix('Value error, ')}"
+
+
+_WANTED = {"float_parsing": "use a number, such as 5 or 2.5", "int_parsing": "use a whole number, such as 3"}
+"""What is allowed, by the parser's own name for what went wrong."""
 
 
 _SECRET = frozenset(name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None)

@@ -46,11 +46,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _report(data_dir: Path | None) -> int:
-    failed = 0
+    failed = noted = 0
     async for finding in examine(data_dir):
         failed += finding.level == "FAIL"
+        noted += finding.level == "note"
         print(f"{finding.level:<5} {finding.what:<11} {finding.sentence}", flush=True)
-    print("all is well" if not failed else f"{failed} thing{'s' if failed > 1 else ''} to mend")
+    well = "nothing is broken; the notes above are worth reading" if noted else "all is well"
+    print(well if not failed else f"{failed} thing{'s' if failed > 1 else ''} to mend")
     return 1 if failed else 0
 
 

@@ -34,6 +34,7 @@ CASES = {
     "an unknown zone": (SIMULATED, {"TIMEZONE": "Mars/Base"}, "TIMEZONE was 'Mars/Base': use an IANA name"),
     "a bad setting beside a migration": (("migrate",), {"TIMEZONE": "Mars/Base"}, "TIMEZONE was 'Mars/Base'"),
     "a limit that is no number": (SIMULATED, {"MAX_POSITIONS": "many"}, "MAX_POSITIONS was 'many'"),
+    "a stop that is no number": (SIMULATED, {"STOP_LOSS_PCT": "five"}, "STOP_LOSS_PCT was 'five': use a number"),
     "an impossible limit": (SIMULATED, {"STOP_LOSS_PCT": "500"}, "it must be a number from 0.1 to 99"),
     "another kind of database": (SIMULATED, {"DATABASE_URL": "mysql://u:secret@h/d"}, "must start with postgresql://"),
     "a market without a scheme": (("run",), {"KRAKEN_WS_URL": "ws.kraken.com"}, "starts with wss:// or ws://"),
