@@ -97,7 +97,7 @@ def test_the_console_closes_one_position_and_a_panic_closes_all(desk) -> None:
 
 
 def test_a_signal_ends_the_desk_in_order_and_names_what_stays_open(desk) -> None:
-    symbol = desk.wait(lambda: an_open_position(desk), 90, "position")
+    desk.wait(lambda: an_open_position(desk), 90, "position")
     postgres = EmbeddedPostgres(desk.data).pid()
     theirs = psutil.Process(desk.process.pid).children(recursive=True)
     assert theirs
@@ -106,8 +106,11 @@ def test_a_signal_ends_the_desk_in_order_and_names_what_stays_open(desk) -> None
     assert desk.process.wait(20) == 0
     assert time.monotonic() - began < 15
     last = desk.output().splitlines()[-1]
-    assert last.startswith("stopped; open positions stay as they are:"), last
-    assert symbol in last
+    left = still_open(desk)  # at 150 times the speed of life its stop may have been faster than the signal
+    assert last.startswith("stopped; open positions stay as they are:" if left else "stopped; no position is open"), (
+        last
+    )
+    assert all(symbol in last for symbol in left)
     assert not psutil.pid_exists(postgres)
     assert not [child for child in theirs if child.is_running()]
     assert "Traceback" not in desk.output()
@@ -118,6 +121,13 @@ def an_open_position(desk: RunningDesk) -> str:
         desk.press(card, "proposal_approve")
     found = re.search(r"([A-Z]+/USD) (long|short)", desk.run("/positions"))
     return found[1] if found else ""
+
+
+def still_open(desk: RunningDesk) -> set[str]:
+    """Symbols of the trades that were opened and not closed."""
+    closed = {o["trade"]["trade_id"] for o in desk.outcomes("PositionClosed")}
+    opened = [o["position"] for o in desk.outcomes("PositionOpened")]
+    return {position["symbol"] for position in opened if position["trade_id"] not in closed}
 
 
 def ends(desk: RunningDesk) -> list[tuple[str, str]]:
