@@ -111,7 +111,7 @@ def equity_png(drawing: Drawing) -> bytes:
     figure = Figure(figsize=(12, 9), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    figure.subplots_adjust(left=0.115, right=0.965, top=0.84, bottom=0.085, hspace=0.09)
+    figure.subplots_adjust(left=0.135, right=0.965, top=0.84, bottom=0.085, hspace=0.09)
     figure.text(0.04, 0.945, drawing.title, fontsize=30, fontweight="bold", color=INK, va="center")
     figure.text(0.04, 0.885, drawing.subtitle, fontsize=21, color=SOFT, va="center")
     times = _days(drawing.equity)
