@@ -124,23 +124,6 @@ class Instrument:
     barred: str = ""  # why nothing new may be entered in it, "" when it may: what is held is still watched and closed
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A closed OHLCV interval of one symbol; `at` is its close time."""
-
-    symbol: Symbol
-    at: datetime
-    interval: timedelta
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    vwap: float | None = None
-    trades: int | None = None
-    quality: BarQuality = BarQuality.GOOD
-
-
 OF_A_BAR = "bar"
 
 

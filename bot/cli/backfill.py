@@ -8,13 +8,12 @@ import json
 import os
 import shlex
 import signal
-import sys
-import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.cli import parent
 from bot.cli.errors import fail
 from bot.cli.times import instant
 from bot.folders import folder_for
@@ -173,21 +172,18 @@ async def _run(job: Any, history: History, follows_input: bool) -> backfill.Repo
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, job.stop)
+
+    def stop_from_outside() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(job.stop)
+
     if follows_input:
-        threading.Thread(target=_follow_input, args=(loop, job), daemon=True).start()
+        parent.when_it_dies(stop_from_outside)
     try:
         report: backfill.Report = await job.run()
         return report
     finally:
         await history.close()
-
-
-def _follow_input(loop: asyncio.AbstractEventLoop, job: Any) -> None:
-    """Whoever started us holds the other end: when it dies, however it does, there is nobody to work for."""
-    while os.read(sys.stdin.fileno(), 1024):  # no buffer: its lock would abort an interpreter that ends meanwhile
-        pass
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(job.stop)
 
 
 def _tell(args: argparse.Namespace, report: backfill.Report, show: Shown) -> int:

@@ -6,13 +6,12 @@ import _thread
 import argparse
 import json
 import os
-import sys
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.cli import parent
 from bot.cli.errors import fail
 from bot.cli.train_progress import shown
 from bot.settings import Settings, SettingsError, read_settings
@@ -77,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.gentle:
         os.nice(19)
     if args.progress == "json":
-        threading.Thread(target=_follow_input, daemon=True).start()
+        parent.when_it_dies(_thread.interrupt_main)
     try:
         settings = read_settings()
         playbook = _playbook(args, settings)
@@ -204,10 +203,3 @@ def _days(text: str) -> int:
     if not words.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days; write 250")
     return int(words)
-
-
-def _follow_input() -> None:
-    """Whoever started us holds the other end: when it dies, however it does, there is nobody to work for."""
-    while os.read(sys.stdin.fileno(), 1024):
-        pass
-    _thread.interrupt_main()

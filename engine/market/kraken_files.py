@@ -28,7 +28,8 @@ SOURCE = "kraken-csv"
 COLUMNS = ("time", "open", "high", "low", "close", "volume", "trades")
 YEAR = timedelta(days=365)
 _NAMED = re.compile(r"^([A-Za-z0-9.]+)_(\d+)\.csv$")
-_BROKEN = (pa.ArrowException, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+# What a damaged or locked archive comes to: zipfile says RuntimeError of a password and of a method it does not know.
+_PACKED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Member:
                     return file.read(most)
             with zipfile.ZipFile(self.archive) as archive, archive.open(str(self.path)) as file:
                 return file.read(most)
-        except _BROKEN as error:
+        except _PACKED as error:
             raise BarsError(f"{self.archive or self.path}: {self.name} cannot be unpacked: {error}") from error
 
 
@@ -188,7 +189,7 @@ def _table(member: Member) -> tuple[np.ndarray, int, tuple[str, ...]]:
             pyarrow.csv.ParseOptions(invalid_row_handler=leave_out),
         )
         whole = np.column_stack([column.cast(pa.float64()).to_numpy() for column in table.columns])
-    except _BROKEN as error:
+    except pa.ArrowException as error:
         why = str(error).splitlines()[0]
         raise BarsError(f"{member.name} is no OHLCVT file ({', '.join(COLUMNS)}, without a header): {why}") from error
     if not len(whole):
