@@ -79,7 +79,7 @@ class BarBuilder:
     ) -> None:
         self.symbols = tuple(symbols)
         self.doubts = Doubts()
-        self._ids = ids or TradeIds()
+        self._ids = ids or TradeIds(start)
         self._next = micros(start) // MINUTE_US
         self._grace = grace // timedelta(microseconds=1)
         self._ordered = ordered
@@ -122,6 +122,12 @@ class BarBuilder:
         if span.since is None:
             span.since = micros(at)
             self._closes.heard_from(symbol, at)
+
+    def alive_after(self, symbol: Symbol, at: datetime) -> None:
+        """What happened at `at` was before the line: prints of `symbol` arrive from the next instant on."""
+        span = self._alive[symbol]
+        if span.since is not None and span.since <= micros(at):
+            span.since = micros(at) + 1
 
     def dead(self, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
         """From `at` on, prints may be lost, for `symbols` or for all."""

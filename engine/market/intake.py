@@ -21,6 +21,8 @@ SKEW_EVERY = timedelta(seconds=0.05)  # often enough to find the fastest of a mi
 _COST_A_TRADE = frozenset(
     (Reason.NOT_FINITE, Reason.PRICE_NOT_POSITIVE, Reason.VOLUME_NEGATIVE, Reason.FUTURE, Reason.MALFORMED)
 )
+NEVER_CAME = "a trade that the venue numbered never came"
+NO_NUMBER = "what the venue had counted before its first trade is not known"
 
 
 def forget(_: Print) -> None:
@@ -49,7 +51,7 @@ class Intake:
         self.name = name
         self.clock = clock
         self.sink = sink
-        self.ids = TradeIds()
+        self.ids = TradeIds(start)
         self.builder = BarBuilder(symbols, start, grace=grace, ordered=ordered, ids=self.ids)
         self.quarantine = quarantine
         self.gate = QualityGate(quarantine, clock.speed)
@@ -95,6 +97,20 @@ class Intake:
         if items and now >= self._skew_due:  # the newest says best how far apart the clocks are
             self.skew.see(items[-1].at, now)
             self._skew_due = now + SKEW_EVERY
+
+    def recall(self, items: Sequence[Print], now: datetime) -> None:
+        """What a venue lists as its last trades when a line begins: no prints of any bar, but what is counted from.
+
+        A trade in the list came before the line, also where the venue's clock is ahead of the desk's.
+        """
+        told: dict[Symbol, list[tuple[int, datetime]]] = {}
+        for item in items:
+            if item.symbol in self.known and item.trade_id is not None:
+                told.setdefault(item.symbol, []).append((item.trade_id, item.at))
+        for symbol, trades in told.items():
+            if self._numbered:
+                self.ids.recall(symbol, trades, now)
+            self.builder.alive_after(symbol, max(at for _, at in trades))
 
     def offer(self, item: Print | Quote, *, streamed: bool = True) -> bool:
         """Judge one message and deliver what may be believed because of it; False when that is nothing.
@@ -166,10 +182,10 @@ class Intake:
 
     def _name_lost(self, now: datetime) -> None:
         for hole in self.ids.take_lost(micros(now - self._grace), micros(self.builder.passed())):
-            self.lost += len(hole.missing)
+            self.lost += len(hole.missing) if hole.is_sure else 0
             since = instant(hole.since).replace(second=0, microsecond=0)
             until = instant(hole.until).replace(second=0, microsecond=0) + MINUTE
-            self._suspicions.add(hole.symbol, since, until, "a trade that the venue numbered never came", now)
+            self._suspicions.add(hole.symbol, since, until, NEVER_CAME if hole.is_sure else NO_NUMBER, now)
 
     def doubt(self, symbol: Symbol, doubtful: bool) -> None:
         """A second source contradicts the prices of `symbol`, or agrees again."""

@@ -38,7 +38,7 @@ def channels(book_depth: int | None) -> tuple[Channel, ...]:
     book = (Channel("book", {"depth": book_depth, "snapshot": True}, essential=False),) if book_depth else ()
     return (
         Channel("instrument", {"snapshot": True}, essential=False, by_symbol=False),
-        Channel("trade", {"snapshot": False}),
+        Channel("trade", {"snapshot": True}),
         Channel("ticker", {"event_trigger": "bbo", "snapshot": True}),
         *book,
     )
@@ -75,7 +75,7 @@ class KrakenFrames:
         now = self.intake.hear()
         frame = typed(text)
         if type(frame) is TradeFrame:  # nearly always
-            self._trades(frame.data, now)
+            self._trades(frame, now)
             return
         if frame is None:
             frame = self._odd(text)
@@ -88,7 +88,7 @@ class KrakenFrames:
     def _deliver(self, frame: Frame | None, now: datetime) -> None:
         """Outside the net for malformed frames: what goes wrong from here on is ours, and must be heard."""
         if type(frame) is TradeFrame:
-            self._trades(frame.data, now)
+            self._trades(frame, now)
         elif type(frame) is TickerFrame:
             self._quotes(frame.data, frame.type == "snapshot", now)
         elif type(frame) is BookFrame and self._depth:
@@ -101,13 +101,16 @@ class KrakenFrames:
 
     # ------------------------------------------------------------ data, as it should be
 
-    def _trades(self, data: Iterable[TradeEntry], now: datetime) -> None:
+    def _trades(self, frame: TradeFrame, now: datetime) -> None:
         names, named = self._names, self._named
         prints = [
             Print(names.get(e.symbol) or named(e.symbol), _utc(e.timestamp), e.price, e.qty, now, e.trade_id, e.side)
-            for e in data
+            for e in frame.data
         ]
-        self.intake.offer_prints(prints, now)
+        if frame.type == "snapshot":
+            self.intake.recall(prints, now)
+        else:
+            self.intake.offer_prints(prints, now)
 
     def _quotes(self, data: Iterable[TickerEntry], snapshot: bool, now: datetime) -> None:
         """A snapshot is the state as of now; an update has its own time, unless an older server left it out."""
@@ -177,7 +180,7 @@ class KrakenFrames:
         return None
 
     def _odd_trades(self, frame: Mapping[str, Any]) -> Frame:
-        return TradeFrame(list(entries(TradeEntry, frame["data"], self._bad)))
+        return TradeFrame(list(entries(TradeEntry, frame["data"], self._bad)), str(frame.get("type")))
 
     def _odd_quotes(self, frame: Mapping[str, Any]) -> Frame:
         return TickerFrame(list(entries(TickerEntry, frame["data"], self._bad)), str(frame.get("type")))

@@ -59,6 +59,7 @@ class BookEntry(msgspec.Struct, gc=False):
 
 class TradeFrame(msgspec.Struct, tag_field="channel", tag="trade", gc=False):
     data: list[TradeEntry]
+    type: str = "update"
 
 
 class TickerFrame(msgspec.Struct, tag_field="channel", tag="ticker", gc=False):

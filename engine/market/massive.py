@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -78,7 +79,7 @@ class MassiveFeed:
         self._intake: Intake | None = None
         self._check: BarCheck | None = None
         self._evictions = 0
-        self._evicted_at = 0.0
+        self._evicted_at = -math.inf
 
     # ------------------------------------------------------------ before the stream
 

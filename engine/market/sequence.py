@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,33 +20,59 @@ class Hole:
     until: int
     noticed: int  # desk time, µs
     missing: set[int] = field(default_factory=set)  # trade ids
+    is_sure: bool = True  # False: what the number before a first trade was is not known, so maybe none is missing
 
 
 class Sequence:
     """Follows the trade ids of each symbol, which a venue counts up one by one.
 
-    A leap opens a hole; trades that come out of order fill it. What is still open after a while was lost. The first
-    trade after a broken line opens one too: when its trades happened is not known, only between which two.
+    A leap opens a hole; trades that come out of order fill it. What is still open after a while was lost. When a line
+    begins, the venue's list of its last trades (`recall`) says where the counting stands; a first trade without such a
+    list opens a hole too, back to `start`: nobody knows what came before it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: datetime) -> None:
         self.holes: list[Hole] = []
+        self._start = start
         self._last: dict[Symbol, tuple[int, datetime]] = {}
 
     def see(self, symbol: Symbol, trade_id: int, at: datetime, now: datetime) -> None:
         """A trade that happened at `at` came at `now`."""
-        last, before = self._last.get(symbol) or (trade_id - 1, at)
+        known = self._last.get(symbol)
+        last, before = known or (0, min(at, self._start))
         if trade_id == last + 1 and not self.holes:  # nearly always
             self._last[symbol] = trade_id, at
             return
         if trade_id > last + 1:
-            ids = range(last + 1, trade_id) if trade_id - last <= WORTH_NAMING else (last + 1,)
             since, until = sorted((micros(before), micros(at)))
-            self.holes.append(Hole(symbol, since, until, micros(now), set(ids)))
+            ids = set(_between(last, trade_id)) if known else {trade_id - 1}
+            self.holes.append(Hole(symbol, since, until, micros(now), ids, known is not None))
         elif self.holes:
-            self._fill(symbol, trade_id)
+            self._fill(symbol, (trade_id,))
         if trade_id > last:
             self._last[symbol] = trade_id, at
+
+    def recall(self, symbol: Symbol, trades: Iterable[tuple[int, datetime]], now: datetime) -> None:
+        """The venue's last trades (number, time) before a line began, told at `now`. Those never heard are a hole."""
+        told = sorted(trades)
+        newest, at = told[-1]
+        self._settle(symbol, newest, at)
+        last, before = self._last.get(symbol) or told[-1]
+        unheard = [one for one in told if one[0] > last]
+        if unheard:
+            since = unheard[0][1] if unheard[0][0] == last + 1 else before
+            start, end = sorted((micros(since), micros(at)))
+            self.holes.append(Hole(symbol, start, end, micros(now), set(_between(last, newest + 1))))
+        self._last[symbol] = max((last, before), (newest, at))
+
+    def _settle(self, symbol: Symbol, newest: int, at: datetime) -> None:
+        """A trade that overtook the list said too little: now it is known what is missing before it."""
+        for hole in self.holes:
+            if hole.symbol == symbol and not hole.is_sure:
+                first = max(hole.missing) + 1
+                hole.missing, hole.is_sure = set(_between(newest, first)), True
+                hole.since = min(micros(at), hole.until)
+        self._fill(symbol, ())
 
     def is_broken(self, symbol: Symbol, start: int, end: int) -> bool:
         """Whether a trade of `symbol` in [`start`, `end`) may be missing."""
@@ -58,8 +85,13 @@ class Sequence:
             self.holes = [hole for hole in self.holes if hole not in lost]
         return lost
 
-    def _fill(self, symbol: Symbol, trade_id: int) -> None:
+    def _fill(self, symbol: Symbol, trade_ids: Iterable[int]) -> None:
         for hole in self.holes:
             if hole.symbol == symbol:
-                hole.missing.discard(trade_id)
+                hole.missing.difference_update(trade_ids)
         self.holes = [hole for hole in self.holes if hole.missing]
+
+
+def _between(last: int, trade_id: int) -> range:
+    """The numbers between two; the first alone where they are so far apart that it is a new numbering."""
+    return range(last + 1, trade_id if trade_id - last <= WORTH_NAMING else min(last + 2, trade_id))

@@ -167,6 +167,7 @@ class Line:
         result = {"channel": channel, **({"symbol": symbol} if symbol else {})}
         self._say({**same, "result": result, "success": True}, delay)
         if channel == "trade":
+            self._recall(symbol, delay)
             self._stream(symbol, delay)
         elif channel == "ticker":
             self._say(self._snapshot(symbol), delay + 0.01)
@@ -175,6 +176,17 @@ class Line:
         price = self._venue.last(symbol, self._venue.clock.now())
         entry = {"symbol": symbol, "bid": price * 0.9999, "ask": price * 1.0001, "last": price}
         return {"channel": "ticker", "type": "snapshot", "data": [entry]}
+
+    def _recall(self, symbol: str, delay: float) -> None:
+        """The last trades before the subscription, by a line that may lose or spoil them like any other frame."""
+        dice, live = self._venue.dice, self._venue.clock.now() + timedelta(seconds=delay / 2)
+        known = [trade for trade in self._venue.truth.trades[symbol] if trade.at <= live][-50:]
+        text = json.dumps({**_trade_frame(*known), "type": "snapshot"})
+        weather = self._weather
+        if live >= weather.calm_from or dice.random() >= weather.dropped + weather.garbled:
+            self._put(text, delay + 0.005)
+        elif dice.random() < 0.5:
+            self._put(garbled(dice, text), delay + 0.005)
 
     def _stream(self, symbol: str, delay: float) -> None:
         """Every trade from the moment of the subscription on, each with a quote."""
@@ -220,10 +232,13 @@ class Line:
         self._news.set()
 
 
-def _trade_frame(trade: Trade) -> dict[str, object]:
+def _trade_frame(*trades: Trade) -> dict[str, object]:
+    return {"channel": "trade", "type": "update", "data": [_trade_entry(trade) for trade in trades]}
+
+
+def _trade_entry(trade: Trade) -> dict[str, object]:
     entry = {"symbol": trade.symbol, "side": "buy", "price": trade.price, "qty": trade.quantity, "ord_type": "market"}
-    entry |= {"trade_id": trade.id, "timestamp": stamp(trade.at)}
-    return {"channel": "trade", "type": "update", "data": [entry]}
+    return entry | {"trade_id": trade.id, "timestamp": stamp(trade.at)}
 
 
 def _quote_frame(trade: Trade, crossed: bool) -> dict[str, object]:

@@ -57,6 +57,93 @@ def test_a_number_that_never_comes_costs_its_minute_and_no_other():
     assert floor.minutes(ETH) == ["quiet"] * 3
 
 
+def recalled(floor, *trades, symbol=BTC):
+    """The venue lists its last trades: (second, number)."""
+    when = floor.clock.now()
+    past = [Print(symbol, START + timedelta(seconds=at), 100.0, 1.0, when, number) for at, number in trades]
+    floor.intake.recall(past, when)
+
+
+def test_the_first_trade_of_a_life_is_counted_from_the_venues_list():
+    floor = Floor()
+    floor.to(1)
+    recalled(floor, (-300, 899), (-200, 900))
+    floor.trade(70, number=902)
+    floor.to(200)
+    assert floor.minutes() == ["quiet", None, "quiet"]  # where 901 was is between 900 and 902
+    assert [(doubt.since, doubt.until) for doubt in floor.suspected] == [
+        (START - timedelta(minutes=4), START + timedelta(minutes=2))
+    ]
+    assert floor.intake.lost == 1
+    assert floor.sink.prints[0].trade_id not in (899, 900)
+
+
+def test_the_venues_list_makes_no_bar_and_what_follows_it_is_whole():
+    floor = Floor()
+    floor.to(1)
+    recalled(floor, (-300, 899), (-200, 900))
+    floor.trade(70, number=901)
+    floor.to(190)
+    assert floor.minutes() == ["quiet", "good", "quiet"]
+    assert (floor.intake.lost, floor.suspected, len(floor.sink.prints)) == (0, [], 1)
+
+
+def test_a_line_that_begins_again_says_which_trades_were_never_heard_and_when_they_were():
+    floor = Floor()
+    floor.trade(5, number=1)
+    floor.trade(130, number=2)
+    floor.intake.down("cut", START + timedelta(seconds=250))
+    floor.to(260)
+    for symbol in (BTC, ETH):
+        floor.intake.builder.alive(symbol, START + timedelta(seconds=260))
+    recalled(floor, (5, 1), (130, 2), (190, 3), (255, 4))
+    floor.to(400)
+    assert floor.minutes()[:3] == ["good", "quiet", "good"]
+    (doubt,) = floor.suspected
+    assert (doubt.since, doubt.until) == (START + timedelta(minutes=3), START + timedelta(minutes=5))
+    assert floor.intake.lost == 2
+
+
+def test_a_trade_that_overtakes_the_venues_list_is_no_loss():
+    floor = Floor()
+    floor.trade(5, number=900)
+    floor.to(5.5)
+    recalled(floor, (-300, 898), (-200, 899))
+    floor.trade(20, number=901)
+    floor.to(190)
+    assert floor.minutes() == ["good", "quiet", "quiet"]
+    assert (floor.intake.lost, floor.suspected) == (0, [])
+
+
+def test_a_loss_before_a_trade_that_overtook_the_list_shows():
+    floor = Floor()
+    floor.trade(5, number=900)
+    recalled(floor, (-30, 897))
+    floor.to(190)
+    assert floor.intake.lost == 2
+    assert floor.minutes() == [None, "quiet", "quiet"]
+
+
+def test_without_a_list_nobody_knows_what_came_before_the_first_trade():
+    floor = Floor()
+    floor.trade(130, number=900)
+    floor.to(250)
+    assert floor.minutes() == ["quiet", "quiet", None, "quiet"]
+    (doubt,) = floor.suspected
+    assert (doubt.since, doubt.until) == (START, START + timedelta(minutes=3))
+    assert floor.intake.lost == 0  # that one is missing is not known
+
+
+def test_a_trade_of_the_list_came_before_the_line_however_fast_the_venues_clock():
+    floor = Floor()
+    floor.intake.builder.dead(START - timedelta(seconds=9))
+    for symbol in (BTC, ETH):
+        floor.intake.builder.alive(symbol, START - timedelta(seconds=1))
+    recalled(floor, (0.5, 1))
+    floor.to(190)
+    assert floor.minutes()[0] is None
+
+
 def test_trades_out_of_order_are_no_loss():
     floor = Floor()
     for second, number in ((5, 1), (10, 3), (10.5, 2), (20, 4)):
@@ -152,7 +239,7 @@ def test_exactly_the_trades_that_never_came_are_lost_in_whatever_order_the_other
     for place in swaps:
         if 1 <= place < len(ids) - 1:
             ids[place], ids[place + 1] = ids[place + 1], ids[place]
-    sequence = Sequence()
+    sequence = Sequence(START)
     for number in ids:
         at = START + timedelta(seconds=number)
         sequence.see(BTC, number, at, at)

@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from engine.clock import SystemClock
 
+RECENT = 50  # trades in a snapshot
 V1_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
 STATUS = {"system": "online", "api_version": "v2", "version": "2.0.10", "connection_id": 17408390984690501469}
 
@@ -68,6 +69,7 @@ class KrakenServer:
         self.now = SystemClock().now
         self._heartbeat = heartbeat
         self._trade_ids: Counter[str] = Counter()
+        self._recent: dict[str, deque[dict[str, object]]] = {}
         self._subscribed: dict[ServerConnection, set[tuple[str, str]]] = {}
 
     # ------------------------------------------------------------ life
@@ -119,6 +121,7 @@ class KrakenServer:
             by_symbol.setdefault(str(trade["symbol"]), []).append(self._filled_in(trade))
         for symbol, data in by_symbol.items():
             self._remember(symbol, data[-1]["price"])
+            self._recent.setdefault(symbol, deque(maxlen=RECENT)).extend(data)
             await self._publish("trade", symbol, {"channel": "trade", "type": "update", "data": data})
 
     async def emit_quote(self, symbol: str, bid: float, ask: float, at: datetime | None = None) -> None:
@@ -212,8 +215,13 @@ class KrakenServer:
             await self._answer(socket, request, {"error": error, "method": method, "success": False, "symbol": symbol})
             return
         (have.add if method == "subscribe" else have.discard)(key)
-        result = {"channel": channel, "symbol": symbol, "snapshot": channel != "trade"}
+        params: Mapping[str, object] = request["params"]  # type: ignore[assignment]
+        snapshot = bool(params.get("snapshot", channel != "trade"))
+        result = {"channel": channel, "symbol": symbol, "snapshot": snapshot}
         await self._answer(socket, request, {"method": method, "result": result, "success": True})
+        recent = list(self._recent.get(symbol, ()))
+        if channel == "trade" and method == "subscribe" and snapshot and recent:
+            await self._send(socket, json.dumps({"channel": "trade", "type": "snapshot", "data": recent}))
         if channel == "ticker" and method == "subscribe":
             price = self.prices[symbol]
             entry = {"symbol": symbol, "bid": price * 0.9999, "ask": price * 1.0001, "last": price}
