@@ -72,7 +72,7 @@ class Minute:
 
     `quality` holds `BarQuality` values. `missing` names the symbols that have no bar for this minute.
     `caught_up` marks bars that history delivered after a restart: they warm indicators, mark missed exits and
-    open nothing.
+    open nothing. `trades` are the numbers of trades, None for a bar whose source does not count them; empty: for all.
     """
 
     at: datetime
@@ -85,6 +85,11 @@ class Minute:
     quality: tuple[str, ...]
     missing: tuple[Symbol, ...] = ()
     caught_up: bool = False
+    trades: tuple[int | None, ...] = ()
+
+    def trade_counts(self) -> tuple[int | None, ...]:
+        """`trades`, one entry per symbol in any case."""
+        return self.trades or (None,) * len(self.symbols)
 
 
 @dataclass(frozen=True, slots=True)

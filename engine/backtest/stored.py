@@ -52,7 +52,8 @@ def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datet
     step = playbook.step or MINUTE
     bars = read_bars(database, LIVE, symbol, step, since, until)
     span = round(step.total_seconds() * 1_000_000)
-    return Series(symbol, span, bars.time - span, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    columns = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.trades)
+    return Series(symbol, span, bars.time - span, *columns)
 
 
 @contextmanager

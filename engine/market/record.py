@@ -43,13 +43,13 @@ def read_bars(path: Path, symbols: Iterable[Symbol] = ()) -> RecordedBars:
     bars: dict[Symbol, BarColumns] = {}
     impossible = 0
     for symbol, part in _chosen(path, table, symbols):
-        time, values = _numbers(path, part)
+        time, values, trades = _numbers(path, part)
         good = possible(values)
         impossible += int((~good).sum())
         if not good.any():
             raise RecordError(f"{path} has no usable bar of {symbol}")
         _require_minutes(path, symbol, time)
-        bars[symbol] = columns_of(symbol, time[good], values[good])
+        bars[symbol] = columns_of(symbol, time[good], values[good], None if trades is None else trades[good])
     return RecordedBars(bars, impossible)
 
 
@@ -83,18 +83,19 @@ def fits_name(asked: str, symbol: Symbol) -> bool:
     return asked.upper() == symbol.partition("/")[0] or split_joined(asked) == symbol
 
 
-def _numbers(path: Path, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Open times in µs, sorted, and the five number columns."""
+def _numbers(path: Path, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Open times in µs, sorted, the five number columns, and how many trades, where the file says so."""
     import pandas as pd
 
     try:
         stamps = pd.to_datetime(part["time"], utc=True)
         values = part[list(COLUMNS[2:])].to_numpy(float)
+        trades = part["trades"].to_numpy(float) if "trades" in part.columns else None
     except (ValueError, TypeError) as error:
         raise RecordError(f"{path} has a row that is no bar: {error}") from error
     time = stamps.to_numpy(dtype="datetime64[us]").astype(np.int64)
     order = np.argsort(time, kind="stable")
-    return time[order], values[order]
+    return time[order], values[order], None if trades is None else trades[order]
 
 
 def _require_minutes(path: Path, symbol: Symbol, time: np.ndarray) -> None:

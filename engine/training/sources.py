@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 
 from engine.backtest.market import Series, interval_of, read_market, resample
@@ -115,10 +114,7 @@ def stored_bars(
 
 def _columns(series: Series, since: int) -> BarColumns:
     """The bars that open from `since` on, with the time of their close."""
-    first = int(np.searchsorted(series.time, since))
-    step = timedelta(microseconds=series.interval)
-    columns = (series.time + series.interval, *series.prices)
-    return BarColumns(series.symbol, step, *(np.ascontiguousarray(column[first:]) for column in columns))
+    return series.since(since).as_columns()
 
 
 def span_of(source: Source) -> tuple[datetime, datetime]:
