@@ -60,7 +60,7 @@ class Intake:
         self.is_up = False
         self.skew = Skew()
         self._skew_due = start
-        self.prints = self.late = self.gap_count = self.lost = 0
+        self.prints = self.quotes = self.late = self.gap_count = self.lost = 0
         self.last_frame: datetime | None = None
         self._grace = grace
         self._numbered = numbered
@@ -133,6 +133,7 @@ class Intake:
             if streamed:
                 self.seen[accepted.symbol] = now
             if isinstance(accepted, Quote):
+                self.quotes += 1
                 self.sink.on_quote(accepted)
             elif self.builder.add(accepted):
                 self.prints += 1
@@ -173,9 +174,12 @@ class Intake:
             self.builder.interrupt(now, (symbol,) if symbol in self.known else ())
 
     def advance(self, complete_until: datetime | None = None) -> None:
-        """Deliver the minutes whose time has come, and say which trades before them never came."""
+        """Deliver the minutes whose time has come, and say which trades before them never came.
+
+        `complete_until`: the feed has delivered everything before that instant, and nothing is known of what is later.
+        """
         now = self.clock.now()
-        for minute in self.builder.advance(now, complete_until):
+        for minute in self.builder.advance(min(now, complete_until or now), complete_until):
             self.sink.on_minute(minute)
         if self.ids.holes:
             self._name_lost(now)
