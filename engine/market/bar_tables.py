@@ -46,6 +46,10 @@ def read_table(
             return table if wanted is None else table.select(wanted)
         require(pyarrow.parquet.read_schema(path).names)
         return pyarrow.parquet.read_table(path, columns=wanted)
+    except UnicodeDecodeError as error:
+        raise BarsError(f"{path} holds text that is not UTF-8; save it as UTF-8") from error
+    except KeyError as error:
+        raise BarsError(f"{path} has a column more than once: {error.args[0]}") from error
     except (pa.ArrowException, OSError, EOFError) as error:
         why = str(error).splitlines()[0]
         if "Truncated" in why:
