@@ -49,6 +49,10 @@ def read_table(
         there = pyarrow.parquet.read_schema(path).names
         require(there)
         return pyarrow.parquet.read_table(path, columns=wanted and _with(wanted, optional, there))
+    except UnicodeDecodeError as error:
+        raise BarsError(f"{path} holds text that is not UTF-8; save it as UTF-8") from error
+    except KeyError as error:
+        raise BarsError(f"{path} has a column more than once: {error.args[0]}") from error
     except (pa.ArrowException, OSError, EOFError) as error:
         why = str(error).splitlines()[0]
         if "Truncated" in why:
