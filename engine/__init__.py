@@ -2,8 +2,9 @@
 
 The rule, which `tests/test_house.py` keeps: `from engine import NAME` for a NAME in `__all__`, or the four files of
 shared words `engine.domain`, `engine.messages`, `engine.snapshot` and `engine.ports`. Most names are a room's word or
-function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `training` (commands),
-`clock` (waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots`, `verdict` (reports).
+function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `maintenance`, `training`
+(commands), `clock` (waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots`, `verdict`
+(reports).
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine import backfill, backtest, clock, curve, health, performance, slots, training, verdict, vitals, watch
+    from engine import (
+        backfill,
+        backtest,
+        clock,
+        curve,
+        health,
+        maintenance,
+        performance,
+        slots,
+        training,
+        verdict,
+        vitals,
+        watch,
+    )
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
@@ -86,6 +100,7 @@ __all__ = [
     "lock_folder",
     "lock_token",
     "look_at_database",
+    "maintenance",
     "meant_pair",
     "migrate_folder",
     "performance",
@@ -134,7 +149,7 @@ _ROOMS = {
     "engine.trader": ("stop_fault",),
 }
 _OPEN = {
-    *("backfill", "backtest", "clock", "curve", "health", "performance"),
+    *("backfill", "backtest", "clock", "curve", "health", "maintenance", "performance"),
     *("slots", "training", "verdict", "vitals", "watch"),
 }
 _DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}

@@ -17,6 +17,7 @@ FLOORS = (
     ("engine.__init__",),
     ("engine.runtime", "engine.origins"),
     ("engine.data_health",),
+    ("engine.maintenance",),
     ("engine.training",),
     ("engine.supply", "engine.healing", "engine.crosscheck", "engine.serving"),
     (

@@ -34,7 +34,7 @@ def opened(url: str | None, data_dir: Path, *, desks_own: bool = False) -> Itera
             yield database
         finally:
             if not desks_own:
-                _let_go(database, data_dir)
+                let_go(database, data_dir)
 
 
 def prepared_job(
@@ -49,7 +49,7 @@ def prepared_job(
     return Backfill(history, keeper, wanted, watch, writers=writers)
 
 
-def _let_go(database: Database, data_dir: Path) -> None:
+def let_go(database: Database, data_dir: Path) -> None:
     """Stop the embedded server, whoever started it, unless a desk works on it."""
     if database.server is None:
         return
