@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
+    from engine.recovery import Part, Recovery
     from engine.replaying import Anchor, replay_file, verify
     from engine.runtime import Desk, Terms
     from engine.serving import ServingStatus
@@ -72,9 +73,11 @@ __all__ = [
     "ModelCard",
     "ModelError",
     "ModelFolder",
+    "Part",
     "Playbook",
     "PlaybookError",
     "PriceSource",
+    "Recovery",
     "ServingStatus",
     "StoreError",
     "SystemClock",
@@ -137,6 +140,7 @@ _ROOMS = {
     "engine.market.symbols": ("current:renamed",),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),
+    "engine.recovery": ("Part", "Recovery"),
     "engine.replaying": ("Anchor", "replay_file", "verify"),
     "engine.runtime": ("Desk", "Terms"),
     "engine.storage": ("look_at_database",),

@@ -47,6 +47,19 @@ class Account:
         return {**asdict(self), "fate": fate, "why": " ".join(self.problems)}
 
 
+def sentence(account: Account) -> str:
+    """The account for `/health`; what went wrong comes first."""
+    at = f"{datetime.fromisoformat(account.at):%Y-%m-%d %H:%M} UTC"
+    if account.problems:
+        return f"Not all was done on {at}. {' '.join(account.problems)}"
+    said = [", ".join(f"{count:,} {kind} removed" for kind, count in account.removed.items()) or "nothing to remove"]
+    if account.backup:
+        said.append(f"{account.rows:,} ledger rows copied and proven ({Path(account.backup).name})")
+    if account.vacuum is not None:
+        said.append(f"{account.tables} tables vacuumed in {account.vacuum:.0f} s")
+    return f"Done on {at}: {'; '.join(said)}."
+
+
 def keep(data: Path, account: Account) -> None:
     """Write it in one step and durably. Raises `OSError`."""
     draft = data / f"{FILE}.new"

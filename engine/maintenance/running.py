@@ -17,7 +17,6 @@ from pathlib import Path
 
 import psycopg
 
-from engine.backfill.running import let_go
 from engine.clock import monotonic
 from engine.forecasting.registry import ModelFolder
 from engine.maintenance import tables
@@ -25,7 +24,7 @@ from engine.maintenance.account import Account, keep
 from engine.maintenance.backups import FILES, LEDGER, back_up, prune, size_of, sweep
 from engine.maintenance.versions import Told, in_use, superseded, told_of
 from engine.messages import Born
-from engine.store.database import Database, open_database
+from engine.store.database import Database, let_go, open_database
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import StoreError
 from engine.store.folder import FileLock

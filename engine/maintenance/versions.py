@@ -18,8 +18,7 @@ Version = tuple[str, str]  # model, version
 
 @dataclass(slots=True)
 class Told:
-    """What the ledger says of versions. `ruled`: champion at any time. `serving`: champion now, the one before it, or on
-    offer."""
+    """What the ledger says of versions. `ruled`: champion once. `serving`: champion now or before, or on offer."""
 
     offered: set[Version] = field(default_factory=set)
     ruled: set[Version] = field(default_factory=set)
