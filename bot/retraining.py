@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BY = "rule:retrain"
-_SUNDAY = 6
 _LOOK_AGAIN = 1.0  # real seconds between looks whether a job has ended
 
 
@@ -62,24 +61,13 @@ def training_times(desk: Desk, after: datetime, until: datetime) -> list[datetim
     if model is None:
         return []
     zone = ZoneInfo(desk.terms.timezone) if model.retrain.zone == "desk" else ZoneInfo("UTC")
-    hour, minute = map(int, model.retrain.at.split(":"))
-    day, last = after.astimezone(zone).date(), until.astimezone(zone).date()
-    found = []
-    while day <= last:
-        if model.retrain.day == "every" or day.weekday() == _SUNDAY:
-            found.append(_instant(day, time(hour, minute), zone))
-        day += timedelta(days=1)
-    return [due for due in found if after < due <= until]
+    return slots.times(model.retrain.at, zone, model.retrain.day == "sunday", after, until)
 
 
 def next_training(desk: Desk) -> datetime | None:
     """The next one by the clock; None where there is nothing to train."""
     now = desk.clock.now()
     return next(iter(training_times(desk, now, now + timedelta(days=8))), None)
-
-
-def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
-    return slots.local_instant(day, at, zone).astimezone(UTC)
 
 
 class Retraining:

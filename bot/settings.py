@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     store_ticks: Literal["segments", "database", "off"] = "segments"
     tick_days: int = Field(default=7, ge=1)
+    backups_kept: int = Field(default=3, ge=0)
     dask_scheduler: OptionalText = None
 
     @field_validator("slack_api_url", "kraken_rest_url", "massive_rest_url", "massive_files_url", mode="after")

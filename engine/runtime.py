@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,10 +23,12 @@ from engine.inbox import Inbox, QuoteBoard
 from engine.latency import Percentiles
 from engine.loop import Announce, EngineLoop
 from engine.market.second_source import PriceSource
-from engine.messages import Born, Guarded, Message, Started, Stopped
+from engine.messages import Born, Guarded, Message, Minute, Started, Stopped
+from engine.parts import FEED, parts_of
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.records import Record
+from engine.recovery import Part, Tasks
 from engine.serving import Serving
 from engine.snapshot import Snapshot
 from engine.storage import Storage
@@ -98,7 +100,7 @@ class Desk:
                 folder, forecaster, self.clock, self._inbox.submit, self.snapshot, self.storage.note_experiments
             )
             self._loop.on_record(self.serving.on_record)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
 
     # ------------------------------------------------------------ what the bot asks
 
@@ -133,6 +135,10 @@ class Desk:
         cross = self._cross.status() if self._cross else None
         feed, healing, speed = self.feed.status(), self.healer.status(), max(1.0, self.clock.speed)
         return judge_data(DataFacts(self.clock.now(), feed, healing, cross, started, speed, self.storage.tick_status()))
+
+    def parts(self) -> Sequence[Part]:
+        """What can be stuck, for `Recovery`. Call on the loop."""
+        return parts_of(self._tasks, self._supply, self.storage, self._gateway, self.serving, self._recorded)
 
     def compare_with(self, source: PriceSource, limit: float) -> None:
         """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""
@@ -173,7 +179,7 @@ class Desk:
         self._loop.on_record(self._supply.analyse)
         self._loop.on_record(lambda record: self.storage.wake(record.seq))
         self._loop.on_record(self.healer.on_record)
-        self.healer.begin(self.terms.symbols, tail.last, self._birth())
+        self.healer.begin(self.terms.symbols, tail.last, self.birth())
         if instruments is not None:
             say(f"asking {self.feed.name} for history")
         history = await self._supply.history() if instruments is not None else {}
@@ -182,22 +188,22 @@ class Desk:
         self._supply.start()
         self._loop.start()
         await self._begin()
+        self._supply.last = tail.last
         if tail.last is not None:
             self._supply.catch_up(history, tail.last)
         self.storage.start()
-        self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
-        self._tasks.append(asyncio.create_task(poll_silent(self, self._supply.sink), name="poll"))
-        self._tasks.append(asyncio.create_task(self.healer.run(), name="healer"))
+        self._tasks.begin(FEED, lambda: self._supply.run(instruments is not None, tail.last))
+        if hasattr(self.feed, "poll"):  # of another feed silent prices cannot be asked for
+            self._tasks.begin("poll", lambda: poll_silent(self, self._supply.sink))
+        self._tasks.begin("healer", self.healer.run)
         if self.serving is not None:
-            self._tasks.append(asyncio.create_task(self.serving.run(), name="models"))
+            self._tasks.begin("models", self.serving.run)
         if self._cross is not None:
-            self._tasks.append(asyncio.create_task(self._cross.run(), name="second source"))
+            self._tasks.begin("second source", self._cross.run)
 
     async def stop(self, why: str) -> None:
         """No new entries, record, let workers finish; positions stay as they are."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         await self.feed.close()
         await asyncio.to_thread(self._stop, why)
 
@@ -217,6 +223,12 @@ class Desk:
         self._gateway.resume(self._loop.trader.unanswered(), self._loop.trader.consented())
         tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
         self.last_known = self._loop.snapshot().at
+
+    def _recorded(self) -> Sequence[Minute]:
+        """The last minutes on record."""
+        tail = MinuteTail(HISTORY_MINUTES)
+        tail.see(self._ledger.read(after=max(0, self._ledger.head()[0] - ROWS_A_MINUTE * HISTORY_MINUTES)))
+        return tuple(tail.minutes)
 
     def _known_instruments(self) -> dict[Symbol, Instrument]:
         """What the last run knew, else symbols without steps: entries wait for the feed anyway."""
@@ -252,7 +264,7 @@ class Desk:
             self._instruments.update(found)
             await self._ask(self._started(self.clock.now(), anew=False))
 
-    def _birth(self) -> datetime:
+    def birth(self) -> datetime:
         """When the ledger began; now for a new one."""
         first = next(iter(self._ledger.read()), None) if self._ledger.head()[0] else None
         return first.at if first else self.clock.now()
