@@ -17,6 +17,7 @@ from bot.annals import Annals
 from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
+from bot.downloads import sources_of
 from bot.jobs import Jobs
 from bot.market_choice import massive_access
 from bot.narration import Narrator
@@ -80,8 +81,9 @@ class House:
             self._workspace.sandbox.show_clock(self.desk.clock, self._settings.zone.key)
         checkup = Checkup(self.desk, slack, self._lag, self._second)
         zone = self._settings.zone
-        source = "massive" if massive_access(self._settings).key else ""
-        self._retraining = again = Retraining(self.desk, self._jobs, self.desk.last_known, source)
+        sources = sources_of(self._settings, self.desk.feed.name)
+        born, known = self.desk.born(), self.desk.last_known
+        self._retraining = again = Retraining(self.desk, self._jobs, born, sources, known)
         self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy, again.reach)
         checkup.schedule = self._schedule
         self._schedule.start()

@@ -300,7 +300,8 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobEnded:
-    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped) or failed; `result` is JSON."""
+    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped), refused (too little to learn
+    from) or failed; `result` is JSON."""
 
     at: datetime
     by: str

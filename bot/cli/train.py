@@ -21,6 +21,7 @@ from engine.messages import Born
 if TYPE_CHECKING:
     from engine import ModelCard, Playbook, training
 
+LATE = "STALE_DATA"
 EPILOG = """\
 examples:
   nightdesk train --playbook direction
@@ -90,10 +91,19 @@ def run(args: argparse.Namespace) -> int:
     except SettingsError as error:
         fail(str(error), code=2)
     except room.JudgementError as error:
-        fail(f"{error} ({error.code}); nothing has changed, an older model goes on")
+        return _refuse(args, f"{error} ({error.code}); nothing has changed, an older model goes on", error.code)
     except (room.SpreadError, PlaybookError, MarketError, StoreError, LedgerError, ModelError) as error:
         fail(str(error))
     return _tell(args, trained, notes, data)
+
+
+def _refuse(args: argparse.Namespace, why: str, code: str) -> int:
+    """There is nothing to learn from as the data is now. What is only late may be there at another try, which a job
+    that failed is given and one that was refused is not."""
+    if args.progress == "json" and code != LATE:
+        print(json.dumps({"result": {"fate": "refused", "why": why}}), flush=True)
+        return 1
+    fail(why)
 
 
 def _playbook(args: argparse.Namespace, settings: Settings) -> Playbook:
