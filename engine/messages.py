@@ -108,13 +108,18 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast."""
+    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast.
+
+    `quotes`: the last bid and ask that the market gave of symbols whose entry must be worth its costs, stamped on entry
+    to the inbox.
+    """
 
     at: datetime
     minute: datetime
     signals: tuple[Signal, ...]
     steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)
     forecasts: tuple[Forecast, ...] = ()
+    quotes: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
