@@ -17,6 +17,7 @@ from bot.annals import Annals
 from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
+from bot.downloads import sources_of
 from bot.jobs import Jobs
 from bot.market_choice import massive_access
 from bot.narration import Narrator
@@ -82,11 +83,12 @@ class House:
             self._workspace.sandbox.show_clock(self.desk.clock, self._settings.zone.key)
         checkup = Checkup(self.desk, slack, self._lag, self._second)
         zone = self._settings.zone
-        source = "massive" if massive_access(self._settings).key else ""
-        self._retraining = again = Retraining(self.desk, self._jobs, self.desk.last_known, source)
-        upkeep = Upkeep(self.desk, self._jobs, self.desk.birth())
+        sources = sources_of(self._settings, self.desk.feed.name)
+        born, known = self.desk.born(), self.desk.last_known
+        self._retraining = again = Retraining(self.desk, self._jobs, born, sources, known)
+        upkeep = Upkeep(self.desk, self._jobs, born)
         self._schedule = schedule = Schedule(
-            self.desk, zone, self.desk.last_known, checkup.look, self._tidy, again.reach, upkeep.reach
+            self.desk, zone, known, checkup.look, self._tidy, again.reach, upkeep.reach
         )
         every = self.desk.playbook.schedule.recovery.total_seconds()
         recovery = Recovery(lambda: [*self.desk.parts(), *schedule.parts()], self.desk.clock, every)

@@ -113,13 +113,18 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast."""
+    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast.
+
+    `quotes`: the last bid and ask that the market gave of symbols whose entry must be worth its costs, stamped on entry
+    to the inbox.
+    """
 
     at: datetime
     minute: datetime
     signals: tuple[Signal, ...]
     steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)
     forecasts: tuple[Forecast, ...] = ()
+    quotes: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +310,8 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobEnded:
-    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped) or failed; `result` is JSON."""
+    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped), refused (too little to learn
+    from) or failed; `result` is JSON."""
 
     at: datetime
     by: str

@@ -122,6 +122,11 @@ class Desk:
         """The ledger after sequence `after`, read beside the engine."""
         return self._ledger.read(after=after)
 
+    def born(self) -> datetime:
+        """When the ledger began; now for a new one."""
+        first = next(iter(self._ledger.read()), None) if self._ledger.head()[0] else None
+        return first.at if first else self.clock.now()
+
     def feed_status(self) -> FeedStatus:
         return self.feed.status()
 
@@ -179,7 +184,7 @@ class Desk:
         self._loop.on_record(self._supply.analyse)
         self._loop.on_record(lambda record: self.storage.wake(record.seq))
         self._loop.on_record(self.healer.on_record)
-        self.healer.begin(self.terms.symbols, tail.last, self.birth())
+        self.healer.begin(self.terms.symbols, tail.last, self.born())
         if instruments is not None:
             say(f"asking {self.feed.name} for history")
         history = await self._supply.history() if instruments is not None else {}
@@ -263,11 +268,6 @@ class Desk:
         if {symbol: self._instruments.get(symbol) for symbol in found} != found:
             self._instruments.update(found)
             await self._ask(self._started(self.clock.now(), anew=False))
-
-    def birth(self) -> datetime:
-        """When the ledger began; now for a new one."""
-        first = next(iter(self._ledger.read()), None) if self._ledger.head()[0] else None
-        return first.at if first else self.clock.now()
 
     async def _ask(self, message: Message) -> Record:
         return await asyncio.wrap_future(self.submit(message))

@@ -63,7 +63,7 @@ def _figures(done: Backtest, measured: Performance) -> Iterator[tuple[str, str]]
     yield "capital at start", f"{done.capital:,.2f}"
     yield "return", _share(measured.equity_return, "+")
     yield "buy and hold", _share(measured.benchmark_return, "+")
-    yield "costs paid", f"{total.fees:,.2f}"
+    yield "costs paid", f"{total.fees:,.2f} (fees and slippage; bars know no spread)"
     yield "win rate", _share(total.win_rate)
     yield "profit factor", _ratio(total.profit_factor)
     yield "mean P&L a trade", money(total.expectancy)
