@@ -74,6 +74,13 @@ def _prints(facts: DataFacts) -> Iterator[Reading]:
         yield Reading("late prints", OK, float(late + lost), "count", sentence)
 
 
+def _wary(facts: DataFacts) -> Iterator[Reading]:
+    wary = facts.feed.wary
+    if wary:
+        sentence = f"Minutes are doubtful, and nothing is entered on them: {_named(wary)}."
+        yield Reading("doubtful minutes", WARNING, float(len(wary)), "count", sentence)
+
+
 def _ticks(facts: DataFacts) -> Iterator[Reading]:
     it = facts.ticks
     if it is None:
@@ -111,7 +118,7 @@ def _coins(facts: DataFacts) -> Iterator[Reading]:
         yield Reading("coins", OK, float(len(absent)), "count", sentence)
 
 
-_CHECKS = (_gaps, _quarantine, _prints, _second_source, _ticks, _coins)
+_CHECKS = (_gaps, _quarantine, _prints, _wary, _second_source, _ticks, _coins)
 
 
 def _named(details: Mapping[str, str]) -> str:
