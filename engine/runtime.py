@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +34,7 @@ from engine.store.ledger import SqliteLedger
 from engine.store.reserve import DiskReserve
 from engine.store.tick_keeping import TickTerms
 from engine.supply import HISTORY_MINUTES, Supply
+from engine.tasks import Watched
 from engine.warming import MinuteTail, as_columns, joined, up_to
 from engine.written import code_hash
 
@@ -98,6 +99,7 @@ class Desk:
                 folder, forecaster, self.clock, self._inbox.submit, self.snapshot, self.storage.note_experiments
             )
             self._loop.on_record(self.serving.on_record)
+        self._watched = Watched()
         self._tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ what the bot asks
@@ -131,8 +133,19 @@ class Desk:
         """Readings of the market data: gaps, what was set aside, the second source, raw trades."""
         started = self.snapshot().started if self._loop.has_started else None
         cross = self._cross.status() if self._cross else None
-        feed, healing, speed = self.feed.status(), self.healer.status(), max(1.0, self.clock.speed)
-        return judge_data(DataFacts(self.clock.now(), feed, healing, cross, started, speed, self.storage.tick_status()))
+        return judge_data(
+            DataFacts(
+                now=self.clock.now(),
+                feed=self.feed.status(),
+                healing=self.healer.status(),
+                cross=cross,
+                started=started,
+                speed=max(1.0, self.clock.speed),
+                ticks=self.storage.tick_status(),
+                live=self.feed.kind is MarketKind.LIVE,
+                broken=self._watched.broken(),
+            )
+        )
 
     def compare_with(self, source: PriceSource, limit: float) -> None:
         """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""
@@ -186,12 +199,15 @@ class Desk:
             self._supply.catch_up(history, tail.last)
         self.storage.start()
         self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
-        self._tasks.append(asyncio.create_task(poll_silent(self, self._supply.sink), name="poll"))
-        self._tasks.append(asyncio.create_task(self.healer.run(), name="healer"))
+        self._keep("poll", lambda: poll_silent(self, self._supply.sink))
+        self._keep("healer", self.healer.run)
         if self.serving is not None:
-            self._tasks.append(asyncio.create_task(self.serving.run(), name="models"))
+            self._keep("models", self.serving.run)
         if self._cross is not None:
-            self._tasks.append(asyncio.create_task(self._cross.run(), name="second source"))
+            self._keep("second source", self._cross.run)
+
+    def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(self._watched.keep(name, work), name=name))
 
     async def stop(self, why: str) -> None:
         """No new entries, record, let workers finish; positions stay as they are."""
