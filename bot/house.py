@@ -178,10 +178,10 @@ def _announcer(terms: Terms, settings: Settings) -> Announce:
 
 
 def _second_source(settings: Settings, feed: Feed) -> PriceSource | None:
-    """What the feed's prices are held against: by default Kraken's free REST ticker, for Kraken's stream."""
+    """What a live feed's prices are held against: by default Kraken's free REST ticker."""
     name = settings.second_source
     if name == "auto":
-        name = "kraken-rest" if feed.name == "kraken" else "off"
+        name = "kraken-rest"
     if name == "off" or feed.kind is not MarketKind.LIVE:
         return None
     return price_source(name, feed.clock, getattr(feed, "rest_url", settings.kraken_rest_url), massive_access(settings))

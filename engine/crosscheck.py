@@ -78,19 +78,23 @@ class CrossCheck:
     async def look(self) -> None:
         """One comparison of every symbol that both sources have a fresh price of."""
         try:
+            await self._look()
+        finally:
+            self._lapse()  # also where the look itself is what breaks
+
+    async def _look(self) -> None:
+        try:
             async with asyncio.timeout(WITHIN):
                 others = await self._source.quotes(self._symbols)
         except (MarketError, TimeoutError, OSError) as error:
             self._trouble = str(error) or f"no answer within {WITHIN:.0f} s"
             log.info("%s: %s", self._source.name, self._trouble)
-            self._lapse()
             return
         self._trouble, self._answered, self._compared = "", self._clock.now(), 0
         for symbol, other in others.items():
             own = self._quote(symbol)
             if own is not None and self._clock.now() - own.at <= FRESH:
                 self._compare(symbol, own, other)
-        self._lapse()
 
     def _compare(self, symbol: Symbol, own: Quote, other: Quote) -> None:
         self._compared += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from engine.crosscheck import CrossStatus
+from engine.crosscheck import LAPSES, CrossStatus
 from engine.healing import HealingStatus
 from engine.health import OK, WARNING, Reading
 from engine.ports import FeedStatus
@@ -16,6 +16,7 @@ OPEN_WARNING = timedelta(minutes=5)  # × speed
 SOURCE_SILENT = timedelta(minutes=5)
 STRIKES = 3  # comparisons in a row that differ make an alarm
 NAMED = 3
+LAPSES_MIN = LAPSES // timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class DataFacts:
     started: datetime | None = None
     speed: float = 1.0
     ticks: TickStatus | None = None  # None: raw trades are not kept
+    live: bool = False
+    broken: Mapping[str, str] = field(default_factory=dict)  # task → what broke it lately
 
 
 def judge_data(facts: DataFacts) -> tuple[Reading, ...]:
@@ -74,6 +77,13 @@ def _prints(facts: DataFacts) -> Iterator[Reading]:
         yield Reading("late prints", OK, float(late + lost), "count", sentence)
 
 
+def _wary(facts: DataFacts) -> Iterator[Reading]:
+    wary = facts.feed.wary
+    if wary:
+        sentence = f"Minutes are doubtful, and nothing is entered on them: {_named(wary)}."
+        yield Reading("doubtful minutes", WARNING, float(len(wary)), "count", sentence)
+
+
 def _ticks(facts: DataFacts) -> Iterator[Reading]:
     it = facts.ticks
     if it is None:
@@ -91,17 +101,34 @@ def _ticks(facts: DataFacts) -> Iterator[Reading]:
 def _second_source(facts: DataFacts) -> Iterator[Reading]:
     it = facts.cross
     if it is None:
+        if facts.live:
+            sentence = "Prices are not compared: no second source is set (SECOND_SOURCE)."
+            yield Reading("second source", OK, None, "", sentence)
         return
     standing = {symbol: count for symbol, count in it.strikes.items() if count >= STRIKES}
     silent = facts.now - (it.answered or facts.started or facts.now) > SOURCE_SILENT
+    why = f" ({it.trouble})" if it.trouble else ""
+    away = f"{it.source} does not answer{why}"
     if it.strikes:
-        sentence = f"Nothing is entered in {_named(it.details)}."
+        lapses = f" {away}: what it does not repeat for {LAPSES_MIN} min is doubted no longer."
+        sentence = f"Nothing is entered in {_named(it.details)}.{lapses if it.trouble or silent else ''}"
     elif it.trouble or silent:
-        why = f" ({it.trouble})" if it.trouble else ""
-        sentence = f"{it.source} does not answer{why}; prices are not compared, and nothing else changes."
+        sentence = f"{away}; prices are not compared, and nothing else changes."
     else:
-        sentence = f"{it.source} agrees on {_count(it.compared, 'price')}."
+        kin = "; it is the feed's own venue by another way" if _same_venue(facts.feed.name, it.source) else ""
+        sentence = f"{it.source} agrees on {_count(it.compared, 'price')}{kin}."
     yield Reading("second source", WARNING if standing or silent else OK, float(len(it.strikes)), "count", sentence)
+
+
+def _same_venue(feed: str, source: str) -> bool:
+    """`kraken-rest` and `ccxt:kraken` are the venue of the feed `kraken`."""
+    return feed in source.replace(":", "-").split("-")
+
+
+def _tasks(facts: DataFacts) -> Iterator[Reading]:
+    if facts.broken:
+        sentence = f"Broke, and began again: {_named(facts.broken)}. See the error log."
+        yield Reading("tasks", WARNING, float(len(facts.broken)), "count", sentence)
 
 
 def _coins(facts: DataFacts) -> Iterator[Reading]:
@@ -111,7 +138,7 @@ def _coins(facts: DataFacts) -> Iterator[Reading]:
         yield Reading("coins", OK, float(len(absent)), "count", sentence)
 
 
-_CHECKS = (_gaps, _quarantine, _prints, _second_source, _ticks, _coins)
+_CHECKS = (_gaps, _quarantine, _prints, _wary, _second_source, _ticks, _coins, _tasks)
 
 
 def _named(details: Mapping[str, str]) -> str:

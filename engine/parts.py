@@ -8,10 +8,11 @@ from functools import partial
 
 from engine.brokers.gateway import Gateway
 from engine.messages import Minute
-from engine.recovery import Part, Tasks
+from engine.recovery import Part
 from engine.serving import Serving
 from engine.storage import Storage
 from engine.supply import Supply
+from engine.tasks import Tasks
 
 FEED = "feed"
 ENDLESS = ("poll", "healer", "models", "second source")  # tasks that end only by a fault

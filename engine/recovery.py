@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from engine.clock import Clock, monotonic
 from engine.health import Upkept
@@ -102,44 +101,3 @@ class Recovery:
             log.error("%s could not be started again", part.name, exc_info=error)
             return Found(part.name, why, f"it cannot be started again ({type(error).__name__}: {error})")
         return Found(part.name, why)
-
-
-class Tasks:
-    """The loop's own long work by name, each of which can be begun again."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, tuple[Callable[[], Coroutine[Any, Any, None]], asyncio.Task[None]]] = {}
-
-    def begin(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start `work`, in the place of what had this name."""
-        self._made[name] = work, asyncio.create_task(work(), name=name)
-
-    def trouble(self, name: str) -> str:
-        """Why a task that should run for ever has ended; "" while it runs."""
-        _, task = self._made[name]
-        if not task.done():
-            return ""
-        error = None if task.cancelled() else task.exception()
-        return f"it ended with {type(error).__name__}: {error}" if error is not None else "it ended"
-
-    async def again(self, name: str, work: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """End what is left of a task and begin it anew, with other `work` where that is given."""
-        before, task = self._made[name]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        self.begin(name, work or before)
-
-    def parts(self, *names: str) -> list[Part]:
-        """Those of `names` that were begun, as parts to look at."""
-        return [_part(self, name) for name in names if name in self._made]
-
-    async def stop(self) -> None:
-        """Cancel everything and wait for its end."""
-        tasks = [task for _, task in self._made.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _part(tasks: Tasks, name: str) -> Part:
-    return Part(name, lambda: tasks.trouble(name), lambda: tasks.again(name))

@@ -28,7 +28,7 @@ from engine.parts import FEED, parts_of
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.records import Record
-from engine.recovery import Part, Tasks
+from engine.recovery import Part
 from engine.serving import Serving
 from engine.snapshot import Snapshot
 from engine.storage import Storage
@@ -36,6 +36,7 @@ from engine.store.ledger import SqliteLedger
 from engine.store.reserve import DiskReserve
 from engine.store.tick_keeping import TickTerms
 from engine.supply import HISTORY_MINUTES, Supply
+from engine.tasks import Tasks
 from engine.warming import MinuteTail, as_columns, joined, up_to
 from engine.written import code_hash
 
@@ -138,8 +139,19 @@ class Desk:
         """Readings of the market data: gaps, what was set aside, the second source, raw trades."""
         started = self.snapshot().started if self._loop.has_started else None
         cross = self._cross.status() if self._cross else None
-        feed, healing, speed = self.feed.status(), self.healer.status(), max(1.0, self.clock.speed)
-        return judge_data(DataFacts(self.clock.now(), feed, healing, cross, started, speed, self.storage.tick_status()))
+        return judge_data(
+            DataFacts(
+                now=self.clock.now(),
+                feed=self.feed.status(),
+                healing=self.healer.status(),
+                cross=cross,
+                started=started,
+                speed=max(1.0, self.clock.speed),
+                ticks=self.storage.tick_status(),
+                live=self.feed.kind is MarketKind.LIVE,
+                broken=self._tasks.broken(),
+            )
+        )
 
     def parts(self) -> Sequence[Part]:
         """What can be stuck, for `Recovery`. Call on the loop."""
@@ -199,12 +211,12 @@ class Desk:
         self.storage.start()
         self._tasks.begin(FEED, lambda: self._supply.run(instruments is not None, tail.last))
         if hasattr(self.feed, "poll"):  # of another feed silent prices cannot be asked for
-            self._tasks.begin("poll", lambda: poll_silent(self, self._supply.sink))
-        self._tasks.begin("healer", self.healer.run)
+            self._tasks.keep("poll", lambda: poll_silent(self, self._supply.sink))
+        self._tasks.keep("healer", self.healer.run)
         if self.serving is not None:
-            self._tasks.begin("models", self.serving.run)
+            self._tasks.keep("models", self.serving.run)
         if self._cross is not None:
-            self._tasks.begin("second source", self._cross.run)
+            self._tasks.keep("second source", self._cross.run)
 
     async def stop(self, why: str) -> None:
         """No new entries, record, let workers finish; positions stay as they are."""

@@ -1,19 +1,23 @@
 """A second source: it stops entries where it contradicts the feed, and changes nothing while it is silent."""
 
+import asyncio
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
+from bot.house import _second_source
+from bot.settings import Settings
 from engine.clock import ManualClock, SystemClock
-from engine.crosscheck import CrossCheck, distance
+from engine.crosscheck import CrossCheck, CrossStatus, distance
 from engine.data_health import STRIKES, DataFacts, judge_data
-from engine.domain import Quote
+from engine.domain import MarketKind, Quote
 from engine.gaps import Gap
 from engine.healing import HealingStatus
-from engine.market.errors import FeedNameError, FeedUnreachable
+from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
 from engine.market.second_source import KrakenQuotes, price_source
 from engine.ports import FeedStatus
+from engine.tasks import Tasks
 from tests.days.desk import NOW
 from tests.servers.kraken import KrakenServer
 
@@ -156,3 +160,92 @@ def test_gaps_say_what_goes_on_what_is_healed_and_what_is_beyond_reach():
     assert readings()["gaps"].status == "ok"
     broken = DataFacts(NOW, FeedStatus("kraken", True, "", gaps=1))
     assert "1 gap in the data since the start." in {one.name: one.sentence for one in judge_data(broken)}["gaps"]
+
+
+# ------------------------------------------------------------ what must not end unnoticed
+
+
+@pytest.mark.parametrize("row", [None, 7, {}, {"b": None, "a": []}, {"b": ["x"], "a": ["y"]}, {"b": [1], "a": [1e999]}])
+async def test_a_ticker_row_that_cannot_be_read_costs_only_itself_and_nothing_readable_is_no_answer(row):
+    source = KrakenQuotes("http://127.0.0.1:1", SystemClock())
+    rows = {"XXBTZUSD": {"wsname": "XBT/USD"}, "XETHZUSD": {"wsname": "ETH/USD"}, "ODD": None}
+    answers = {"AssetPairs": rows, "Ticker": {"XXBTZUSD": row, "XETHZUSD": {"b": ["9.5", "1"], "a": ["9.6", "1"]}}}
+
+    async def fetch(call, _params):
+        return {"error": [], "result": answers[call]}
+
+    source._fetch = fetch
+    assert (await source.quotes((BTC, ETH))).keys() == {ETH}
+    answers["Ticker"] = {"XXBTZUSD": row}
+    with pytest.raises(MarketError, match="no bid and ask"):
+        await source.quotes((BTC, ETH))
+
+
+async def test_a_task_that_breaks_is_said_and_begins_again(caplog):
+    tasks, began = Tasks(again=0.0), []
+
+    async def work():
+        began.append(len(began))
+        if len(began) < 3:
+            raise TypeError("a null in the row")
+
+    tasks.keep("second source", work)
+    while len(began) < 3:
+        await asyncio.sleep(0)
+    await tasks.stop()
+    assert began == [0, 1, 2]
+    assert [one.levelname for one in caplog.records] == ["CRITICAL"] * 2
+    told = readings(broken=tasks.broken())["tasks"]
+    assert (told.status, told.value) == ("warning", 1.0)
+    assert "second source (TypeError: a null in the row)" in told.sentence
+
+
+async def test_a_task_that_is_cancelled_is_not_begun_again():
+    tasks, lives = Tasks(again=0.0), []
+
+    async def work():
+        lives.append("begun")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            lives.append("let go")
+
+    tasks.keep("healer", work)
+    await asyncio.sleep(0.01)
+    await tasks.stop()
+    assert (lives, tasks.broken()) == (["begun", "let go"], {})
+
+
+async def test_a_doubt_lapses_also_where_the_look_itself_breaks_and_health_says_that_it_will():
+    floor = Floor()
+    await floor.look(BTC=110.0)
+    floor.source.broken = True
+    await floor.look()
+    assert "does not answer (no answer): what it does not repeat for 10 min" in floor.reading().sentence
+    floor.clock.advance(timedelta(minutes=11))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.crosscheck.LOOK_EVERY", 0.0)
+        floor.check._source = SimpleNamespace(name="broken", close=floor.source.close)
+        with pytest.raises(AttributeError):
+            await floor.check.run()
+    assert [one.doubtful for one in floor.said] == [True, False]
+
+
+def test_health_says_what_a_second_source_is_worth_and_that_there_is_none():
+    assert "not compared" in readings(live=True)["second source"].sentence
+    assert "second source" not in readings()
+    same = readings(cross=CrossStatus("kraken-rest", 3, NOW))["second source"]
+    other = readings(cross=CrossStatus("ccxt:coinbase", 3, NOW))["second source"]
+    assert same.sentence == "kraken-rest agrees on 3 prices; it is the feed's own venue by another way."
+    assert other.sentence == "ccxt:coinbase agrees on 3 prices."
+
+
+@pytest.mark.parametrize(("feed", "told", "source"), [
+    ("kraken", "auto", "kraken-rest"), ("massive", "auto", "kraken-rest"), ("massive", "off", None),
+])  # fmt: skip
+async def test_every_live_feed_is_compared_unless_told_otherwise(feed, told, source):
+    settings = Settings(_env_file=None, second_source=told)
+    found = _second_source(settings, SimpleNamespace(name=feed, kind=MarketKind.LIVE, clock=SystemClock()))
+    assert (found.name if found else None) == source
+    made_up = SimpleNamespace(name="simulated", kind=MarketKind.SIMULATED, clock=SystemClock())
+    assert _second_source(settings, made_up) is None

@@ -46,6 +46,7 @@ FLOORS = (
         "engine.gaps",
         "engine.ports",
         "engine.slots",
+        "engine.tasks",
         "engine.client_ids",
         "engine.latency",
         "engine.written",

@@ -144,11 +144,12 @@ class BarBuilder:
         """From now on a minute comes so long after its close: where it is delivered whole, that happens after it."""
         self._grace = grace // timedelta(microseconds=1)
 
-    def interrupt(self, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
-        """Something that came at `at` could not be read: prints of up to a grace before it may be among it."""
+    def interrupt(self, since: datetime, at: datetime, symbols: Sequence[Symbol] = ()) -> None:
+        """Something that was sent between `since` and `at` could not be read: prints of up to a grace before it may be
+        among it."""
         listening = [symbol for symbol in symbols or self.symbols if self._alive[symbol].since is not None]
         if listening:
-            self.dead(instant(max(0, micros(at) - self._grace)), listening)
+            self.dead(instant(max(0, micros(since) - self._grace)), listening)
         for symbol in listening:
             self.alive(symbol, at)
 
@@ -228,13 +229,15 @@ class BarBuilder:
             else:
                 grade = self._grade(symbol, start, BarQuality.GOOD)
                 rows.append((symbol, bar.open, bar.high, bar.low, bar.close, bar.volume, grade, bar.trades))
+        self.doubts.settle(end, self._reached)
         return as_minute(instant(end), rows, missing)
 
     def _is_whole(self, symbol: Symbol, start: int, end: int) -> bool:
         return self._alive[symbol].covers(start, end) and not self._ids.is_broken(symbol, start, end)
 
     def _grade(self, symbol: Symbol, start: int, quality: BarQuality) -> str:
-        return (BarQuality.DOUBTFUL if self.doubts.touch(symbol, start, start + MINUTE_US) else quality).value
+        doubtful = self.doubts.touch(symbol, start, start + MINUTE_US, self._reached[symbol])
+        return (BarQuality.DOUBTFUL if doubtful else quality).value
 
 
 Row = tuple[Symbol, float, float, float, float, float, str, int | None]

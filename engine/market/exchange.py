@@ -163,9 +163,9 @@ class Exchange:
                 rows = await self._api.fetch_tickers(list(names))
         found = {}
         for name, symbol in names.items():
-            bid, ask = ((rows.get(name) or {}).get(side) for side in ("bid", "ask"))
+            bid, ask = _bid_and_ask(rows.get(name))
             best = Quote(symbol, self._clock.now(), bid, ask) if bid and ask else await self._best(played[symbol])
-            if best is not None and 0 < best.bid <= best.ask:
+            if best is not None and 0 < best.bid <= best.ask < math.inf:
                 found[symbol] = replace(best, symbol=symbol)
         return found
 
@@ -199,6 +199,13 @@ class Exchange:
             raise FeedUnreachable(f"{self.name} did not give {what}: {_short(error)}") from error
         except (errors.BaseError, ValueError, TypeError, KeyError) as error:
             raise ExchangeRefused(f"{self.name} refused {what}: {_short(error)}") from error
+
+
+def _bid_and_ask(row: object) -> tuple[float, float]:
+    """Of a ticker; 0 for what is no number."""
+    told = [row.get(side) for side in ("bid", "ask")] if isinstance(row, Mapping) else [None, None]
+    bid, ask = (float(price) if isinstance(price, int | float) else 0.0 for price in told)
+    return bid, ask
 
 
 def _played_by(symbol: Symbol, carried: Mapping[Symbol, object]) -> Symbol | None:

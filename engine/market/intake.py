@@ -12,15 +12,16 @@ from engine.market.quality import QualityGate, Quarantine, Reason
 from engine.market.sequence import Sequence as TradeIds
 from engine.market.skew import Skew
 from engine.market.suspicions import Suspicions, keep_quiet
+from engine.market.wariness import Wariness
 from engine.messages import FeedChanged, Suspected
 from engine.ports import FeedStatus, MarketSink
 
 MINUTE = timedelta(minutes=1)
-SKEW_EVERY = timedelta(seconds=0.05)  # often enough to find the fastest of a minute's messages
 # A print or a frame that these turned away may have been a trade, so the minute it came in is not whole.
 _COST_A_TRADE = frozenset(
     (Reason.NOT_FINITE, Reason.PRICE_NOT_POSITIVE, Reason.VOLUME_NEGATIVE, Reason.FUTURE, Reason.MALFORMED)
 )
+EVERY = "every coin"
 NEVER_CAME = "a trade that the venue numbered never came"
 NO_NUMBER = "what the venue had counted before its first trade is not known"
 
@@ -59,7 +60,7 @@ class Intake:
         self.seen: dict[Symbol, datetime] = {}
         self.is_up = False
         self.skew = Skew()
-        self._skew_due = start
+        self._wariness = Wariness()
         self.prints = self.quotes = self.late = self.gap_count = self.lost = 0
         self.last_frame: datetime | None = None
         self._grace = grace
@@ -73,8 +74,16 @@ class Intake:
         """Note a sign of life; returns desk time."""
         now = self.clock.now()
         self.last_frame = now
-        self.builder.hear(now)
+        self.builder.hear(now - self.skew.ahead)
         return now
+
+    def alive(self, symbol: Symbol) -> None:
+        """The venue has said just now that it sends every print of `symbol` from here on."""
+        self.builder.alive(symbol, self.clock.now() + self.skew.behind)
+
+    def due(self) -> datetime:
+        """Desk time at which the next minute comes at the latest, while the feed is heard."""
+        return self.builder.due() + self.skew.ahead
 
     def offer_prints(self, items: Sequence[Print], now: datetime) -> None:
         """Judge the prints of one frame, in order: as `offer` does, at the pace of a busy market."""
@@ -94,9 +103,10 @@ class Intake:
                 self.sink.on_print(item)
             else:
                 self._too_late(item, now)
-        if items and now >= self._skew_due:  # the newest says best how far apart the clocks are
-            self.skew.see(items[-1].at, now)
-            self._skew_due = now + SKEW_EVERY
+        if self.skew.wants(now):
+            stamps = [item.at for item in items if item.symbol in self.known]
+            if stamps:
+                self.skew.see(max(stamps), now)
 
     def recall(self, items: Sequence[Print], now: datetime) -> None:
         """What a venue lists as its last trades when a line begins: no prints of any bar, but what is counted from.
@@ -129,12 +139,16 @@ class Intake:
         believed = self.gate.admit(item, now)
         if not believed and isinstance(item, Print):
             self._turned_away(item, now)
+        elif self.gate.confirmed is not None:
+            self._confirmed(self.gate.confirmed, now)
         for accepted in believed:
             if streamed:
                 self.seen[accepted.symbol] = now
             if isinstance(accepted, Quote):
                 self.quotes += 1
                 self.sink.on_quote(accepted)
+            elif accepted is not item:  # its own minute has it; as a price it acts from now on
+                self.sink.on_print(accepted)
             elif self.builder.add(accepted):
                 self.prints += 1
                 self.sink.on_print(accepted)
@@ -150,17 +164,31 @@ class Intake:
     def _turned_away(self, item: Print, now: datetime) -> None:
         """The gate did not believe a print: that it was none is not certain, so its minute is not whole."""
         if self.gate.refused in _COST_A_TRADE:
-            self.builder.interrupt(now, (item.symbol,))
+            self._interrupt(now, (item.symbol,))
         elif self.gate.refused is Reason.STALE:
             self._too_late(item, now)
         elif self.gate.refused is Reason.JUMP:
+            self.builder.doubts.set_aside(item)
             start = item.at.replace(second=0, microsecond=0)
             self._suspicions.add(item.symbol, start, start + MINUTE, "a print more than half away was set aside", now)
 
+    def _confirmed(self, item: Print, now: datetime) -> None:
+        """A print that was set aside is believed after all: it belongs to its own minute, if that has not closed."""
+        if not self.builder.doubts.confirmed(item):
+            return  # the price of a vendor's bar: its minute comes whole
+        if self.builder.add(item):
+            self.prints += 1
+        else:
+            self._missed(item, now)
+
     def _too_late(self, item: Print, now: datetime) -> None:
+        self._on_late(item)
+        self._missed(item, now)
+
+    def _missed(self, item: Print, now: datetime) -> None:
         """Quiet minutes since then were flat at a price that was no longer the last one."""
         self.late += 1
-        self._on_late(item)
+        self._wariness.late(item.symbol, now)
         self.builder.late(item)
         start = item.at.replace(second=0, microsecond=0)
         until = max(start + MINUTE, self.builder.passed())
@@ -171,18 +199,29 @@ class Intake:
         now = self.clock.now()
         self.quarantine.put(now, symbol, code, detail)
         if code in _COST_A_TRADE:
-            self.builder.interrupt(now, (symbol,) if symbol in self.known else ())
+            self._interrupt(now, (symbol,) if symbol in self.known else ())
+
+    def _interrupt(self, now: datetime, symbols: Sequence[Symbol]) -> None:
+        self.builder.interrupt(now - self.skew.ahead, now + self.skew.behind, symbols)
 
     def advance(self, complete_until: datetime | None = None) -> None:
-        """Deliver the minutes whose time has come, and say which trades before them never came.
+        """Deliver the minutes whose time has come at the market, and say which trades before them never came.
 
         `complete_until`: the feed has delivered everything before that instant, and nothing is known of what is later.
         """
         now = self.clock.now()
-        for minute in self.builder.advance(min(now, complete_until or now), complete_until):
+        if self.clock.speed == 1:
+            self._look_at_clocks(now)
+        there = now - self.skew.ahead
+        for minute in self.builder.advance(min(there, complete_until or there), complete_until):
             self.sink.on_minute(minute)
         if self.ids.holes:
             self._name_lost(now)
+
+    def _look_at_clocks(self, now: datetime) -> None:
+        """How far apart they are now, and whom that or late prints make us wary of."""
+        self.skew.look(now)
+        self.builder.doubts.wary = self._wariness.reasons(now, self.skew.apart)
 
     def _name_lost(self, now: datetime) -> None:
         for hole in self.ids.take_lost(micros(now - self._grace), micros(self.builder.passed())):
@@ -194,11 +233,11 @@ class Intake:
     def doubt(self, symbol: Symbol, doubtful: bool) -> None:
         """A second source contradicts the prices of `symbol`, or agrees again."""
         change = self.builder.doubts.begin if doubtful else self.builder.doubts.end
-        change(symbol, self.clock.now())
+        change(symbol, self.clock.now() - self.skew.ahead)
 
     def sure_until(self) -> datetime | None:
         """Up to here every print has come: it may be a grace behind the last frame. None before the first."""
-        return self.last_frame and self.last_frame - self._grace
+        return self.last_frame and self.last_frame - self.skew.ahead - self._grace
 
     @property
     def has_refused(self) -> bool:
@@ -250,4 +289,5 @@ class Intake:
             symbols=dict(self.seen),
             lost_prints=self.lost,
             skew=self.skew.value() if self.clock.speed == 1 else None,
+            wary={symbol or EVERY: why for symbol, why in self.builder.doubts.wary.items()},
         )

@@ -80,7 +80,7 @@ class KrakenFrames:
         if frame is None:
             frame = self._odd(text)
             for symbol in self._went_live:
-                self.intake.builder.alive(symbol, now)
+                self.intake.alive(symbol)
                 self.intake.up("connected")
             self._went_live.clear()
         self._deliver(frame, now)

@@ -155,7 +155,7 @@ class MassiveFrames:
             self.let_in = True
             self.requests += map(_subscribe, self.topics.open(now))
         elif event.status == "success":
-            self._live(self.topics.accepted(message), now)
+            self._live(self.topics.accepted(message))
         elif event.status == "error" and self.let_in:
             self._declined(self.topics.declined(message), now)
         else:
@@ -176,10 +176,10 @@ class MassiveFrames:
             return TurnedAway(f"Massive cut the line because the desk read too slowly ({message or status})", 0.0)
         return TurnedAway(f"Massive ended the connection: {message or status}", 0.0)
 
-    def _live(self, topics: Iterable[Topic], now: datetime) -> None:
+    def _live(self, topics: Iterable[Topic]) -> None:
         for channel, symbol in topics:
             if channel == TRADES or (channel == MINUTES and not self._has_trades(symbol)):
-                self.intake.builder.alive(symbol, now)
+                self.intake.alive(symbol)
                 self.intake.up("connected")
 
     def _declined(self, topics: Iterable[Topic], now: datetime) -> None:
@@ -189,7 +189,7 @@ class MassiveFrames:
             return
         self.intake.builder.wait(AGGREGATE_GRACE)
         self.requests += map(_subscribe, self.topics.ask([(SECONDS, symbol) for symbol in instead], now))
-        self._live([(MINUTES, symbol) for symbol in instead if (MINUTES, symbol) in self.topics.live], now)
+        self._live([(MINUTES, symbol) for symbol in instead if (MINUTES, symbol) in self.topics.live])
 
     def _unreadable(self, kind: str, error: str, text: str) -> None:
         if kind and kind not in KNOWN:

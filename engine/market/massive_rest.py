@@ -101,7 +101,10 @@ class MassiveRest:
         """The snapshots of X:BTCUSD and others: each has `ticker` and its `lastTrade` (`p` price, `t` ms)."""
         path = "/v2/snapshot/locale/global/markets/crypto/tickers"
         body = await self._get(path, {"tickers": ",".join(names)})
-        return [row for row in body.get("tickers") or [] if isinstance(row, Mapping)]
+        rows = body.get("tickers") or []
+        if not isinstance(rows, list):
+            raise MassiveRefused(f"Massive's snapshots are no list: {str(rows)[:80]}")
+        return [row for row in rows if isinstance(row, Mapping)]
 
     # ------------------------------------------------------------ asking
 

@@ -70,4 +70,4 @@ async def close_minutes(intake: Intake) -> None:
     """Deliver every minute when its time has come, until cancelled."""
     while True:
         intake.advance()
-        await asyncio.sleep(min(BEAT, max(0.005, real_seconds(intake.clock, intake.builder.due()))))
+        await asyncio.sleep(min(BEAT, max(0.005, real_seconds(intake.clock, intake.due()))))

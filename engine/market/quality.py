@@ -17,7 +17,6 @@ from engine.domain import Print, Quote, Symbol
 JUMP_LIMIT = 0.5  # share of the last believed price
 AGREEMENT = 0.1  # two doubtful prices this close confirm each other
 KEPT = 100
-REMEMBERED_IDS = 512  # trade ids of a symbol, at least; twice as many at most
 _ENDLESS = math.inf
 
 
@@ -71,14 +70,15 @@ class _Believed:
     doubted: datetime | None = None
     ids: set[int] = field(default_factory=set)  # of the newest prints
     older_ids: set[int] = field(default_factory=set)
+    turn: datetime | None = None  # when the newest become the older ones
 
-    def remember(self, trade_id: int) -> bool:
-        """False when it was here before."""
+    def remember(self, trade_id: int, now: datetime, span: timedelta) -> bool:
+        """False when it was here before, `span` ago or less."""
         if trade_id in self.ids or trade_id in self.older_ids:
             return False
+        if self.turn is None or now >= self.turn:
+            self.ids, self.older_ids, self.turn = set(), self.ids, now + span
         self.ids.add(trade_id)
-        if len(self.ids) >= REMEMBERED_IDS:
-            self.ids, self.older_ids = set(), self.ids
         return True
 
 
@@ -119,8 +119,10 @@ class QualityGate:
         self._skew = skew * scale
         self._least_age = -self._skew
         self._max_age = max_age * scale
+        self._remembered = self._max_age + self._skew  # what comes again after that is refused as stale
         self._believed: dict[Symbol, _Believed] = {}
         self.refused: Reason | None = None  # why the last message was not believed
+        self.confirmed: Print | None = None  # the earlier one, as it was, that the last message confirmed
 
     def seed(self, symbol: Symbol, price: float, at: datetime) -> None:
         """Believe a price from history, so that the first live one is judged too; a live one stands."""
@@ -139,7 +141,7 @@ class QualityGate:
             abs(price / believed.price - 1) <= JUMP_LIMIT  # so it is finite and above 0 as well
             and 0 <= item.quantity < _ENDLESS
             and self._least_age <= now - item.at <= self._max_age
-            and (item.trade_id is None or believed.remember(item.trade_id))
+            and (item.trade_id is None or believed.remember(item.trade_id, now, self._remembered))
         ):
             return False
         believed.price, believed.at = price, now
@@ -148,7 +150,8 @@ class QualityGate:
 
     def admit(self, item: Print | Quote, now: datetime) -> tuple[Print | Quote, ...]:
         """What may be believed because of `item`: itself, a print that it confirms as well, or nothing."""
-        self.refused = fault = _fault(item) or self._untimely(item, now) or self._repeated(item)
+        self.confirmed = None
+        self.refused = fault = _fault(item) or self._refused(item, now)
         if fault:
             self._quarantine.put(now, item.symbol, fault, _words(item))
             return ()
@@ -163,16 +166,15 @@ class QualityGate:
         believed.doubtful, believed.doubted = item, now
         return ()
 
-    def _untimely(self, item: Print | Quote, now: datetime) -> Reason | None:
+    def _refused(self, item: Print | Quote, now: datetime) -> Reason | None:
+        """A print that comes again is a duplicate, however old; one from the future may come again in its time."""
         if item.at > now + self._skew:
             return Reason.FUTURE
+        if isinstance(item, Print) and item.trade_id is not None:
+            believed = self._believed.setdefault(item.symbol, _Believed())
+            if not believed.remember(item.trade_id, now, self._remembered):
+                return Reason.DUPLICATE
         return Reason.STALE if item.at < now - self._max_age else None
-
-    def _repeated(self, item: Print | Quote) -> Reason | None:
-        if not isinstance(item, Print) or item.trade_id is None:
-            return None
-        believed = self._believed.setdefault(item.symbol, _Believed())
-        return None if believed.remember(item.trade_id) else Reason.DUPLICATE
 
     def _believe(self, believed: _Believed, item: Print | Quote, now: datetime) -> tuple[Print | Quote, ...]:
         believed.price, believed.at = _price(item), now
@@ -197,6 +199,7 @@ class QualityGate:
         """A doubtful print confirmed by a quote counts from now on; confirmed by a print, the second one counts."""
         first = believed.doubtful
         accepted = self._believe(believed, item, now)
+        self.confirmed = first if isinstance(first, Print) else None
         if isinstance(first, Print) and isinstance(item, Quote):
             trade = Print(
                 first.symbol, item.at, first.price, first.quantity, first.received, first.trade_id, first.side

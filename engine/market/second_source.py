@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from engine.clock import Clock
 from engine.domain import Quote, Symbol, micros
 from engine.market.errors import FeedNameError
 from engine.market.exchange import Exchange
-from engine.market.kraken_rest import KrakenRest
+from engine.market.kraken_rest import KrakenRest, VenueRefused
 from engine.market.massive_access import MassiveAccess
 from engine.market.massive_rest import SOURCE as REST_SOURCE
 from engine.market.massive_rest import MassiveRest
@@ -26,7 +27,10 @@ class PriceSource(Protocol):
     name: str
 
     async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
-        """Best bid and ask now; what it does not carry is absent. Raises `MarketError` when it does not answer."""
+        """Best bid and ask now; what it does not carry is absent.
+
+        Raises `MarketError` when it does not answer, or with nothing that can be read.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -43,14 +47,15 @@ class KrakenQuotes(KrakenRest):
 
     async def quotes(self, symbols: Sequence[Symbol]) -> Mapping[Symbol, Quote]:
         if not self._keys:
-            rows = await self._get("AssetPairs", {})
-            self._keys = {key: kraken_symbol(str(row["wsname"])) for key, row in rows.items() if row.get("wsname")}
+            self._keys = _keys(await self._get("AssetPairs", {}))
         wanted = [key for key, symbol in self._keys.items() if symbol in symbols and not key.endswith(".d")]
         found: dict[Symbol, Quote] = {}
         for first in range(0, len(wanted), AT_ONCE):
             rows = await self._get("Ticker", {"pair": ",".join(wanted[first : first + AT_ONCE])})
-            named = {self._keys[key]: dict(row) for key, row in rows.items() if key in self._keys}
-            found |= _readable({symbol: (row.get("b"), row.get("a")) for symbol, row in named.items()}, self._clock)
+            quotes = _readable({self._keys[key]: row for key, row in rows.items() if key in self._keys}, self._clock)
+            if not quotes:
+                raise VenueRefused(f"Kraken's ticker has no bid and ask: {str(rows)[:120]}")
+            found |= quotes
         return found
 
 
@@ -82,7 +87,7 @@ class MassiveQuotes:
 def _last_price(trade: object, now: datetime) -> float | None:
     """The price of a last trade; None when it is none, or too old to be today's price."""
     price, at = (trade.get("p"), trade.get("t")) if isinstance(trade, Mapping) else (None, None)
-    if not isinstance(price, float | int) or not isinstance(at, int) or price <= 0:
+    if not isinstance(price, float | int) or not isinstance(at, int) or not 0 < price < math.inf:
         return None
     return float(price) if abs(micros(now) - at * 1000) <= FRESH // timedelta(microseconds=1) else None
 
@@ -99,14 +104,23 @@ def price_source(name: str, clock: Clock, kraken_url: str, massive: MassiveAcces
     raise FeedNameError(f"SECOND_SOURCE was {name!r}; use kraken-rest, massive, ccxt:ID (such as ccxt:coinbase) or off")
 
 
-def _readable(rows: Mapping[Symbol, tuple[Any, Any]], clock: Clock) -> dict[Symbol, Quote]:
-    """Quotes from (bid, ask) lists whose first item is the price; one that is none is left out."""
+def _keys(rows: Mapping[str, object]) -> dict[str, Symbol]:
+    """The venue's own keys of its pairs; raises `VenueRefused` when there are none."""
+    names = {key: row.get("wsname") for key, row in rows.items() if isinstance(row, Mapping)}
+    keys = {key: kraken_symbol(name) for key, name in names.items() if isinstance(name, str) and name}
+    if not keys:
+        raise VenueRefused(f"Kraken's list of pairs names none: {str(rows)[:120]}")
+    return keys
+
+
+def _readable(rows: Mapping[Symbol, Any], clock: Clock) -> dict[Symbol, Quote]:
+    """Quotes from rows whose `b` and `a` are lists with the price first; one that is none is left out."""
     now, found = clock.now(), {}
-    for symbol, (bids, asks) in rows.items():
+    for symbol, row in rows.items():
         try:
-            bid, ask = float(bids[0]), float(asks[0])
+            bid, ask = float(row["b"][0]), float(row["a"][0])
         except (TypeError, ValueError, IndexError, KeyError):
             continue
-        if 0 < bid <= ask:
+        if 0 < bid <= ask < math.inf:
             found[symbol] = Quote(symbol, now, bid, ask)
     return found

@@ -22,6 +22,7 @@ from tests.e2e.desk import Driver
 T = TypeVar("T")
 BRISK = str(Path(__file__).with_name("brisk.yaml"))
 NOWHERE = "postgresql://nobody@127.0.0.1:9/none"  # the desk trades on without a database, and starts at once
+NOBODY = "http://127.0.0.1:9"  # no second source either: no test asks the real one
 
 
 class HouseThread(Driver):
@@ -32,7 +33,7 @@ class HouseThread(Driver):
         self.data = data
         self._feed = feed
         self._kind = kind
-        self._settings = Settings(_env_file=None, **{"database_url": NOWHERE, **settings})
+        self._settings = Settings(_env_file=None, **{"database_url": NOWHERE, "kraken_rest_url": NOBODY, **settings})
         self._out = io.StringIO()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="house", daemon=True)

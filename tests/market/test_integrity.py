@@ -37,7 +37,7 @@ class Floor:
         self.intake.advance()
 
     def trade(self, second, price=100.0, symbol=BTC, number=None, received=None):
-        self.to(max(second, received or second, (self.clock.now() - START).total_seconds()))
+        self.to(max(second if received is None else received, (self.clock.now() - START).total_seconds()))
         self.numbers[symbol] = number or self.numbers.get(symbol, 0) + 1
         when = START + timedelta(seconds=second)
         self.intake.offer(Print(symbol, when, price, 1.0, self.clock.now(), self.numbers[symbol]))

@@ -137,3 +137,20 @@ def test_whatever_comes_only_possible_prices_pass_and_nothing_is_lost_from_the_c
         passed += gate.admit(trade(price, at=after(offset)), NOW)
     assert all(0 < item.price < float("inf") for item in passed)
     assert len(passed) + sum(quarantine.counts.values()) == len(prices)
+
+
+def test_however_busy_a_pair_is_a_trade_that_comes_twice_counts_once(gate, quarantine):
+    for number in range(5_000):
+        gate.admit(trade(1.0, NOW, trade_id=number), NOW)
+    assert gate.admit(trade(1.0, NOW, trade_id=0), after(60)) == ()
+    assert quarantine.counts == {"DUPLICATE": 1}
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(-5, 60), st.integers(1, 9)), max_size=40))
+def test_no_trade_is_admitted_twice_whenever_it_comes_again(steps):
+    gate, now, born, admitted = QualityGate(Quarantine()), 0, {}, []
+    for wait, age, number in steps:
+        now += wait
+        born.setdefault(number, now - age)
+        admitted += gate.admit(trade(1.0, after(born[number]), trade_id=number), after(now))
+    assert len(admitted) == len({one.trade_id for one in admitted})

@@ -41,7 +41,7 @@ async def test_resent_trades_give_the_bars_of_an_offline_aggregation():
                 await venue.emit_trades(as_frames(group))
                 sent += len(group)
                 await until(lambda count=sent: len(sink.prints) == count)
-            clock.set(clock.now() + timedelta(seconds=3))
+            clock.set(clock.now() + timedelta(seconds=8))  # trades this old look like a clock that is 5 s ahead
             wanted = offline(trades)
             await until(lambda: len(sink.minutes) >= len(wanted), 10)
             assert feed.status().quarantined == {}

@@ -91,7 +91,8 @@ class MassiveServer:
     @property
     def settings(self) -> dict[str, str]:
         """What sends a desk here."""
-        return {"POLYGON_API_KEY": self.key, "MASSIVE_WS_URL": self.ws_url, "MASSIVE_REST_URL": self.rest_url}
+        here = {"POLYGON_API_KEY": self.key, "MASSIVE_WS_URL": self.ws_url, "MASSIVE_REST_URL": self.rest_url}
+        return {**here, "KRAKEN_REST_URL": "http://127.0.0.1:9"}  # its second source: nobody
 
     # ------------------------------------------------------------ what the market does
 
