@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
-from engine.brokers.gateway import Gateway
 from engine.messages import Minute
 from engine.recovery import Part
 from engine.serving import Serving
@@ -22,15 +19,15 @@ def parts_of(
     tasks: Tasks,
     supply: Supply,
     storage: Storage,
-    gateway: Gateway,
+    orders: Part,
     serving: Serving | None,
     recorded: Callable[[], Iterable[Minute]],
 ) -> Sequence[Part]:
-    """`recorded` gives the ledger's last minutes; it may block."""
+    """`orders` is the gateway; `recorded` gives the ledger's last minutes, and may block."""
     return (
         Part(FEED, supply.feed_trouble, lambda: _feed_again(tasks, supply)),
         Part("analyst", supply.analyst_trouble, lambda: _analyst_again(supply, serving, recorded)),
-        Part("gateway", gateway.trouble, partial(asyncio.to_thread, gateway.revive)),
+        orders,
         *storage.parts(),
         *tasks.parts(*ENDLESS),
     )

@@ -81,7 +81,7 @@ def lines(account: maintenance.Account) -> list[str]:
     removed = ", ".join(f"{count:,} {kind}" for kind, count in account.removed.items()) or "nothing"
     said = [f"removed   {removed}; {account.freed / _MIB:,.1f} MiB freed"]
     if account.backup:
-        proven = f"{account.rows:,} ledger rows proven, head {account.head[:12]}"
+        proven = f"{account.ledger_rows:,} ledger rows proven, head {account.head[:12]}"
         said.append(f"back-up   {account.backup} ({account.backup_bytes / _MIB:,.1f} MiB, {proven})")
     if account.vacuum is not None:
         said.append(f"database  {account.tables} tables vacuumed in {account.vacuum:.1f} s")

@@ -29,7 +29,7 @@ class Account:
     freed: int = 0  # bytes
     backup: str = ""  # the folder
     backup_bytes: int = 0
-    rows: int = 0  # of the ledger, in the back-up
+    ledger_rows: int = 0  # in the back-up
     head: str = ""
     tables: int = 0  # vacuumed
     vacuum: float | None = None  # real seconds; None where there was no database to reach
@@ -54,7 +54,7 @@ def sentence(account: Account) -> str:
         return f"Not all was done on {at}. {' '.join(account.problems)}"
     said = [", ".join(f"{count:,} {kind} removed" for kind, count in account.removed.items()) or "nothing to remove"]
     if account.backup:
-        said.append(f"{account.rows:,} ledger rows copied and proven ({Path(account.backup).name})")
+        said.append(f"{account.ledger_rows:,} ledger rows copied and proven ({Path(account.backup).name})")
     if account.vacuum is not None:
         said.append(f"{account.tables} tables vacuumed in {account.vacuum:.0f} s")
     return f"Done on {at}: {'; '.join(said)}."

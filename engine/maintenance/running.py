@@ -113,7 +113,7 @@ class _Work:
         models = in_use(ModelFolder(self._data / "models"), self._told())
         made = back_up(self._data, self._terms.now, models, self._terms.free)
         self.account.backup, self.account.backup_bytes = str(made.path), made.bytes
-        self.account.rows, self.account.head = made.rows, made.head
+        self.account.ledger_rows, self.account.head = made.rows, made.head
         self.account.gone("back-ups", *prune(self._data, self._terms.backups_kept))
 
     def _models(self) -> None:

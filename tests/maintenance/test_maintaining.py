@@ -72,7 +72,7 @@ def test_its_account_is_kept_for_whoever_asks_how_the_last_one_went(tmp_path):
     assert last_account(tmp_path) is None
     account = made(tmp_path, slot="2026-11-22T02:00:00+00:00")
     assert last_account(tmp_path) == account
-    assert account.rows == SqliteLedger(tmp_path / "ledger.sqlite").head()[0]
+    assert account.ledger_rows == SqliteLedger(tmp_path / "ledger.sqlite").head()[0]
     (tmp_path / "maintenance.json").write_text("{half")
     assert last_account(tmp_path) is None
 
