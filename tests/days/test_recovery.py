@@ -21,10 +21,11 @@ from engine.messages import Analysis, Guarded, Minute
 from engine.parts import ENDLESS, FEED, parts_of
 from engine.playbook import load
 from engine.ports import FeedStatus
-from engine.recovery import Part, Recovery, Tasks
+from engine.recovery import Part, Recovery
 from engine.storage import Storage
 from engine.store.ledger import SqliteLedger
 from engine.supply import Supply
+from engine.tasks import Tasks
 from engine.warming import missed
 from engine.watch import CLEAR_AFTER, RAISE_AFTER, Watch
 from tests.days.desk import NOW, FakeDesk
