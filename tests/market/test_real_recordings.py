@@ -1,4 +1,4 @@
-"""The real recorded streams: every line is counted, and what is delivered is what an offline reading of the file has."""
+"""The real recorded streams: every line is counted, and what is delivered is what the file has, read offline."""
 
 import asyncio
 import json
