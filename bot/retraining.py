@@ -168,7 +168,10 @@ class Retraining:
                 failed.append(source)
         told = [looked_through(reports)] if reports else []
         if failed and since < until:
-            told.append(f"learning from what is stored: the download from {' and '.join(failed)} did not succeed")
+            newest = max((at for at, _ in self._desk.snapshot().closes.values()), default=None)
+            until_when = f" until {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
+            who = " and ".join(failed)
+            told.append(f"learning from what is stored{until_when}: the download from {who} did not succeed")
         return told
 
     async def _ran(self, plan: Plan) -> Running | None:

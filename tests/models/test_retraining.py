@@ -50,7 +50,7 @@ class Desk:
         self.submitted = []
 
     def snapshot(self):
-        return replace(snapshot(), jobs=self.memory.ended)
+        return replace(snapshot(), jobs=self.memory.ended, closes={"BTC/USD": (NOON, 100.0)})
 
     def submit(self, message):
         self.submitted.append(message)
@@ -193,7 +193,7 @@ async def test_a_download_that_fails_is_said_and_the_training_goes_on_with_what_
     desk = Desk(tmp_path)
     assert await ran(desk, ("kraken",), backfill=BAD) == ["backfill", "train"]
     assert desk.of(JobStarted)[-1].text.endswith(
-        "learning from what is stored: the download from kraken did not succeed"
+        "learning from what is stored until 2026-03-07 20:00 UTC: the download from kraken did not succeed"
     )
 
 

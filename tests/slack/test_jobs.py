@@ -297,7 +297,7 @@ def test_a_backtests_card_has_its_figures_and_promises_no_going_on(words: Words)
     nothing = json.dumps(card(words, TRIED, JobClosed(TRIED, NOW, "desk", "done", "", bare)))
 
     assert "25 %" in moving
-    for figure in ("−$12.50", "−1.25 %", "+2.00 %", "33 %", "$8.00", "3.00 %", "−1.20", "10,080"):
+    for figure in ("−$12.50", "−1.25 %", "+2.00 %", "33 %", "$8.00", "3.00 %", "−1.20", "10,080", "no spread"):
         assert figure in done
     assert "goes on from there" not in json.dumps(ended)
     assert "n/a" in nothing
