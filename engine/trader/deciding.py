@@ -43,7 +43,20 @@ def on_analysis(desk: Memory, message: Analysis) -> None:
             _late(desk, signal, message.at)
         return
     errors.worked(desk, errors.ANALYSES)
+    _note_unwished(desk, message)
     decide(desk, minute, message.signals, message.steps, message.at, message.quotes)
+
+
+def _note_unwished(desk: Memory, message: Analysis) -> None:
+    """A card that a forecast made waits on, and is not approved while the newest forecast would not make it."""
+    told = {one.symbol for one in message.forecasts if not one.shadow}
+    wished = {(one.strategy, one.symbol, one.side) for one in message.signals if one.action == "enter"}
+    for card in desk.cards.values():
+        it = card.proposal
+        if (it.strategy, it.symbol, it.side) in wished:
+            card.unwished = None
+        elif it.symbol in told and card.signal.expected_value is not None:
+            card.unwished = card.unwished or message.minute
 
 
 def _late(desk: Memory, signal: Signal, at: datetime) -> None:

@@ -42,6 +42,7 @@ class Card:
     proposal: Proposal
     intent: int
     signal: Signal
+    unwished: datetime | None = None  # since when the model's newest forecast does not lead to this wish any more
 
 
 @dataclass(slots=True)

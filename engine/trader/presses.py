@@ -77,7 +77,13 @@ def _approve(desk: Memory, message: Press, card: Card) -> None:
     price = executable(message.quote, card.proposal.side)
     limit = desk.plan.drift_limit(card.proposal.price, card.proposal.stop)
     drift = abs(price / card.proposal.price - 1)
-    if level := _beyond(card, price):
+    if card.unwished is not None:
+        since = desk.plan.clock(card.unwished)
+        words = (
+            f"since {since} the model's forecast is no longer strong enough; nothing was ordered, and the card waits"
+        )
+        _refuse(desk, message, "UNWISHED", f"{words} until it is again, or until it expires")
+    elif level := _beyond(card, price):
         words = f"{price:g} is at or beyond the {level}; the card was re-quoted, press again when it is back"
         _requote(desk, message, card, price, "level", ("BEYOND_STOP", words))
     elif drift > limit:
