@@ -25,7 +25,7 @@ from engine.loop import Announce, EngineLoop
 from engine.market.second_source import PriceSource
 from engine.messages import Born, Guarded, Message, Started, Stopped
 from engine.playbook import Playbook
-from engine.ports import Feed, FeedStatus
+from engine.ports import BarColumns, Feed, FeedStatus
 from engine.records import Record
 from engine.serving import Serving
 from engine.snapshot import Snapshot
@@ -84,7 +84,9 @@ class Desk:
         self.notice = broker.notice
         self.storage = _storage(terms, feed, self._ledger, self._lost)
         self.healer = Healer(feed, self.storage, self.clock)
-        self._supply = Supply(feed, self._inbox, terms.playbook, terms.symbols, self._reached, self.healer.keep)
+        self._supply = Supply(
+            feed, self._inbox, terms.playbook, terms.symbols, self._reached, self.healer.keep, self._recent
+        )
         self._supply.sink.keep = self.storage.keep_tick
         if hasattr(feed, "on_late"):  # a feed without prints has none that come late
             feed.on_late = self.storage.note_late
@@ -186,6 +188,7 @@ class Desk:
             self._supply.catch_up(history, tail.last)
         self.storage.start()
         self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
+        self._tasks.append(asyncio.create_task(self._supply.tend(), name="analyst"))
         self._tasks.append(asyncio.create_task(poll_silent(self, self._supply.sink), name="poll"))
         self._tasks.append(asyncio.create_task(self.healer.run(), name="healer"))
         if self.serving is not None:
@@ -215,8 +218,17 @@ class Desk:
         say(f"restoring {head:,} ledger rows")
         self._loop.restore(lambda done: say(f"restoring {done:,} of {head:,} ledger rows"))
         self._gateway.resume(self._loop.trader.unanswered(), self._loop.trader.consented())
-        tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
+        self._see(tail, head)
         self.last_known = self._loop.snapshot().at
+
+    def _see(self, tail: MinuteTail, head: int) -> None:
+        tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
+
+    def _recent(self) -> Mapping[Symbol, BarColumns]:
+        """The last minutes on record, as an analyst is warmed from them."""
+        tail = MinuteTail(HISTORY_MINUTES)
+        self._see(tail, self._ledger.head()[0])
+        return as_columns(tail.minutes)
 
     def _known_instruments(self) -> dict[Symbol, Instrument]:
         """What the last run knew, else symbols without steps: entries wait for the feed anyway."""

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from engine.analyst import Analyst, AnalystThread, Forecaster
+from engine.clock import monotonic
 from engine.delivery import DeskSink
-from engine.domain import Instrument, State, Symbol
+from engine.domain import Instrument, State, Symbol, instant
 from engine.inbox import Inbox
 from engine.market.errors import MarketError
 from engine.messages import Analysis, FeedChanged, Guarded, Minute
@@ -26,6 +27,8 @@ PREPARE_WITHIN = 10.0  # real seconds
 PREPARE_AGAIN = (5.0, 10.0, 20.0, 40.0, 60.0)
 WARM_WITHIN = 20.0
 HISTORY_MINUTES = 720
+LOOK_EVERY = 5.0  # real seconds between looks at the analyst's thread
+START_AGAIN, LONGEST_PAUSE = 300.0, 3600.0  # real seconds; the pause doubles while it stops again within the longest
 
 History = Mapping[Symbol, BarColumns]
 
@@ -51,16 +54,21 @@ class Supply:
         symbols: tuple[Symbol, ...],
         found: Callable[[dict[Symbol, Instrument]], Awaitable[None]],
         keep: Callable[[History], None],
+        recall: Callable[[], History] = dict,
     ) -> None:
-        """`keep` gets the history that the feed gives at a start."""
+        """`keep` gets the history that the feed gives at a start; `recall` reads the last minutes on record."""
         self.feed = feed
         self.sink = DeskSink(inbox, feed.has_prints)
         self._keep = keep
         self._inbox = inbox
         self._symbols = symbols
         self._found = found
+        self._playbook = playbook
+        self._recall = recall
         self._analyst = Analyst(playbook, symbols)
         self._worker = AnalystThread(self._analyst, self._answered, self._analyst_failed)
+        self._failed: float | None = None  # when the analyst stopped, while entries are held for it
+        self._began, self._pause = monotonic(), 0.0
 
     @property
     def forecaster(self) -> Forecaster | None:
@@ -115,6 +123,26 @@ class Supply:
         else:
             self._say(False, "the record has ended")
 
+    async def tend(self) -> None:
+        """Start an analyst that has stopped again, for as long as the desk runs."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._failed is not None and self._failed > self._began and monotonic() - self._failed >= self._pause:
+                await asyncio.to_thread(self.start_again)
+
+    def start_again(self) -> None:
+        """A fresh analyst in the place of one that stopped, warmed from the record, with the models of the old one."""
+        fresh = Analyst(self._playbook, self._symbols)
+        fresh.forecaster = self._analyst.forecaster
+        worker = AnalystThread(fresh, self._answered, self._analyst_failed)
+        self._analyst, self._worker = fresh, worker  # from here on minutes wait for the new one
+        known = self._recall()
+        self.warm(known)
+        last = max((int(bars.time[-1]) for bars in known.values() if bars.time.size), default=None)
+        self._began = monotonic()
+        worker.start(None if last is None else instant(last))
+        log.warning("the analyst was started again")
+
     def stop(self) -> None:
         self._worker.stop()
 
@@ -137,12 +165,23 @@ class Supply:
 
     def _answered(self, analysis: Analysis) -> None:
         self._inbox.submit(analysis)
+        if self._failed is not None:
+            self._failed = None
+            log.warning("the analyst answers again")
+            note = "the analyst answers again"
+            self._inbox.submit(Guarded(self.feed.clock.now(), "ANALYST", State.REDUCING, False, note))
 
     def _analyst_failed(self, error: BaseException) -> None:
+        """Entries are held; the thread is started again after a pause, the longer the sooner it stopped again."""
+        now = monotonic()
+        again = now - self._began <= LONGEST_PAUSE
+        self._pause = min(LONGEST_PAUSE, max(START_AGAIN, 2 * self._pause)) if again else START_AGAIN
+        self._failed = now
+        then = f"it is started again in {self._pause / 60:.0f} min"
         if isinstance(error, StrategyError):  # the author's own mistake: the sentence has all that a trace would
-            log.critical("the analyst stopped; minutes go without signals until a restart: %s", error)
-            note = f"the analyst stopped: {error} Mend it and restart the desk"
+            log.critical("the analyst stopped; minutes go without signals and %s: %s", then, error)
+            note = f"the analyst stopped: {error} Mend it and restart the desk; until then {then}"
         else:
-            log.critical("the analyst stopped; minutes go without signals until a restart", exc_info=error)
-            note = f"the analyst stopped ({type(error).__name__}); see the error log and restart the desk"
+            log.critical("the analyst stopped; minutes go without signals and %s", then, exc_info=error)
+            note = f"the analyst stopped ({type(error).__name__}); see the error log; {then}"
         self._inbox.submit(Guarded(self.feed.clock.now(), "ANALYST", State.REDUCING, True, note))

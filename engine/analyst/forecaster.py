@@ -18,7 +18,7 @@ from engine.domain import BarQuality, GateStep, Symbol, micros
 from engine.features.panel import FeatureRows
 from engine.features.sets import FeatureSet, find_set
 from engine.forecasting.cases import Rows
-from engine.forecasting.drift import psi
+from engine.forecasting.drift import Drift, drift_of
 from engine.forecasting.model import Model, row_hash
 from engine.forecasts import Explanation, Forecast, Part
 from engine.messages import Minute
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PREDICTED_ON = (BarQuality.GOOD, BarQuality.QUIET)
 DRIFT_ROWS, DRIFT_SPAN = 500, timedelta(days=1)
 DRIFT_EVERY = timedelta(minutes=5)
+DRIFT_SLACK = timedelta(minutes=30)
 REASONS = 6
 NO_MODEL = "No model is promoted, so there is no forecast; /desk train trains one."
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,7 +72,7 @@ class Forecaster:
         self._lineup = Lineup()
         self._seen: _Seen | None = None
         self._busy = threading.Lock()  # a booster answers one thread at a time
-        self._drift: deque[Column] = deque(maxlen=max(1, DRIFT_SPAN // max(DRIFT_EVERY, terms.predict_every)))
+        self._recent: deque[tuple[int, Column]] = deque()  # feature rows with their minute, for drift
 
     @property
     def lineup(self) -> Lineup:
@@ -79,10 +80,7 @@ class Forecaster:
 
     def use(self, lineup: Lineup) -> None:
         """From the next minute on; any thread."""
-        before, now = self._lineup.champion, lineup.champion
         self._lineup = lineup
-        if (before and before.passport.version) != (now and now.passport.version):
-            self._drift.clear()  # another reference: the distance begins anew
 
     def why_not(self, model: Model) -> str | None:
         """Why a model cannot forecast for this desk; None when it can. (Expiry is asked at each minute.)"""
@@ -111,11 +109,12 @@ class Forecaster:
         champion = None if idle else lineup.champion
         for model in filter(None, (champion, *(one for one in lineup.challengers if one.passport.expires > minute.at))):
             shadow = model is not champion
-            made = self._predict(model, minute, rows, fresh, shadow)
+            due_now = self._learnt(model, rows, fresh)
+            made = self._predict(model, minute, rows, due_now, shadow)
             told += [forecast for forecast, _ in made]
             if not shadow:
                 answers = {one.symbol: (np.array(one.probabilities), one.edge) for one, _ in made}
-                self._remember(model, rows, fresh, [one for one, _ in made], at)
+                self._remember(model, rows, due_now, [one for one, _ in made], at)
         steps = {symbol: self._step_of(symbol, quality, rows, idle, due, answers, champion) for symbol in rows.symbols}
         threshold = champion.passport.figures.get("threshold") if champion else None
         return Told(tuple(told), answers, steps, threshold)
@@ -133,23 +132,23 @@ class Forecaster:
         rows = seen.rows.values[[seen.rows.symbols.index(symbol) for symbol in known]]
         with self._busy:
             weights = seen.model.contributions(rows)
-        names, kind = seen.model.passport.features, seen.model.passport.feature_set
         columns = zip(known, rows, weights, strict=True)
-        return {one: _taken_apart(seen.forecasts[one], names, kind, row, weight) for one, row, weight in columns}
+        return {one: _taken_apart(seen.forecasts[one], self.features, row, weight) for one, row, weight in columns}
 
-    def drift(self) -> tuple[tuple[str, float], ...] | None:
-        """Each feature's PSI over the last day's rows against the champion's training, the largest first; None before
-        there are enough rows to say."""
-        champion, kept = self._lineup.champion, list(self._drift)
-        if champion is None or sum(len(rows) for rows in kept) < DRIFT_ROWS:
+    def drift(self) -> tuple[Drift, ...] | None:
+        """Each feature's distance from the champion's training, that which is furthest for its limits first; None until
+        a whole day, and enough rows, have been seen. What the calendar alone tells cannot drift and is left out."""
+        champion, kept = self._lineup.champion, list(self._recent)
+        if champion is None or not kept or not _is_whole(kept):
             return None
-        rows = np.concatenate(kept)
-        passport = champion.passport
+        rows, watch = np.concatenate([one for _, one in kept]), self.terms.watch
+        known = zip(self.features.entries, champion.passport.reference, strict=True)
         found = [
-            (name, psi(expected, rows[:, number]))
-            for number, (name, expected) in enumerate(zip(passport.features, passport.reference, strict=True))
+            drift_of(entry.name, expected, rows[:, number], watch.drift_watch, watch.drift_act)
+            for number, (entry, expected) in enumerate(known)
+            if not entry.calendar
         ]
-        return tuple(sorted(found, key=lambda one: -one[1]))
+        return tuple(sorted(found, key=lambda one: -one.psi / one.watch))
 
     # ------------------------------------------------------------ one minute
 
@@ -158,6 +157,13 @@ class Forecaster:
         place = np.array(good, np.int64)
         answer: Rows = place[rows.known[place]] if len(place) else place
         return answer
+
+    def _learnt(self, model: Model, rows: FeatureRows, fresh: Rows) -> Rows:
+        """Of fresh rows those of coins that the model may speak about."""
+        if self.terms.forecasts_others:
+            return fresh
+        kept: Rows = fresh[[model.passport.covers(rows.symbols[place]) for place in fresh.tolist()]]
+        return kept
 
     def _predict(
         self, model: Model, minute: Minute, rows: FeatureRows, fresh: Rows, shadow: bool
@@ -169,11 +175,11 @@ class Forecaster:
         try:
             with self._busy:
                 probability = model.predict(values)
+            edge = model.edge(probability)
         except Exception as error:  # whatever a damaged model does, strategies and exits must go on
             log.critical("the model %s broke at %s", model.passport.version, minute.at, exc_info=error)
             self._drop(model, f"{model.passport.version} broke ({type(error).__name__}); see the error log")
             return []
-        edge = model.edge(probability)
         closes = dict(zip(minute.symbols, minute.close, strict=True))
         passport = model.passport
         made = []
@@ -205,7 +211,13 @@ class Forecaster:
     def _remember(self, model: Model, rows: FeatureRows, fresh: Rows, made: Sequence[Forecast], at: int) -> None:
         self._seen = _Seen(model, rows, {one.symbol: one for one in made})
         if len(fresh) and at % (max(DRIFT_EVERY, self.terms.predict_every) // _MICROSECOND) == 0:
-            self._drift.append(rows.values[fresh])
+            self._keep(at, rows.values[fresh])
+
+    def _keep(self, at: int, rows: Column) -> None:
+        """Remember rows for drift, for as long as it takes to have a whole day and enough of them."""
+        self._recent.append((at, rows))
+        while len(self._recent) > 1 and _is_whole(list(self._recent)[1:]):
+            self._recent.popleft()
 
     def _step_of(
         self,
@@ -219,6 +231,10 @@ class Forecaster:
     ) -> GateStep:
         if idle or champion is None:
             return GateStep("model", False, idle)
+        if not (self.terms.forecasts_others or champion.passport.covers(symbol)):
+            count = len(champion.passport.symbols)
+            learnt = f"{champion.passport.version} learnt from {count} coin{'' if count == 1 else 's'}"
+            return GateStep("model", False, f"{symbol} is not predicted on: {learnt} and not from this one.")
         if not due:
             minutes = self.terms.predict_every / timedelta(minutes=1)
             return GateStep("model", False, f"Forecasts come every {minutes:g} minutes; none is due at this bar.")
@@ -232,12 +248,20 @@ class Forecaster:
         return GateStep("model", False, words, {"needed": float(warm)})
 
 
-def _taken_apart(forecast: Forecast, names: Sequence[str], kind: str, row: Column, weights: Column) -> Explanation:
-    order = np.argsort(-np.abs(weights[:-1]), kind="stable")
-    parts = tuple(Part(names[i], float(row[i]), float(weights[i])) for i in order.tolist())
+def _is_whole(kept: Sequence[tuple[int, Column]]) -> bool:
+    """Whether rows span a day and are many enough: each hour of the day has its say then."""
+    span = (kept[-1][0] - kept[0][0]) * _MICROSECOND
+    return span >= DRIFT_SPAN - DRIFT_SLACK and sum(len(rows) for _, rows in kept) >= DRIFT_ROWS
+
+
+def _taken_apart(forecast: Forecast, features: FeatureSet, row: Column, weights: Column) -> Explanation:
+    order, value = np.argsort(-np.abs(weights[:-1]), kind="stable"), row.tolist()
+    named = [(features.entries[i], value[i], float(weights[i])) for i in order.tolist()]
+    parts = tuple(Part(one.name, x, weight, one.told(x)) for one, x, weight in named)
     reasons = tuple((part.feature, part.contribution) for part in parts[:REASONS])
-    values = tuple((name, float(value)) for name, value in zip(names, row, strict=True))
-    return Explanation(replace(forecast, reasons=reasons, row=values, feature_set=kind), parts, float(weights[-1]))
+    values = tuple(zip(features.names, value, strict=True))
+    told = replace(forecast, reasons=reasons, row=values, feature_set=features.name)
+    return Explanation(told, parts, float(weights[-1]))
 
 
 def forecast_step(model: Model, probabilities: Column, edge: float) -> GateStep:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from engine.analyst.analyst import Analyst
 from engine.messages import Analysis, Minute
@@ -19,10 +20,13 @@ class AnalystThread:
         self._analyst = analyst
         self._answered = answered
         self._failed = failed
+        self._after: datetime | None = None
         self._minutes: queue.SimpleQueue[Minute | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="analyst", daemon=True)
 
-    def start(self) -> None:
+    def start(self, after: datetime | None = None) -> None:
+        """Begin; minutes up to `after` are known to the analyst already, and are passed over."""
+        self._after = after
         self._thread.start()
 
     def submit(self, minute: Minute) -> None:
@@ -38,6 +42,7 @@ class AnalystThread:
     def _run(self) -> None:
         try:
             while (minute := self._minutes.get()) is not None:
-                self._answered(self._analyst.on(minute))
+                if self._after is None or minute.at > self._after:
+                    self._answered(self._analyst.on(minute))
         except Exception as error:  # noqa: BLE001 (handed on: the desk raises the alarm)
             self._failed(error)
