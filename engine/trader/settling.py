@@ -75,7 +75,7 @@ def _remember(desk: Memory, at: datetime, closes: dict[Symbol, float]) -> None:
     if (terms := models.terms_of(desk)) is None:
         return
     horizon = terms.label.horizon
-    desk.before = {then: known for then, known in desk.before.items() if then > at - horizon}
+    desk.before = {then: known for then, known in desk.before.items() if then >= at - horizon}
     if not micros(at + horizon) % (terms.predict_every // _MICROSECOND):
         desk.before[at] = {symbol: close for symbol, close in closes.items() if close > 0}
 
