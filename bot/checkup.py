@@ -195,6 +195,7 @@ def model_facts(desk: Desk) -> health.ModelFacts | None:
     state = desk.snapshot().models.get(serving.name)
     champion = state.champion if state else None
     record = live_record(state.live.get(champion.version, ())) if state and champion else None
+    lead = record.beside[0] if record and record.beside else None
     return health.ModelFacts(
         name=serving.name,
         champion=champion.version if champion else "",
@@ -203,10 +204,12 @@ def model_facts(desk: Desk) -> health.ModelFacts | None:
         silent=status.silent,
         stopped=state.stopped if state else "",
         accuracy=record.rate.value if record else None,
-        worth=record.rate.worth if record else 0.0,
+        worth=record.effective_n if record else 0.0,
+        surely=record.interval.high if record else 1.0,
         least=watch_terms.alert_accuracy,
+        sure_below=serving.forecaster.terms.sure_below,
+        behind=(lead.name, lead.value, lead.interval.high) if lead else None,
+        most_behind=watch_terms.alert_behind,
         fewest=watch_terms.fewest_settled,
         drift=status.drift[0] if status.drift else None,
-        drift_watch=watch_terms.drift_watch,
-        drift_act=watch_terms.drift_act,
     )

@@ -1,4 +1,4 @@
-"""The live hit rate as a picture: each day with its interval, beside chance. Drawn in a process of its own."""
+"""The live hit rate as a picture: each day with its interval, beside the best simple rule. Drawn in its own process."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class TrendDrawing:
     days: list[tuple[float, float, float, float, int]]
     whole: tuple[float, float, float]
     n: int
+    beside: tuple[str, float]  # what the model must beat: the simple rule that was right most often
 
 
 def trend_drawing(days: Sequence[Live], title: str, label: str, zone: ZoneInfo) -> TrendDrawing:
@@ -45,12 +46,14 @@ def trend_drawing(days: Sequence[Live], title: str, label: str, zone: ZoneInfo) 
     whole = live_record(days)
     assert whole is not None, "a trend needs settled forecasts"
     level = (whole.rate.value, whole.interval.low, whole.interval.high)
-    return TrendDrawing(title, label, zone.key, rows, level, whole.rate.n)
+    beside = (whole.best.name, whole.best.accuracy) if whole.best else ("a coin", 0.5)
+    return TrendDrawing(title, label, zone.key, rows, level, whole.rate.n, beside)
 
 
 def trend_alt(drawing: TrendDrawing) -> str:
     value, low, high = (percent(one, digits=1) for one in drawing.whole)
-    said = f"Live hit rate of {drawing.title} by day: {value} over all (95 %: {low} to {high}), {drawing.n:,} settled"
+    said = f"Live hit rate of {drawing.title} by day: {value} over all (95 %: {low} to {high}), {drawing.n:,} settled, "
+    said += f"beside {drawing.beside[0]} {percent(drawing.beside[1], digits=1)}"
     return said + (f"; {drawing.label} market." if drawing.label else ".")
 
 
@@ -81,7 +84,8 @@ def _days(axes: Axes, drawing: TrendDrawing) -> None:
     value, low, high = drawing.whole
     axes.axhspan(low, high, color=EQUITY, alpha=0.10)
     axes.axhline(value, color=EQUITY, linewidth=1.6)
-    axes.axhline(0.5, color=FALL, linewidth=1.6, linestyle=":", label="a coin")
+    name, share = drawing.beside
+    axes.axhline(share, color=FALL, linewidth=1.6, linestyle=":", label=name)
     for at, hit, bottom, top, _ in drawing.days:
         axes.plot([at / _DAY] * 2, [bottom, top], color=EQUITY, linewidth=6, alpha=0.3, solid_capstyle="round")
         axes.plot([at / _DAY], [hit], "o", color=EQUITY, markersize=11)

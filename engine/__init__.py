@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engine.core import compile as compile_core
     from engine.forecasting.card import ModelCard
     from engine.forecasting.live import LiveRecord, live_record
+    from engine.forecasting.live_verdict import live_verdict
     from engine.forecasting.registry import ModelError, ModelFolder
     from engine.market.errors import FeedNameError, MarketError
     from engine.market.feeds import feed_named
@@ -99,6 +100,7 @@ __all__ = [
     "last_feed",
     "last_state",
     "live_record",
+    "live_verdict",
     "load_playbook",
     "lock_folder",
     "lock_token",
@@ -128,6 +130,7 @@ _ROOMS = {
     "engine.core": ("compile:compile_core",),
     "engine.forecasting.card": ("ModelCard",),
     "engine.forecasting.live": ("LiveRecord", "live_record"),
+    "engine.forecasting.live_verdict": ("live_verdict",),
     "engine.serving": ("ServingStatus",),
     "engine.forecasting.registry": ("ModelError", "ModelFolder"),
     "engine.market.errors": ("FeedNameError", "MarketError"),

@@ -53,11 +53,12 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A feature's value and what it contributed to the margin (SHAP)."""
+    """A feature's value, what it contributed to the margin (SHAP), and how a person reads it."""
 
     feature: str
     value: float
     contribution: float
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,22 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Paired:
+    """Forecasts beside a rule that learns nothing, on the same `n` cases: how often the model was right (`ours`), the
+    rule (`theirs`), and both."""
+
+    n: int = 0
+    ours: int = 0
+    theirs: int = 0
+    both: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """How a version's settled forecasts of one day did: `n` forecasts, made at `instants` instants, of which `hits`
     came true. `worth` is the sum of their uniqueness, `brier` that of their Brier scores. `bins` are (n, hits, sum of
-    confidence) by 5 points of confidence."""
+    confidence) by 5 points of confidence. `paired` holds the naive rules: always each class, in their order, then
+    persistence and reversal; () in a record from before they were kept."""
 
     day: int
     n: int = 0
@@ -99,11 +112,15 @@ class Live:
     worth: float = 0.0
     brier: float = 0.0
     bins: tuple[tuple[int, int, float], ...] = ((0, 0, 0.0),) * 20
+    paired: tuple[Paired, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Forecasts of one version that wait for their horizon, `made` at one instant: columns parallel to `symbols`."""
+    """Forecasts of one version that wait for their horizon, `made` at one instant: columns parallel to `symbols`.
+
+    `past` are the classes of the moves over the horizon before `made`, −1 where that is not known.
+    """
 
     model: str
     version: str
@@ -112,6 +129,7 @@ class Made:
     prices: tuple[float, ...]
     probabilities: tuple[tuple[float, ...], ...]
     shadow: bool = False
+    past: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +137,8 @@ class ModelState:
     """A model of the desk: which version forecasts for trades, which in its shadow, and which came before.
 
     `known` are all versions that were ever offered. `stopped` is why the champion's forecasts are not traded on ("":
-    they are). `live` are the days of each version that is champion or challenger, or was.
+    they are). `live` are the days of each version that is champion or challenger, or was. `challenger` is the one on
+    offer, the newest that may be promoted if there is one; `others` forecast in the shadow beside it.
     """
 
     model: str
@@ -132,10 +151,16 @@ class ModelState:
     known: tuple[str, ...] = ()
     live: Mapping[str, tuple[Live, ...]] = field(default_factory=dict)
     last_forecast: datetime | None = None  # of the champion
+    others: tuple[ModelVersion, ...] = ()
+
+    @property
+    def challengers(self) -> tuple[ModelVersion, ...]:
+        """All that forecast in the shadow, the one on offer first."""
+        return ((self.challenger,) if self.challenger is not None else ()) + self.others
 
     def versions(self) -> tuple[ModelVersion, ...]:
-        """All that may still forecast: champion, challenger, and the champions before."""
-        return tuple(one for one in (self.champion, self.challenger, *self.previous) if one is not None)
+        """All that may still forecast: champion, challengers, and the champions before."""
+        return ((self.champion,) if self.champion is not None else ()) + self.challengers + self.previous
 
     def find(self, version: str) -> ModelVersion | None:
         return next((one for one in self.versions() if one.version == version), None)

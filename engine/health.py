@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from engine.domain import Symbol
+from engine.forecasting.drift import Drift
 from engine.ports import PRICE_SILENCE
 from engine.slots import LATE_AFTER
 
@@ -47,7 +48,9 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """The playbook's model, measured: `champion` and `serving` are versions ("" for none); `accuracy` is the champion's
-    live hit rate over `worth` cases that are independent in time; `drift` the largest PSI and whose it is."""
+    live hit rate over `worth` independent cases, `surely` the upper end of its 95 % interval, `sure_below` what that
+    is held against. `behind`: the constant rule, the lead over it and the upper end of that lead's interval.
+    `drift` is the feature furthest from training."""
 
     name: str
     champion: str = ""
@@ -57,11 +60,13 @@ class ModelFacts:
     stopped: str = ""
     accuracy: float | None = None
     worth: float = 0.0
+    surely: float = 1.0
     least: float = 0.5
-    fewest: int = 100
-    drift: tuple[str, float] | None = None
-    drift_watch: float = 0.10
-    drift_act: float = 0.25
+    sure_below: float = 0.5
+    fewest: int = 24
+    behind: tuple[str, float, float] | None = None
+    most_behind: float | None = None
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,17 +301,36 @@ def _models(facts: Facts) -> Iterator[Reading]:
         return
     yield _serving(model)
     if model.accuracy is not None and model.worth >= model.fewest:
-        low = model.accuracy < model.least
-        word = "below" if low else "at least"
-        sentence = f"{model.champion} is right {model.accuracy:.1%} of the time live, {word} {model.least:.0%}."
-        status = CRITICAL if low else OK
-        yield Reading("model accuracy", status, model.accuracy, "fraction", sentence, mention=low)
+        yield _accuracy(model, model.accuracy)
+        yield from _lead(model)
     if model.drift is not None:
-        feature, psi = model.drift
-        status = WARNING if psi >= model.drift_watch else OK
-        then = " Train anew." if psi >= model.drift_act else " Watch it." if status == WARNING else ""
-        sentence = f"Furthest from training: {feature}, PSI {psi:.2f}.{then}"
-        yield Reading("model drift", status, psi, "PSI", sentence)
+        far = model.drift
+        status = CRITICAL if far.psi >= far.act else WARNING if far.psi >= far.watch else OK
+        then = " Train anew." if far.psi >= far.act else " Watch it." if status == WARNING else ""
+        sentence = f"Furthest from training: {far.feature}, PSI {far.psi:.2f} (watched from {far.watch:.2f}).{then}"
+        yield Reading("model drift", status, far.psi, "PSI", sentence)
+
+
+def _accuracy(model: ModelFacts, accuracy: float) -> Reading:
+    """A warning below the limit, which becomes an alert when it stands; an alert at once when it is no chance."""
+    low, sure = accuracy < model.least, accuracy < model.least and model.surely < model.sure_below
+    cases = f"in what is worth {model.worth:,.0f} independent cases"
+    sentence = f"{model.champion} is right {accuracy:.1%} of the time live, {cases}"
+    if low:
+        certain = f"surely below {model.sure_below:.0%}" if sure else f"maybe by chance (95 %: to {model.surely:.0%})"
+        sentence += f": below {model.least:.0%}, {certain}"
+    status = CRITICAL if sure else WARNING if low else OK
+    return Reading("model accuracy", status, accuracy, "fraction", f"{sentence}.", mention=sure)
+
+
+def _lead(model: ModelFacts) -> Iterator[Reading]:
+    """Three classes: whether always saying the commonest would have been right oftener."""
+    if model.behind is None or model.most_behind is None:
+        return
+    rule, lead, most = model.behind
+    low = lead < -model.most_behind and most < 0
+    sentence = f"{model.champion} is {lead * 100:+.1f} points from {rule} live{', surely behind it' if low else ''}."
+    yield Reading("model lead", WARNING if low else OK, lead, "fraction", sentence.replace("-", "−"))
 
 
 def _serving(model: ModelFacts) -> Reading:

@@ -12,7 +12,7 @@ from engine.supply import Supply
 from engine.tasks import Tasks
 
 FEED = "feed"
-ENDLESS = ("poll", "healer", "models", "second source")  # tasks that end only by a fault
+ENDLESS = ("analyst's keeper", "poll", "healer", "models", "second source")  # tasks that end only by a fault
 
 
 def parts_of(
@@ -26,7 +26,7 @@ def parts_of(
     """`orders` is the gateway; `recorded` gives the ledger's last minutes, and may block."""
     return (
         Part(FEED, supply.feed_trouble, lambda: _feed_again(tasks, supply)),
-        Part("analyst", supply.analyst_trouble, lambda: _analyst_again(supply, serving, recorded)),
+        Part("analyst", supply.analyst_trouble, lambda: renew_analyst(supply, serving, recorded)),
         orders,
         *storage.parts(),
         *tasks.parts(*ENDLESS),
@@ -42,8 +42,7 @@ async def _feed_again(tasks: Tasks, supply: Supply) -> None:
         supply.lift("FEED", "the feed was started again")
 
 
-async def _analyst_again(supply: Supply, serving: Serving | None, recorded: Callable[[], Iterable[Minute]]) -> None:
+async def renew_analyst(supply: Supply, serving: Serving | None, recorded: Callable[[], Iterable[Minute]]) -> None:
     forecaster = await supply.renew_analyst(recorded)
     if serving is not None and forecaster is not None:
         serving.take_over(forecaster)
-    supply.lift("ANALYST", "the analyst was started again")

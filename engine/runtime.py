@@ -24,7 +24,7 @@ from engine.latency import Percentiles
 from engine.loop import Announce, EngineLoop
 from engine.market.second_source import PriceSource
 from engine.messages import Born, Guarded, Message, Minute, Started, Stopped
-from engine.parts import FEED, parts_of
+from engine.parts import FEED, parts_of, renew_analyst
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.records import Record
@@ -214,6 +214,7 @@ class Desk:
         if hasattr(self.feed, "poll"):  # of another feed silent prices cannot be asked for
             self._tasks.keep("poll", lambda: poll_silent(self, self._supply.sink))
         self._tasks.keep("healer", self.healer.run)
+        self._tasks.keep("analyst's keeper", lambda: self._supply.tend(self._renew_analyst))
         if self.serving is not None:
             self._tasks.keep("models", self.serving.run)
         if self._cross is not None:
@@ -241,6 +242,9 @@ class Desk:
         self._gateway.resume(self._loop.trader.unanswered(), self._loop.trader.consented())
         tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
         self.last_known = self._loop.snapshot().at
+
+    async def _renew_analyst(self) -> None:
+        await renew_analyst(self._supply, self.serving, self._recorded)
 
     def _recorded(self) -> Sequence[Minute]:
         """The last minutes on record."""

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from engine.analyst.forecaster import NO_MODEL, Forecaster, Lineup
 from engine.clock import Clock, monotonic
 from engine.domain import Symbol
+from engine.forecasting.drift import Drift
 from engine.forecasting.model import Model, Passport
 from engine.forecasting.registry import CARD, ModelError, ModelFolder
 from engine.forecasts import Explanation, ModelState, ModelVersion
@@ -36,7 +37,7 @@ Submit = Callable[[Message], Future[Record]]
 @dataclass(frozen=True, slots=True)
 class ServingStatus:
     """`serving` and `shadows` are the versions that forecast; `idle` says why there is no champion at work. `silent`:
-    a champion is at work and has forecast nothing for too long. `drift`: PSI by feature, the largest first."""
+    minutes came, and the ledger's champion has forecast nothing for too long. `drift`: the furthest feature first."""
 
     model: str
     serving: str = ""
@@ -44,7 +45,7 @@ class ServingStatus:
     idle: str = ""
     silent: bool = False
     reloads: int = 0
-    drift: tuple[tuple[str, float], ...] | None = None
+    drift: tuple[Drift, ...] | None = None
 
 
 class Serving:
@@ -71,8 +72,9 @@ class Serving:
         self._loaded: dict[str, Model] = {}
         self._refused: dict[str, str] = {}  # version → why it cannot be used
         self._wanted: tuple[str, ...] | None = None
+        self._champion = ""
         self._told: set[str] = set()
-        self._since = clock.now()  # since when the champion at hand could have forecast
+        self._since = clock.now()  # since when the ledger's champion could have forecast
         self._reloads, self._reloaded = 0, monotonic()
         self._news: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -98,13 +100,16 @@ class Serving:
         state = self._state()
         self._tell_of_new(state)
         now = self._clock.now()
-        if self.is_silent(state, now) and monotonic() - self._reloaded > RELOAD_PAUSE:
+        if self.is_silent(state) and monotonic() - self._reloaded > RELOAD_PAUSE:
             log.error("%s has not forecast for %s; its models are loaded anew", self.name, SILENT)
             self.restart()
-        wanted = tuple(one.version if one is not None else "" for one in (state.champion, state.challenger))
+        champion = state.champion.version if state.champion else ""
+        wanted = (champion, *(one.version for one in state.challengers))
         if wanted != self._wanted:
             self._line_up(state)
-            self._wanted, self._since = wanted, now
+            self._wanted = wanted
+        if champion != self._champion:
+            self._champion, self._since = champion, now
 
     def restart(self) -> None:
         """Forget what is loaded; the next look loads it from disk again."""
@@ -117,12 +122,14 @@ class Serving:
         """Another forecaster is at work: the next look gives it the models that stand."""
         self.forecaster, self._wanted = forecaster, None
 
-    def is_silent(self, state: ModelState, now: datetime) -> bool:
-        """Whether a champion that should forecast has not for too long, in desk time."""
-        if self.forecaster.lineup.champion is None or state.champion is None or state.champion.expires <= now:
+    def is_silent(self, state: ModelState) -> bool:
+        """Whether minutes came and the ledger's champion forecast nothing for too long, in desk time. What is at work
+        does not matter: a champion that broke, or could not be loaded, is as silent as one that says nothing."""
+        minute = max((at for at, _ in self._snapshot().closes.values()), default=None)
+        if minute is None or state.champion is None or state.champion.expires <= minute:
             return False
         last = max(state.last_forecast or self._since, self._since)
-        return now - last > max(SILENT * max(1.0, self._clock.speed), 2 * self.forecaster.terms.predict_every)
+        return minute - last > max(SILENT * max(1.0, self._clock.speed), 2 * self.forecaster.terms.predict_every)
 
     def status(self) -> ServingStatus:
         """What forecasts now; drift is computed here, so ask from a worker thread."""
@@ -133,7 +140,7 @@ class Serving:
             lineup.champion.passport.version if lineup.champion else "",
             tuple(one.passport.version for one in lineup.challengers),
             "" if lineup.champion or loading else lineup.idle,
-            self.is_silent(state, self._clock.now()),
+            self.is_silent(state),
             self._reloads,
             self.forecaster.drift(),
         )
@@ -210,12 +217,12 @@ class Serving:
 
     def _line_up(self, state: ModelState) -> None:
         champion = self._model(state.champion) if state.champion else None
-        challenger = self._model(state.challenger) if state.challenger else None
+        challengers = tuple(model for one in state.challengers if (model := self._model(one)) is not None)
         idle = NO_MODEL
         if state.champion is not None and champion is None:
             why = self._refused[state.champion.version]
             idle = f"The champion of {self.name} cannot be used: {why}."
-        self.forecaster.use(Lineup(champion, (challenger,) if challenger else (), idle))
+        self.forecaster.use(Lineup(champion, challengers, idle))
         kept = {one.version for one in state.versions()}
         self._loaded = {version: model for version, model in self._loaded.items() if version in kept}
 

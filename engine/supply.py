@@ -28,6 +28,8 @@ PREPARE_WITHIN = 10.0  # real seconds
 PREPARE_AGAIN = (5.0, 10.0, 20.0, 40.0, 60.0)
 WARM_WITHIN = 20.0
 HISTORY_MINUTES = 720
+LOOK_EVERY = 5.0  # real seconds between looks at the analyst's thread
+START_AGAIN, LONGEST_PAUSE = 300.0, 3600.0  # real seconds; the pause doubles while it stops again within the longest
 MINUTES_SILENT = 600.0  # real seconds without a minute on record from a feed that is up: it is stuck
 PRICES_SILENT = timedelta(minutes=30)  # the same without any price
 
@@ -69,6 +71,8 @@ class Supply:
         self.last: datetime | None = None  # the last minute on record in this run
         self._analyst = Analyst(playbook, symbols)
         self._worker = self._thread_of(self._analyst)
+        self._failed: float | None = None  # when the analyst stopped, while entries are held for it
+        self._began, self._pause = monotonic(), 0.0
 
     @property
     def forecaster(self) -> Forecaster | None:
@@ -154,14 +158,20 @@ class Supply:
         self._inbox.submit(Guarded(self.feed.clock.now(), code, State.REDUCING, False, note))
 
     def analyst_trouble(self) -> str:
-        """Why no minute is answered; "" while they are. A strategy's own mistake would only come again."""
+        """Why no minute is answered; "" while they are."""
         error = self._worker.error
-        if isinstance(error, StrategyError):
-            return ""
         if error is not None:
             return f"it ended with {type(error).__name__}: {error}"
         waiting = self._worker.stuck(BLOCKED)
         return f"{waiting} minutes wait for its answer" if waiting else ""
+
+    async def tend(self, renew: Callable[[], Awaitable[None]]) -> None:
+        """Have an analyst that has stopped or is stuck renewed after its pause, for as long as the desk runs."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            waited = self._failed is None or monotonic() - self._failed >= self._pause
+            if waited and self.analyst_trouble():
+                await renew()
 
     async def renew_analyst(self, recorded: Callable[[], Iterable[Minute]]) -> Forecaster | None:
         """A new analyst, its indicators from history and the record; minutes that come meanwhile wait for it.
@@ -181,8 +191,9 @@ class Supply:
                 analyst.warm(symbol, bars)
 
         await asyncio.to_thread(warm)
-        self._analyst = analyst
+        self._analyst, self._began = analyst, monotonic()
         worker.start(known)
+        log.warning("the analyst was started again")
         return analyst.forecaster
 
     async def _bars(self, until: datetime | None) -> History:
@@ -215,12 +226,22 @@ class Supply:
 
     def _answered(self, analysis: Analysis) -> None:
         self._inbox.submit(analysis)
+        if self._failed is not None:
+            self._failed = None
+            log.warning("the analyst answers again")
+            self.lift("ANALYST", "the analyst answers again")
 
     def _analyst_failed(self, error: BaseException) -> None:
+        """Entries are held; the thread is started again after a pause, the longer the sooner it stopped again."""
+        now = monotonic()
+        again = now - self._began <= LONGEST_PAUSE
+        self._pause = min(LONGEST_PAUSE, max(START_AGAIN, 2 * self._pause)) if again else START_AGAIN
+        self._failed = now
+        then = f"it is started again in {self._pause / 60:.0f} min"
         if isinstance(error, StrategyError):  # the author's own mistake: the sentence has all that a trace would
-            log.critical("the analyst stopped; minutes go without signals until a restart: %s", error)
-            note = f"the analyst stopped: {error} Mend it and restart the desk"
+            log.critical("the analyst stopped; minutes go without signals and %s: %s", then, error)
+            note = f"the analyst stopped: {error} Mend it and restart the desk; until then {then}"
         else:
-            log.critical("the analyst stopped; minutes go without signals until a restart", exc_info=error)
-            note = f"the analyst stopped ({type(error).__name__}); see the error log and restart the desk"
+            log.critical("the analyst stopped; minutes go without signals and %s", then, exc_info=error)
+            note = f"the analyst stopped ({type(error).__name__}); see the error log; {then}"
         self._inbox.submit(Guarded(self.feed.clock.now(), "ANALYST", State.REDUCING, True, note))

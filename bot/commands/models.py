@@ -15,14 +15,13 @@ from bot.ids import ActionId, pressed
 from bot.model_news import offer_buttons, rollback_button
 from bot.model_trend import trend_alt, trend_drawing, trend_png
 from bot.retraining import begin_training, next_training
-from engine import LiveRecord, ServingStatus, live_record
+from engine import LiveRecord, ServingStatus, live_record, live_verdict
 from engine.domain import Role
 from engine.forecasts import ModelState, ModelVersion
 from engine.messages import ModelPressed
 from engine.outcomes import ModelChanged, Refused
 
 TOP = 5  # features that are named
-CHANCE = 0.5
 
 
 async def ml_status(front: Front, ask: Ask) -> Rendered | Answer:
@@ -44,8 +43,11 @@ async def ml_status(front: Front, ask: Ask) -> Rendered | Answer:
         "status": status,
         "record": record,
         "now": snapshot.at,
-        "verdict": verdict_of(state, record, status),
+        "verdict": verdict_of(state, record, status, serving.forecaster.terms.watch.fewest_settled),
         "top": top,
+        "coins": sum(passport.covers(one) for one in snapshot.symbols) if passport else None,
+        "symbols": len(snapshot.symbols),
+        "others": serving.forecaster.terms.forecasts_others,
         "shadows": [(one, live_record(state.live.get(one.version, ()))) for one in _others(state)],
         "next_training": next_training(front.desk),
         "playbook": snapshot.playbook,
@@ -65,7 +67,7 @@ async def ml_status(front: Front, ask: Ask) -> Rendered | Answer:
     return Answer(words, then=chart)
 
 
-def verdict_of(state: ModelState, record: LiveRecord | None, status: ServingStatus) -> tuple[str, str]:
+def verdict_of(state: ModelState, record: LiveRecord | None, status: ServingStatus, fewest: int) -> tuple[str, str]:
     """(verdict, why): what the live record says so far; the test alone proves nothing about today."""
     champion = state.champion
     if champion is None:
@@ -74,19 +76,12 @@ def verdict_of(state: ModelState, record: LiveRecord | None, status: ServingStat
         return "stopped", state.stopped
     if status.idle:
         return "stopped", status.idle
-    if record is None:
-        return "not proven", "no forecast has been settled yet"
-    low, high = record.interval.low, record.interval.high
-    tested = champion.figures.get("accuracy_low", CHANCE)
-    if high < max(CHANCE, tested):
-        return "no edge", "live it is surely below what the test promised" if high >= CHANCE else "below chance"
-    if low > CHANCE:
-        return "edge", "live its hit rate is surely above chance"
-    return "not proven", "live its hit rate may still be chance"
+    found, why = live_verdict(record, champion.figures.get("accuracy_low", 0.0), fewest)
+    return found.value, why
 
 
 def _others(state: ModelState) -> list[ModelVersion]:
-    return [one for one in state.versions() if one is not state.champion][:3]
+    return [one for one in state.versions() if one is not state.champion][:4]
 
 
 def _buttons(state: ModelState, role: Role) -> list[Block]:
@@ -133,7 +128,7 @@ async def models(front: Front, ask: Ask) -> Rendered:
 def _role_of(state: ModelState, one: ModelVersion) -> str:
     if one is state.champion:
         return "champion"
-    return "challenger" if one is state.challenger else "earlier champion"
+    return "challenger" if one in state.challengers else "earlier champion"
 
 
 def _version_buttons(state: ModelState, one: ModelVersion, role: Role) -> list[Block]:

@@ -18,7 +18,7 @@ from engine.domain import BarQuality, GateStep, Symbol, micros
 from engine.features.panel import FeatureRows
 from engine.features.sets import FeatureSet, find_set, known
 from engine.forecasting.cases import Rows
-from engine.forecasting.drift import psi
+from engine.forecasting.drift import Drift, drift_of
 from engine.forecasting.model import Model, row_hash
 from engine.forecasts import Explanation, Forecast, Part
 from engine.messages import Minute
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PREDICTED_ON = (BarQuality.GOOD, BarQuality.QUIET)
 DRIFT_ROWS, DRIFT_SPAN = 500, timedelta(days=1)
 DRIFT_EVERY = timedelta(minutes=5)
+DRIFT_SLACK = timedelta(minutes=30)
 REASONS = 6
 NO_MODEL = "No model is promoted, so there is no forecast; /desk train trains one."
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,7 +72,7 @@ class Forecaster:
         self._lineup = Lineup()
         self._seen: _Seen | None = None
         self._busy = threading.Lock()  # a booster answers one thread at a time
-        self._drift: deque[Column] = deque(maxlen=max(1, DRIFT_SPAN // max(DRIFT_EVERY, terms.predict_every)))
+        self._recent: deque[tuple[int, Column]] = deque()  # feature rows with their minute, for drift
 
     @property
     def lineup(self) -> Lineup:
@@ -79,10 +80,7 @@ class Forecaster:
 
     def use(self, lineup: Lineup) -> None:
         """From the next minute on; any thread."""
-        before, now = self._lineup.champion, lineup.champion
         self._lineup = lineup
-        if (before and before.passport.version) != (now and now.passport.version):
-            self._drift.clear()  # another reference: the distance begins anew
 
     def why_not(self, model: Model) -> str | None:
         """Why a model cannot forecast for this desk; None when it can. (Expiry is asked at each minute.)"""
@@ -95,6 +93,10 @@ class Forecaster:
         if (passport.interval, passport.horizon, passport.classes) != (self.step, label.horizon, label.classes):
             return f"{passport.version} was trained on other bars or another label than the playbook asks; train anew"
         return None
+
+    def _read(self, model: Model) -> FeatureSet:
+        """The features that a model reads: all of the desk's, or those without trade counts."""
+        return self.features.serving(model.passport.features, self.step) or self.features
 
     def is_due(self, at: int) -> bool:
         return at % (self.terms.predict_every // _MICROSECOND) == 0
@@ -112,12 +114,13 @@ class Forecaster:
         for model in filter(None, (champion, *(one for one in lineup.challengers if one.passport.expires > minute.at))):
             shadow = model is not champion
             seen = _read_by(model, rows)
-            fresh = good[seen.known[good]]
+            fresh = self._learnt(model, seen, good[seen.known[good]])
             made = self._predict(model, minute, seen, fresh, shadow)
             told += [forecast for forecast, _ in made]
             if not shadow:
                 answers = {one.symbol: (np.array(one.probabilities), one.edge) for one, _ in made}
-                self._remember(model, seen, fresh, [one for one, _ in made], at)
+                self._seen = _Seen(model, seen, {one.symbol: one for one, _ in made})
+                self._keep(at, rows.values[fresh])
         steps = {symbol: self._step_of(symbol, quality, rows, idle, due, answers, champion) for symbol in rows.symbols}
         threshold = champion.passport.figures.get("threshold") if champion else None
         return Told(tuple(told), answers, steps, threshold)
@@ -135,29 +138,37 @@ class Forecaster:
         rows = seen.rows.values[[seen.rows.symbols.index(symbol) for symbol in known]]
         with self._busy:
             weights = seen.model.contributions(rows)
-        names, kind = seen.model.passport.features, seen.model.passport.feature_set
-        columns = zip(known, rows, weights, strict=True)
-        return {one: _taken_apart(seen.forecasts[one], names, kind, row, weight) for one, row, weight in columns}
+        columns, read = zip(known, rows, weights, strict=True), self._read(seen.model)
+        return {one: _taken_apart(seen.forecasts[one], read, row, weight) for one, row, weight in columns}
 
-    def drift(self) -> tuple[tuple[str, float], ...] | None:
-        """Each feature's PSI over the last day's rows against the champion's training, the largest first; None before
-        there are enough rows to say."""
-        champion, kept = self._lineup.champion, list(self._drift)
-        if champion is None or sum(len(rows) for rows in kept) < DRIFT_ROWS:
+    def drift(self) -> tuple[Drift, ...] | None:
+        """Each feature's distance from the champion's training, that which is furthest for its limits first; None until
+        a whole day, and enough rows, have been seen. What the calendar alone tells cannot drift and is left out."""
+        champion, kept = self._lineup.champion, list(self._recent)
+        if champion is None or not kept or not _is_whole(kept):
             return None
-        rows = np.concatenate(kept)
-        passport = champion.passport
+        rows, watch = np.concatenate([one for _, one in kept]), self.terms.watch
+        known = zip(self._read(champion).entries, champion.passport.reference, strict=True)
+        place = {name: number for number, name in enumerate(self.features.names)}
         found = [
-            (name, psi(expected, rows[:, number]))
-            for number, (name, expected) in enumerate(zip(passport.features, passport.reference, strict=True))
+            drift_of(entry.name, expected, rows[:, place[entry.name]], watch.drift_watch, watch.drift_act)
+            for entry, expected in known
+            if not entry.calendar
         ]
-        return tuple(sorted(found, key=lambda one: -one[1]))
+        return tuple(sorted(found, key=lambda one: -one.psi / one.watch))
 
     # ------------------------------------------------------------ one minute
 
     def _good(self, rows: FeatureRows, quality: Mapping[Symbol, str]) -> Rows:
         good = [number for number, symbol in enumerate(rows.symbols) if quality.get(symbol) in PREDICTED_ON]
         return np.array(good, np.int64)
+
+    def _learnt(self, model: Model, rows: FeatureRows, fresh: Rows) -> Rows:
+        """Of fresh rows those of coins that the model may speak about."""
+        if self.terms.forecasts_others:
+            return fresh
+        kept: Rows = fresh[[model.passport.covers(rows.symbols[place]) for place in fresh.tolist()]]
+        return kept
 
     def _predict(
         self, model: Model, minute: Minute, rows: FeatureRows, fresh: Rows, shadow: bool
@@ -169,11 +180,11 @@ class Forecaster:
         try:
             with self._busy:
                 probability = model.predict(values)
+            edge = model.edge(probability)
         except Exception as error:  # whatever a damaged model does, strategies and exits must go on
             log.critical("the model %s broke at %s", model.passport.version, minute.at, exc_info=error)
             self._drop(model, f"{model.passport.version} broke ({type(error).__name__}); see the error log")
             return []
-        edge = model.edge(probability)
         closes = dict(zip(minute.symbols, minute.close, strict=True))
         passport = model.passport
         made = []
@@ -202,10 +213,13 @@ class Forecaster:
             kept = tuple(one for one in lineup.challengers if one is not model)
             self._lineup = replace(lineup, challengers=kept)
 
-    def _remember(self, model: Model, rows: FeatureRows, fresh: Rows, made: Sequence[Forecast], at: int) -> None:
-        self._seen = _Seen(model, rows, {one.symbol: one for one in made})
-        if len(fresh) and at % (max(DRIFT_EVERY, self.terms.predict_every) // _MICROSECOND) == 0:
-            self._drift.append(rows.values[fresh])
+    def _keep(self, at: int, rows: Column) -> None:
+        """Remember whole rows for drift, for as long as it takes to have a whole day and enough of them."""
+        if not len(rows) or at % (max(DRIFT_EVERY, self.terms.predict_every) // _MICROSECOND):
+            return
+        self._recent.append((at, rows))
+        while len(self._recent) > 1 and _is_whole(list(self._recent)[1:]):
+            self._recent.popleft()
 
     def _step_of(
         self,
@@ -219,6 +233,10 @@ class Forecaster:
     ) -> GateStep:
         if idle or champion is None:
             return GateStep("model", False, idle)
+        if not (self.terms.forecasts_others or champion.passport.covers(symbol)):
+            count = len(champion.passport.symbols)
+            learnt = f"{champion.passport.version} learnt from {count} coin{'' if count == 1 else 's'}"
+            return GateStep("model", False, f"{symbol} is not predicted on: {learnt} and not from this one.")
         if not due:
             minutes = self.terms.predict_every / timedelta(minutes=1)
             return GateStep("model", False, f"Forecasts come every {minutes:g} minutes; none is due at this bar.")
@@ -247,12 +265,20 @@ def _read_by(model: Model, rows: FeatureRows) -> FeatureRows:
     return FeatureRows(rows.at, rows.symbols, names, values, known(values))
 
 
-def _taken_apart(forecast: Forecast, names: Sequence[str], kind: str, row: Column, weights: Column) -> Explanation:
-    order = np.argsort(-np.abs(weights[:-1]), kind="stable")
-    parts = tuple(Part(names[i], float(row[i]), float(weights[i])) for i in order.tolist())
+def _is_whole(kept: Sequence[tuple[int, Column]]) -> bool:
+    """Whether rows span a day and are many enough: each hour of the day has its say then."""
+    span = (kept[-1][0] - kept[0][0]) * _MICROSECOND
+    return span >= DRIFT_SPAN - DRIFT_SLACK and sum(len(rows) for _, rows in kept) >= DRIFT_ROWS
+
+
+def _taken_apart(forecast: Forecast, features: FeatureSet, row: Column, weights: Column) -> Explanation:
+    order, value = np.argsort(-np.abs(weights[:-1]), kind="stable"), row.tolist()
+    named = [(features.entries[i], value[i], float(weights[i])) for i in order.tolist()]
+    parts = tuple(Part(one.name, x, weight, one.told(x)) for one, x, weight in named)
     reasons = tuple((part.feature, part.contribution) for part in parts[:REASONS])
-    values = tuple((name, float(value)) for name, value in zip(names, row, strict=True))
-    return Explanation(replace(forecast, reasons=reasons, row=values, feature_set=kind), parts, float(weights[-1]))
+    values = tuple(zip(features.names, value, strict=True))
+    told = replace(forecast, reasons=reasons, row=values, feature_set=features.name)
+    return Explanation(told, parts, float(weights[-1]))
 
 
 def forecast_step(model: Model, probabilities: Column, edge: float) -> GateStep:

@@ -89,9 +89,8 @@ def with_reasons(signal: Signal, told: Explanation | None) -> Signal:
     """The wish with what weighed most in the forecast behind it."""
     if told is None or signal.action != "enter":
         return signal
-    said = ", ".join(
-        f"{name} ({weight:+.2f})".replace("-", "−") for name, weight in told.forecast.reasons[:SAID_REASONS]
-    )
+    weights = (f"{one.contribution:+.2f}".replace("-", "−") for one in told.parts)
+    said = ", ".join(f"{one.words} ({weight})" for one, weight in zip(told.parts[:SAID_REASONS], weights, strict=False))
     return replace(signal, reason=f"{signal.reason}, mostly by {said}")
 
 

@@ -37,14 +37,18 @@ def with_forecasts(
     """The bars to trade, the model's forecasts over them, and what is to be said: bars that the model learnt from are
     left out unless `start` was asked for. Raises `BarsError`."""
     forecasts = forecasts_of(playbook, model, market)
-    passport = model.passport
+    passport, terms = model.passport, playbook.model
     said = f"{passport.name} {passport.version}, which learnt from bars until {passport.train_end:%Y-%m-%d %H:%M}"
+    strange = [series.symbol for series in market if not passport.covers(series.symbol)]
+    notes = [f"not forecast, because the model has not learnt from it: {', '.join(strange)}"] if strange else []
+    if terms is not None and terms.forecasts_others:
+        notes = []
     if start is None:
         market, forecasts = after_training(passport, market, forecasts)
-        return list(market), forecasts, [f"the model is {said}; only later bars are traded"]
+        return list(market), forecasts, [f"the model is {said}; only later bars are traded", *notes]
     if start < passport.train_end:
         said += ": what comes before is no test, the model knows it"
-    return list(market), forecasts, [f"the model is {said}"]
+    return list(market), forecasts, [f"the model is {said}", *notes]
 
 
 def after_training(
@@ -76,7 +80,8 @@ def _forecast(terms: ModelTerms, model: Model, series: Series) -> Mapping[str, C
         )
     bars = series.as_columns()
     rows = _features(terms, passport, bars).batch(bars)
-    due = np.flatnonzero(known(rows) & (bars.time % (terms.predict_every // _MICROSECOND) == 0))
+    may = terms.forecasts_others or passport.covers(series.symbol)
+    due = np.flatnonzero(may & known(rows) & (bars.time % (terms.predict_every // _MICROSECOND) == 0))
     probability = np.full((len(series), passport.classes), np.nan)
     edge = np.full(len(series), np.nan)
     if len(due):

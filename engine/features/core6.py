@@ -19,14 +19,27 @@ from engine.features.windows import SPREAD, SUM, Spread, Sum, restart, restart_s
 
 _FIVE_MINUTES, _HOUR = timedelta(minutes=5), timedelta(hours=1)
 _BACK = "close ÷ close {} ago − 1; missing where that bar is missing"
+_MOVED = "price [up|down] {{}} in {}"
 
 ENTRIES = (
-    Entry("return_5m", _BACK.format("5 minutes"), "fraction", 64, over=_FIVE_MINUTES),
-    Entry("return_1h", _BACK.format("an hour"), "fraction", 64, over=_HOUR),
-    Entry("rsi14", "RSI(14) of Wilder; 0 where nothing has moved", "0 to 100", fading(14)),
-    Entry("sma20_distance", "close ÷ SMA(20) − 1", "fraction", 20),
-    Entry("volume_ratio", "volume ÷ mean volume of 20 bars; 0 where there was none", "ratio", 20),
-    Entry("support_distance", "close ÷ support − 1", "fraction", SUPPORT_WARM_UP),
+    Entry("return_5m", _BACK.format("5 minutes"), "fraction", 64, over=_FIVE_MINUTES, words=_MOVED.format("5 minutes")),
+    Entry("return_1h", _BACK.format("an hour"), "fraction", 64, over=_HOUR, words=_MOVED.format("an hour")),
+    Entry("rsi14", "RSI(14) of Wilder; 0 where nothing has moved", "0 to 100", fading(14), words="RSI(14) at {}"),
+    Entry("sma20_distance", "close ÷ SMA(20) − 1", "fraction", 20, words="price {} [above|below] SMA(20)"),
+    Entry(
+        "volume_ratio",
+        "volume ÷ mean volume of 20 bars; 0 where there was none",
+        "ratio",
+        20,
+        words="volume {} times that of 20 bars",
+    ),
+    Entry(
+        "support_distance",
+        "close ÷ support − 1",
+        "fraction",
+        SUPPORT_WARM_UP,
+        words="price {} [above|below] support",
+    ),
 )
 
 CARRY = carry_type(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.features.bar import LONGEST_HOLE, STILL
-from engine.features.sets import BUILT_IN, FeatureSet, find_set
+from engine.features.sets import BUILT_IN, Entry, FeatureSet, find_set
 from engine.features.swings import KEPT, SIDE, TOLERANCE
 
 _HEAD = f"""# Feature sets
@@ -42,10 +42,15 @@ def page() -> str:
 
 def _section(features: FeatureSet) -> str:
     rows = [
-        f"| {number} | `{entry.name}` | {entry.formula} | {entry.unit} | {entry.warm_up} |\n"
+        f"| {number} | `{entry.name}` | {entry.formula} | {entry.unit} | {entry.warm_up} | {_read(entry)} |\n"
         for number, entry in enumerate(features.entries, start=1)
     ]
-    head = "| | name | formula | unit | warm-up |\n|---|---|---|---|---|\n"
+    head = "| | name | formula | unit | warm-up | in words |\n|---|---|---|---|---|---|\n"
     return (
         f"\n## {features.name}\n\n{len(features)} numbers, known from bar {features.warm_up}.\n\n{head}{''.join(rows)}"
     )
+
+
+def _read(entry: Entry) -> str:
+    """How people read it: `price … above support`, or below."""
+    return entry.words.replace("{}", "…").replace("|", " or ").replace("[", "").replace("]", "")

@@ -7,6 +7,7 @@ row is missing until where history began no longer matters, both see the same nu
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,6 +27,16 @@ SPANS_TO_FORGET = 12  # an average has forgotten what came so many spans before 
 BUILT_IN = ("core6", "trend52")
 COUNTED = 0.95  # the share of bars with trade counts from which on a source counts as having them
 _MICROSECOND = timedelta(microseconds=1)
+_SIGNED = re.compile(r"\[(.*?)\|(.*?)\]")
+_UNITS = {
+    "fraction": "{:.2%}",
+    "per bar": "{:.2%}",
+    "per cent": "{:.2f}%",
+    "0 to 100": "{:.0f}",
+    "−1 to 1": "{:.2f}",
+    "ratio": "{:.2f}",
+    "σ": "{:.1f} σ",
+}
 
 
 def recursive(*spans: int) -> int:
@@ -46,7 +57,11 @@ def fading(length: int) -> int:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One feature of a set. `warm_up`: the first bar, counted from 1, whose value does not depend (to 1e-9) on where
-    history began. `over`: a time that must be a whole number of bars, at most 63, for the feature to exist."""
+    history began. `over`: a time that must be a whole number of bars, at most 63, for the feature to exist.
+
+    `words`: how a person reads a value. `{}` is the number in its unit; of `[above|below]` the sign chooses, and the
+    number has none then.
+    """
 
     name: str
     formula: str
@@ -54,6 +69,16 @@ class Entry:
     warm_up: int
     needs_trades: bool = False
     over: timedelta | None = None
+    calendar: bool = False  # told by the clock alone: it cannot drift
+    words: str = ""
+
+    def told(self, value: float) -> str:
+        """A value in words: `price 1.20 % above support`."""
+        words = _SIGNED.sub(lambda sides: sides[1] if value >= 0 else sides[2], self.words)
+        shown = (
+            _UNITS[self.unit].format(abs(value) if words != self.words else value).replace("-", "−").replace("%", " %")
+        )
+        return words.replace("{}", shown)
 
     def exists(self, interval: timedelta, has_trades: bool) -> bool:
         if self.needs_trades and not has_trades:

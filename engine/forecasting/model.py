@@ -60,6 +60,11 @@ class Passport:
         """The names of the classes, in the order of the probabilities."""
         return CLASSES[self.classes]
 
+    def covers(self, symbol: str) -> bool:
+        """Whether it learnt from this coin, in whatever currency."""
+        coin = symbol.partition("/")[0]
+        return any(one.partition("/")[0] == coin for one in self.symbols)
+
 
 class Model:
     """Trees with their passport. Safe to use from one thread at a time."""

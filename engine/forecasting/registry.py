@@ -171,6 +171,8 @@ def _from_json(told: dict[str, Any]) -> Passport:
     for name in ("features", "moves", "symbols", "failing"):
         given[name] = tuple(given.get(name, ()))
     given["importances"] = tuple((str(feature), float(share)) for feature, share in given["importances"])
-    given["reference"] = tuple(Reference(tuple(one["edges"]), tuple(one["shares"])) for one in given["reference"])
+    given["reference"] = tuple(
+        Reference(tuple(one["edges"]), tuple(one["shares"]), one.get("furthest", 0.0)) for one in given["reference"]
+    )
     given["calibration"] = Calibrator.from_json(given["calibration"])
     return Passport(**given)

@@ -44,11 +44,18 @@ class Acceptance(Part):
 
 
 class Watch(Part):
-    """Live accuracy below which the desk warns, and stops the model; drift (PSI) to look at, and to act on."""
+    """Live accuracy below which the desk warns, and stops the model; drift (PSI) to look at, and to act on.
+
+    `fewest_settled` counts independent cases: coins that move together, and horizons that overlap, count once. With
+    three classes one can be right by always saying the commonest: `alert_behind` and `stop_behind` are how far behind
+    that a model may fall (None: not watched). A stop also needs 95 % certainty (`ModelTerms.sure_below`).
+    """
 
     alert_accuracy: Share = 0.50
     stop_accuracy: Share = 0.45
-    fewest_settled: Count = 100
+    alert_behind: Share | None = None
+    stop_behind: Share | None = None
+    fewest_settled: Count = 24
     drift_watch: Positive = 0.10
     drift_act: Positive = 0.25
 
@@ -81,6 +88,18 @@ class ModelTerms(Part):
     expires_after: Span = timedelta(days=7)
     promotion: Literal["button", "rule"] = "button"
     universe: tuple[Symbol, ...] | None = None  # coins to learn from, when they are others than those traded
+    other_coins: bool = False  # forecast coins as well that a version has not learnt from (`universe` says so, too)
+
+    @property
+    def sure_below(self) -> float:
+        """What a stop must be sure of: that live accuracy is below this. A champion showed as much in its test, so one
+        that is still as good is stopped in under 1 % of its lives; without a step for accuracy in the gate, a coin."""
+        return self.acceptance.least_accuracy or self.watch.alert_accuracy
+
+    @property
+    def forecasts_others(self) -> bool:
+        """Whether coins are forecast that a version has not learnt from: only where the playbook says so."""
+        return self.other_coins or self.universe is not None
 
     @field_validator("shares")
     @classmethod

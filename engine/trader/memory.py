@@ -107,6 +107,7 @@ class Memory:
     models: dict[str, ModelState] = field(default_factory=dict)  # replaced, never changed
     made: dict[datetime, list[Made]] = field(default_factory=dict)  # forecasts, by when their horizon ends
     covered: dict[tuple[str, Symbol], datetime] = field(default_factory=dict)  # (version, symbol): settled until
+    before: dict[datetime, dict[Symbol, float]] = field(default_factory=dict)  # closes a horizon before a forecast
     reports: set[str] = field(default_factory=set)
     day: int = 0
     midnight: datetime = NEVER  # the next local midnight

@@ -21,6 +21,7 @@ from engine.trader.sentences import who
 
 ACCURACY = "ACCURACY"
 PREVIOUS_KEPT = 5
+PASSING_KEPT, FAILING_KEPT = 2, 1  # challengers at a time: each forecasts every coin in the shadow
 _NEEDED = {"promote": Role.ADMIN, "reject": Role.RISK, "rollback": Role.RISK}
 _DOES = {"promote": "promote a model", "reject": "reject a model", "rollback": "roll a model back"}
 
@@ -34,7 +35,7 @@ def state_of(desk: Memory, model: str) -> ModelState:
 
 
 def on_model_trained(desk: Memory, message: ModelTrained) -> None:
-    """A version is there: it becomes the challenger and is offered; the playbook's rule may promote it at once."""
+    """A version is there: it becomes a challenger and is offered; the playbook's rule may promote it at once."""
     state = state_of(desk, message.model)
     if message.version in state.known:
         return
@@ -52,11 +53,22 @@ def on_model_trained(desk: Memory, message: ModelTrained) -> None:
         message.label,
     )
     champion = state.champion.version if state.champion else ""
-    _keep(desk, replace(state, challenger=offered, known=(*state.known, message.version)))
+    state = _challenged(state, _kept((offered, *state.challengers), message.at))
+    _keep(desk, replace(state, known=(*state.known, message.version)))
     desk.say(ModelOffered(message.model, offered, champion, message.by, message.picture, message.about))
     terms = terms_of(desk)
     if terms is not None and terms.name == message.model and terms.promotion == "rule" and message.by_rule:
         _promote(desk, message.model, offered, "rule:promotion", message.at, "every step of the gate is passed")
+
+
+def _kept(challengers: tuple[ModelVersion, ...], at: datetime) -> tuple[ModelVersion, ...]:
+    """Of challengers, newest first, those that go on: what may not be promoted never displaces what may."""
+    passing = tuple(one for one in challengers if one.promotable and one.expires > at)
+    return passing[:PASSING_KEPT] + tuple(one for one in challengers if not one.promotable)[:FAILING_KEPT]
+
+
+def _challenged(state: ModelState, challengers: tuple[ModelVersion, ...]) -> ModelState:
+    return replace(state, challenger=challengers[0] if challengers else None, others=challengers[1:])
 
 
 def on_model_pressed(desk: Memory, message: ModelPressed) -> None:
@@ -94,9 +106,9 @@ def _not_promotable(found: ModelVersion, at: datetime) -> str | None:
 def _promote(desk: Memory, model: str, found: ModelVersion, by: str, at: datetime, why: str) -> None:
     state = state_of(desk, model)
     before = tuple(one for one in (state.champion, *state.previous) if one not in (None, found))
-    challenger = None if state.challenger in (None, found) else state.challenger
     kept = tuple(one for one in before if one is not None)[:PREVIOUS_KEPT]
-    _enthrone(desk, replace(state, champion=found, challenger=challenger, previous=kept), "promoted", by, at, why)
+    state = _challenged(state, tuple(one for one in state.challengers if one is not found))
+    _enthrone(desk, replace(state, champion=found, previous=kept), "promoted", by, at, why)
 
 
 def _roll_back(desk: Memory, state: ModelState, message: ModelPressed) -> None:
@@ -127,9 +139,9 @@ def _enthrone(desk: Memory, state: ModelState, what: str, by: str, at: datetime,
 
 
 def _reject(desk: Memory, state: ModelState, found: ModelVersion, message: ModelPressed) -> None:
-    challenger = None if state.challenger is found else state.challenger
     previous = tuple(one for one in state.previous if one is not found)
-    _keep(desk, replace(state, challenger=challenger, previous=previous))
+    state = _challenged(state, tuple(one for one in state.challengers if one is not found))
+    _keep(desk, replace(state, previous=previous))
     _changed(desk, state.model, "rejected", found.version, message.by, message.at, message.reason)
 
 

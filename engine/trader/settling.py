@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from engine.domain import BarQuality, Symbol
-from engine.forecasting.live import live_rate
-from engine.forecasts import Forecast, Live, Made, ModelState
+from engine.domain import BarQuality, Symbol, micros
+from engine.forecasts import Forecast, Live, Made, ModelState, Paired
 from engine.messages import Minute
 from engine.outcomes import ForecastsSettled
-from engine.trader import models
+from engine.trader import models, watching
 from engine.trader.memory import Memory
 
 DAYS_KEPT = 60
+UNKNOWN = -1  # the class of a move that nobody saw
 _COUNTS = (BarQuality.GOOD, BarQuality.QUIET, BarQuality.HEALED)
 _BIN = 0.05
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def note(desk: Memory, forecasts: Sequence[Forecast]) -> None:
@@ -33,11 +34,26 @@ def note(desk: Memory, forecasts: Sequence[Forecast]) -> None:
             tuple(one.price for one in items),
             tuple(one.probabilities for one in items),
             shadow,
+            tuple(_past(desk, one) for one in items),
         )
         desk.made.setdefault(until, []).append(made)
         state = desk.models.get(model)
         if state is not None and not shadow:
             desk.models = {**desk.models, model: replace(state, last_forecast=at)}
+
+
+def _past(desk: Memory, one: Forecast) -> int:
+    """The class of the move over the horizon before the forecast."""
+    close = desk.before.get(one.at - (one.until - one.at), {}).get(one.symbol)
+    classes = len(one.probabilities)
+    return UNKNOWN if close is None else class_of(one.price / close - 1.0, classes, _band(desk, one.model))
+
+
+def class_of(move: float, classes: int, band: float) -> int:
+    """The class of a change of price, as `engine.forecasting.labels` has it."""
+    if classes == 2:
+        return int(move > 0)
+    return 2 if move > band else 0 if move < -band else 1
 
 
 def settle(desk: Memory, minute: Minute) -> None:
@@ -50,15 +66,27 @@ def settle(desk: Memory, minute: Minute) -> None:
             if until == minute.at:
                 _judge(desk, made, until, closes)
     if due:
-        _watch(desk, minute.at)
+        watching.watch(desk, minute.at)
+    _remember(desk, minute.at, closes)
+
+
+def _remember(desk: Memory, at: datetime, closes: dict[Symbol, float]) -> None:
+    """Keep the closes that a forecast of one horizon later looks back to: what persistence and reversal go by."""
+    if (terms := models.terms_of(desk)) is None:
+        return
+    horizon = terms.label.horizon
+    desk.before = {then: known for then, known in desk.before.items() if then >= at - horizon}
+    if not micros(at + horizon) % (terms.predict_every // _MICROSECOND):
+        desk.before[at] = {symbol: close for symbol, close in closes.items() if close > 0}
 
 
 def _judge(desk: Memory, made: Made, until: datetime, closes: dict[Symbol, float]) -> None:
-    band = _band(desk, made)
-    columns = zip(made.symbols, made.prices, made.probabilities, strict=True)
+    band = _band(desk, made.model)
+    past = made.past or (UNKNOWN,) * len(made.symbols)
+    columns = zip(made.symbols, made.prices, made.probabilities, past, strict=True)
     judged = [
-        _Judged(symbol, closes[symbol] / price - 1.0, tuple(told), band)
-        for symbol, price, told in columns
+        _Judged(symbol, closes[symbol] / price - 1.0, tuple(told), band, before)
+        for symbol, price, told, before in columns
         if symbol in closes and price > 0
     ]
     if not judged:
@@ -87,13 +115,21 @@ class _Judged:
     move: float
     told: tuple[float, ...]
     band: float
+    past: int
 
     @property
     def came(self) -> int:
-        """The class that came true, as `engine.forecasting.labels` has it."""
-        if len(self.told) == 2:
-            return int(self.move > 0)
-        return 2 if self.move > self.band else 0 if self.move < -self.band else 1
+        """The class that came true."""
+        return class_of(self.move, len(self.told), self.band)
+
+    @property
+    def naive(self) -> tuple[bool | None, ...]:
+        """Whether each rule of `Live.paired` was right; None where it had nothing to go by."""
+        came, last = self.came, len(self.told) - 1
+        always = tuple(came == number for number in range(last + 1))
+        if self.past == UNKNOWN:
+            return (*always, None, None)
+        return (*always, self.past == came, last - self.past == came)
 
     @property
     def hit(self) -> bool:
@@ -107,9 +143,9 @@ class _Judged:
         return sum((p - (number == self.came)) ** 2 for number, p in enumerate(self.told))
 
 
-def _band(desk: Memory, made: Made) -> float:
+def _band(desk: Memory, model: str) -> float:
     terms = models.terms_of(desk)
-    return (terms.label.band or 0.0) if terms is not None and terms.name == made.model else 0.0
+    return (terms.label.band or 0.0) if terms is not None and terms.name == model else 0.0
 
 
 def _uniqueness(desk: Memory, made: Made, symbol: Symbol, until: datetime) -> float:
@@ -138,24 +174,24 @@ def _counted(state: ModelState, made: Made, judged: Sequence[_Judged], worth: fl
         last.worth + worth,
         last.brier + sum(one.brier for one in judged),
         tuple((int(n), int(hits), float(total)) for n, hits, total in bins),
+        _paired(last.paired, judged),
     )
     kept = (*(one for one in days if one.day != day), now)[-DAYS_KEPT:]
     return replace(state, live={**state.live, made.version: kept})
 
 
-def _watch(desk: Memory, at: datetime) -> None:
-    """Stop the champion whose settled forecasts are right less often than the playbook bears."""
-    terms = models.terms_of(desk)
-    state = desk.models.get(terms.name) if terms is not None else None
-    if terms is None or state is None or state.champion is None or state.stopped:
-        return
-    rate = live_rate(state.live.get(state.champion.version, ()))
-    least, needed = terms.watch.stop_accuracy, terms.watch.fewest_settled
-    if rate is None or rate.worth < needed or rate.value >= least:
-        return
-    words = (
-        f"{state.champion.version} was right {rate.value:.1%} of the time in {rate.n:,} settled forecasts "
-        f"(worth {rate.worth:,.0f}); below {least:.0%} it is not traded on"
+def _paired(before: Sequence[Paired], judged: Sequence[_Judged]) -> tuple[Paired, ...]:
+    """The day's counts beside each naive rule, with these forecasts."""
+    rules = list(zip(*(one.naive for one in judged), strict=True))
+    known = before if len(before) == len(rules) else (Paired(),) * len(rules)
+    return tuple(_counted_beside(one, right, judged) for one, right in zip(known, rules, strict=True))
+
+
+def _counted_beside(day: Paired, right: Sequence[bool | None], judged: Sequence[_Judged]) -> Paired:
+    pairs = [(one.hit, rule) for one, rule in zip(judged, right, strict=True) if rule is not None]
+    return Paired(
+        day.n + len(pairs),
+        day.ours + sum(ours for ours, _ in pairs),
+        day.theirs + sum(theirs for _, theirs in pairs),
+        day.both + sum(ours and theirs for ours, theirs in pairs),
     )
-    numbers = {"accuracy": rate.value, "limit": least, "settled": float(rate.n), "worth": rate.worth}
-    models.stop(desk, terms.name, at, words, numbers)

@@ -72,7 +72,8 @@ def _model(model: ModelTerms) -> Iterator[tuple[str, str]]:
     accuracy = "" if gate.least_accuracy is None else f"right at least {_share(gate.least_accuracy)} of the time, "
     yield "may trade", f"{accuracy}at least {gate.fewest_trades} trades on the test, promoted by {model.promotion}"
     alert, stop = _share(watch.alert_accuracy), _share(watch.stop_accuracy)
-    yield "live accuracy", f"alert below {alert}, no entries below {stop}, from {watch.fewest_settled} forecasts on"
+    since = f"from {watch.fewest_settled} independent cases on"
+    yield "live accuracy", f"alert below {alert}, no entries below {stop} when that is no chance, {since}"
     yield "expires", f"after {model.expires_after.days} days"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.domain import instant
 from engine.forecasting.card import Importance, ModelCard
-from engine.forecasting.drift import reference
+from engine.forecasting.drift import reference, with_days
 from engine.forecasting.gate import Gate
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.model import Features, Model, Passport
@@ -64,7 +64,10 @@ def passport_of(playbook: Playbook, terms: ModelTerms, found: Result, lab: Lab) 
         parameters=terms.learner.model_dump(mode="json") | {"rounds_used": found.done.fit.rounds},
         calibration=found.done.calibration,
         moves=found.moves,
-        reference=tuple(reference(rows[:, number].astype(np.float64)) for number in range(rows.shape[1])),
+        reference=tuple(
+            with_days(reference(rows[:, number].astype(np.float64)), data.rows[:, number], data.cases.time)
+            for number in range(rows.shape[1])
+        ),
         importances=(),
         figures=figures_of(found),
         verdict=gate.verdict.value,

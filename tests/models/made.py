@@ -69,9 +69,9 @@ def forecast(floor, symbol, up=0.6, minutes=10, version="v1", shadow=False, pric
 
 
 def minute_with(floor, *told, prices=100.0):
-    """A minute whose analysis brings forecasts: `told` are (symbol, probability of up)."""
+    """A minute whose analysis brings forecasts: `told` are (symbol, probability of up); all coins have one price."""
     outcomes = floor.minute(prices, analysed=False)
-    at_hand = tuple(forecast(floor, symbol, up) for symbol, up in told)
+    at_hand = tuple(forecast(floor, symbol, up, price=prices) for symbol, up in told)
     return outcomes + floor.tell(Analysis(floor.at, floor.at, (), {}, at_hand))
 
 

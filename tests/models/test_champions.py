@@ -3,10 +3,12 @@
 import pytest
 
 from engine.domain import Role
+from engine.forecasting.live import live_rate
+from engine.messages import Analysis
 from engine.outcomes import ModelChanged, ModelOffered
 from engine.trader import Trader
-from tests.desk.kit import Floor, codes, of, only
-from tests.models.made import press, promoted, trained, with_model
+from tests.desk.kit import BTC, Floor, codes, of, only
+from tests.models.made import forecast, press, promoted, trained, with_model
 
 
 def state(floor):
@@ -100,3 +102,45 @@ def test_champions_survive_a_restart_from_the_checkpoint_and_from_the_ledger():
     for message, outcomes in floor.told:
         assert again.on(message) == outcomes
     assert again.snapshot().models == floor.view.models
+
+
+def test_a_version_that_may_not_be_promoted_never_displaces_one_that_may():
+    floor = Floor(with_model())
+    trained(floor, "v1")
+    for number in range(2, 6):
+        trained(floor, f"v{number}", promotable=False)
+    assert state(floor).challenger.version == "v1"
+    assert [one.version for one in state(floor).others] == ["v5"], "of those that fail, the newest is looked at"
+    assert only(ModelChanged, press(floor, "promote", "v1")).champion == "v1"
+    assert state(floor).challenger.version == "v5"
+
+
+def test_the_shadow_record_of_a_version_on_offer_goes_on_when_another_comes():
+    floor = Floor(with_model())
+    trained(floor, "v1")
+    for number in range(30):
+        if number == 15:
+            trained(floor, "v2", promotable=False)
+        floor.minute(100.0, analysed=False)
+        told = tuple(forecast(floor, BTC, version=one.version, shadow=True) for one in state(floor).challengers)
+        floor.tell(Analysis(floor.at, floor.at, (), {}, told))
+    assert live_rate(state(floor).live["v1"]).n == 20
+    assert live_rate(state(floor).live["v2"]).n == 5
+
+
+def test_an_expired_version_on_offer_makes_room():
+    floor = Floor(with_model())
+    trained(floor, "v1", days=1)
+    floor.later(days=2)
+    trained(floor, "v2", promotable=False)
+    assert [one.version for one in state(floor).challengers] == ["v2"]
+
+
+def test_of_versions_that_may_be_promoted_the_newest_two_are_on_offer_and_each_can_be_rejected():
+    floor = Floor(with_model())
+    for number in range(1, 5):
+        trained(floor, f"v{number}")
+    assert [one.version for one in state(floor).challengers] == ["v4", "v3"]
+    press(floor, "reject", "v4")
+    assert state(floor).challenger.version == "v3"
+    assert codes(press(floor, "promote", "v1")) == ["NO_MODEL"]

@@ -11,10 +11,14 @@ from engine.analyst import Analyst
 from engine.analyst.forecaster import Lineup
 from engine.domain import BarQuality, micros
 from engine.features.core6 import core6
+from engine.features.panel import FeatureRows
 from engine.features.trend52 import trend52
+from engine.forecasting.calibrators import Calibrator
+from engine.forecasting.drift import drift_of, reference, with_days
 from engine.forecasting.model import Model, row_hash
 from engine.forecasting.registry import ModelFolder
-from tests.models.forged import BEGIN, COINS, bars, minute_of, passport, playbook, saved, until
+from engine.playbook import load
+from tests.models.forged import BEGIN, COINS, bars, booster, minute_of, passport, playbook, saved, until
 
 WARM = 600
 
@@ -133,7 +137,7 @@ def test_what_leads_to_a_wish_brings_its_reasons_and_its_row_and_they_sum_to_the
         wished += [(entered[one.symbol], one) for one in analysis.forecasts if one.symbol in entered]
     assert wished
     for signal, one in wished:
-        assert one.reasons[0][0] in signal.reason
+        assert row_words(one.row, one.reasons[0][0]) in signal.reason
         assert signal.numbers["p_up"] == pytest.approx(one.up)
         row = np.array([[value for _, value in one.row]], np.float32)
         contributions = model.contributions(row)[0]
@@ -149,6 +153,12 @@ def test_why_can_be_asked_of_any_coin_at_any_time(folder):
     told = analyst.forecaster.explain("BTC/USD")
     assert {part.feature for part in told.parts} == set(core6.names)
     assert analyst.forecaster.explain("DOGE/USD") is None
+
+
+def row_words(row, name):
+    """How a person reads the feature of this name in a row."""
+    entry = next(entry for entry in core6.entries if entry.name == name)
+    return entry.told(dict(row)[name])
 
 
 class Broken:
@@ -178,16 +188,88 @@ def test_another_champion_takes_over_between_two_minutes(folder):
     assert {one.version for one in analyst.on(minute_of(market, WARM + 1)).forecasts} == {"v2"}
 
 
+def drifting(forecaster, rows, hours, coins=COINS, since=0):
+    """What a forecaster sees from one hour to another, four times an hour: these rows, for each coin in turn."""
+    minute = minute_of([bars(symbol, 2) for symbol in coins], 0)
+    for number in range(4 * since, 4 * hours):
+        at = BEGIN + number * timedelta(minutes=15)
+        part = rows[np.arange(len(coins)) + number * len(coins) % (len(rows) - len(coins))]
+        seen = FeatureRows(micros(at), tuple(coins), forecaster.features.names, part, np.ones(len(coins), bool))
+        forecaster.tell(replace(minute, at=at), seen)
+
+
 def test_drift_is_far_in_another_world_and_near_in_the_one_of_training(folder):
-    analyst, market = desk(folder.load("direction", "v1"), coins=[f"C{n}/USD" for n in range(90)])
-    for row in range(WARM, WARM + 30):
-        analyst.on(minute_of(market, row))
-    near = dict(analyst.forecaster.drift())
-    model = analyst.forecaster.lineup.champion
-    moved = [replace(one, edges=tuple(edge + 50 for edge in one.edges)) for one in model.passport.reference]
-    model.passport = replace(model.passport, reference=tuple(moved))
-    far = dict(analyst.forecaster.drift())
-    assert near["rsi14"] < 0.25 < far["rsi14"]
+    model, rows = folder.load("direction", "v1"), booster()[1]
+    draw = np.random.default_rng(3).permutation(len(rows))
+    near, far = (Analyst(playbook(), COINS).forecaster for _ in range(2))
+    for one, seen in ((near, rows[draw]), (far, rows[draw] + 50)):
+        one.use(Lineup(model))
+        drifting(one, seen, 72)
+    assert all(one.psi < one.watch for one in near.drift())
+    assert far.drift()[0].psi > far.drift()[0].act
+
+
+def test_drift_is_told_after_a_whole_day_and_enough_rows_however_few_the_coins(folder):
+    model, rows = folder.load("direction", "v1"), booster()[1]
+    few, many = (Analyst(playbook(), COINS).forecaster for _ in range(2))
+    coins = COINS[:2]
+    for one in (few, many):
+        one.use(Lineup(model))
+    drifting(few, rows, 48, coins)  # 384 rows
+    assert few.drift() is None
+    drifting(few, rows, 72, coins, since=48)
+    assert few.drift() is not None
+    drifting(many, rows, 20)
+    assert many.drift() is None, "each hour of the day has its say"
+
+
+def test_a_new_champion_is_measured_on_what_was_seen_before_it(folder):
+    forecaster = Analyst(playbook(), COINS).forecaster
+    forecaster.use(Lineup(folder.load("direction", "v1")))
+    drifting(forecaster, booster()[1], 72)
+    forecaster.use(Lineup(folder.load("direction", "v2")))
+    assert forecaster.drift() is not None
+
+
+def trees(rows):
+    """Three classes of nothing, from rows of any width."""
+    told = xgboost.DMatrix(rows.astype(np.float32), np.arange(len(rows)) % 3)
+    return xgboost.train({"objective": "multi:softprob", "num_class": 3, "max_depth": 1, "nthread": 1}, told, 2)
+
+
+def test_a_day_like_the_furthest_that_the_model_was_made_of_is_no_alarm():
+    draw = np.random.default_rng(1)
+    days = np.repeat(np.arange(60), 100)
+    values = draw.normal(draw.normal(0, 0.7, 60)[days], 1.0)  # each day has a mood of its own
+    time = days * 86_400_000_000
+    bare = reference(values)
+    known = with_days(bare, values, time)
+    moods = [drift_of("x", known, draw.normal(mood, 1.0, 100)) for mood in draw.normal(0, 0.7, 100)]
+    assert np.mean([one.psi >= 0.25 for one in moods]) > 0.5, "the custom's limit says nothing of days"
+    assert np.mean([one.psi >= one.watch for one in moods]) < 0.1
+    assert drift_of("x", known, draw.normal(5.0, 1.0, 100)).psi > drift_of("x", known, values).act
+
+
+def test_trend_with_its_two_coins_is_watched_and_no_weekday_is_an_alarm():
+    trend = load("trend")
+    forecaster = Analyst(trend, trend.symbols).forecaster
+    names = forecaster.features.names
+    draw = np.random.default_rng(2)
+    count = 130 * 96 * 2
+    stamps = np.arange(130 * 96).repeat(2) * 15 * 60 * 1_000_000
+    rows = draw.normal(size=(count, len(names)))
+    angle = 2 * np.pi * (stamps // 86_400_000_000 % 7) / 7
+    rows[:, names.index("weekday_sin")], rows[:, names.index("weekday_cos")] = np.sin(angle), np.cos(angle)
+    past = stamps < 100 * 86_400_000_000
+    told = tuple(with_days(reference(rows[past, n]), rows[past, n], stamps[past]) for n in range(len(names)))
+    three = {"classes": 3, "moves": (-2.0, 0.0, 2.0), "calibration": Calibrator("platt", (((1.0, 0.0),),) * 3)}
+    made = passport(features=names, feature_set="trend51", reference=told, symbols=trend.symbols, **three)
+    forecaster.use(Lineup(Model(made, trees(rows[past][:2000]))))
+    drifting(forecaster, rows[~past], 24 * 4, trend.symbols)
+    found = forecaster.drift()
+    assert found is not None
+    assert len(found) == len(names) - 4
+    assert all(one.psi < one.act for one in found)
 
 
 def test_a_model_of_another_feature_set_or_label_is_refused_with_the_reason(folder):
@@ -225,3 +307,17 @@ def test_a_model_that_learnt_without_trade_counts_forecasts_where_they_are_known
         told.append(analyst.on(minute_of(market, 880)).forecasts)
     assert len(told[0]) == 3
     assert told[0] == told[1]
+
+
+def test_a_coin_that_the_model_has_not_learnt_from_is_not_predicted_on_unless_the_playbook_says_so(folder):
+    model = folder.load("direction", "v1")
+    model.passport = replace(model.passport, symbols=("BTC/USDT", "ETH/USDT"))
+    analyst, market = desk(model)
+    analysis = analyst.on(minute_of(market, WARM))
+    assert [one.symbol for one in analysis.forecasts] == ["BTC/USD", "ETH/USD"]
+    chain = step(analysis, "model", "SOL/USD")
+    assert chain.passed is False
+    assert "learnt from 2 coins and not from this one" in chain.sentence
+    assert all(signal.symbol != "SOL/USD" for signal in analysis.signals)
+    bolder, market = desk(model, rules=playbook(**{"history: 30 d": "history: 30 d\n  other_coins: true"}))
+    assert [one.symbol for one in bolder.on(minute_of(market, WARM)).forecasts] == list(COINS)

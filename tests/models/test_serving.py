@@ -7,12 +7,15 @@ from datetime import timedelta
 import pytest
 
 from engine.analyst import Analyst
+from engine.analyst.forecaster import Lineup
 from engine.clock import ManualClock
 from engine.domain import Role
-from engine.messages import ModelPressed, ModelTrained
+from engine.forecasting.model import Model
+from engine.messages import Analysis, ModelPressed, ModelTrained
 from engine.serving import Serving
 from tests.desk.kit import Floor
 from tests.models.forged import COINS, DIRECTION, bars, minute_of, playbook, saved, until
+from tests.models.made import forecast
 
 WARM = 600
 
@@ -126,22 +129,104 @@ def test_a_new_champion_that_cannot_be_loaded_leaves_nothing_at_work_rather_than
     assert house.at_work == "v1"
 
 
-def test_a_champion_that_falls_silent_is_loaded_anew(house, monkeypatch):
+def minutes(house, count):
+    """Minutes come, and the clock goes with them; what the analyst at work says of each reaches the desk."""
+    for _ in range(count):
+        house.floor.minute(analysed=False)
+        house.clock.advance(house.floor.at - house.clock.now())
+        house.floor.analysis(house.floor.at)
+
+
+def at_work(house, version="v1"):
+    saved(house.root, version)
+    house.serving.look()
+    house.press("promote", version)
+    house.serving.look()
+
+
+def test_a_champion_that_falls_silent_is_loaded_anew_until_it_forecasts(house, monkeypatch):
     monkeypatch.setattr("engine.serving.RELOAD_PAUSE", -1.0)
-    saved(house.root, "v1")
-    house.serving.look()
-    house.press("promote", "v1")
-    house.serving.look()
+    at_work(house)
     before = house.serving.forecaster.lineup.champion
-    house.clock.advance(timedelta(minutes=29))
+    minutes(house, 29)
     house.serving.look()
     assert not house.serving.status().silent
-    house.clock.advance(timedelta(minutes=2))
+    minutes(house, 3)
     assert house.serving.status().silent
     house.serving.look()
     assert house.serving.status().reloads == 1
     assert house.serving.forecaster.lineup.champion is not before
+    assert house.serving.status().silent, "nothing was forecast yet"
+    house.floor.minute(analysed=False)
+    house.floor.tell(Analysis(house.floor.at, house.floor.at, (), {}, (forecast(house.floor, COINS[0]),)))
     assert not house.serving.status().silent
+
+
+def test_where_no_minutes_come_the_model_is_not_to_blame(house):
+    at_work(house)
+    minutes(house, 5)
+    house.clock.advance(timedelta(hours=5))
+    assert not house.serving.status().silent
+
+
+def test_between_two_reloads_there_is_a_pause(house, monkeypatch):
+    monkeypatch.setattr("engine.serving.RELOAD_PAUSE", -1.0)
+    at_work(house)
+    minutes(house, 40)
+    house.serving.look()
+    monkeypatch.setattr("engine.serving.RELOAD_PAUSE", 300.0)
+    house.serving.look()
+    assert house.serving.status().reloads == 1
+
+
+class Broken:
+    """Trees that failed once."""
+
+    def set_param(self, _settings):
+        pass
+
+    def inplace_predict(self, _rows):
+        raise ValueError("the trees are damaged")
+
+
+def test_a_model_that_broke_once_is_loaded_again_and_forecasts(house, monkeypatch):
+    monkeypatch.setattr("engine.serving.RELOAD_PAUSE", -1.0)
+    at_work(house)
+    whole = house.serving.forecaster.lineup.champion
+    house.serving.forecaster.use(Lineup(Model(whole.passport, Broken())))
+    market = [bars(symbol) for symbol in COINS]
+    for one in market:
+        house.analyst.warm(one.symbol, until(one, WARM))
+    assert house.analyst.on(minute_of(market, WARM)).forecasts == ()
+    house.serving.look()
+    assert "broke" in house.serving.status().idle
+    minutes(house, 40)
+    house.serving.look()
+    assert house.at_work == "v1"
+    assert len(house.analyst.on(minute_of(market, WARM + 1)).forecasts) == 3
+
+
+def test_a_champion_that_could_not_be_loaded_is_tried_again(house, monkeypatch):
+    monkeypatch.setattr("engine.serving.RELOAD_PAUSE", -1.0)
+    at_work(house)
+    path = house.root / "direction" / "v1" / "model.json"
+    whole = path.read_bytes()
+    path.write_bytes(b"{}")
+    house.serving.restart()
+    house.serving.look()
+    assert house.at_work == ""
+    path.write_bytes(whole)
+    minutes(house, 40)
+    house.serving.look()
+    assert house.at_work == "v1"
+
+
+def test_every_challenger_that_goes_on_forecasts_in_the_shadow(house):
+    for version, promotable in (("v1", True), ("v2", False)):
+        saved(house.root, version, promotable=promotable)
+        house.serving.look()
+    house.serving.look()
+    assert house.serving.status().shadows == ("v1", "v2")
 
 
 def test_the_champion_of_the_ledger_forecasts_for_the_analyst(house):

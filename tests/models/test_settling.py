@@ -94,12 +94,12 @@ def wrong_for(floor, minutes, symbols=(BTC, ETH, SOL)):
 
 
 def test_a_champion_that_is_wrong_too_often_stops_entries_and_says_its_numbers():
-    floor = promoted(fewest=20)
+    floor = promoted(fewest=6)
     wrong_for(floor, 90)
     hold = floor.view.holds[0]
     assert (hold.code, hold.level) == ("ACCURACY", State.REDUCING)
     assert hold.numbers["accuracy"] < 0.45
-    assert hold.numbers["worth"] >= 20
+    assert 6 <= hold.numbers["worth"] < 9  # three coins of ten minutes, forecast for an hour and a half
     assert floor.view.models["direction"].stopped
     assert [one.what for one in of(ModelChanged, floor.said)] == ["promoted", "stopped"]
     assert len(of(HoldPlaced, floor.said)) == 1
@@ -108,12 +108,12 @@ def test_a_champion_that_is_wrong_too_often_stops_entries_and_says_its_numbers()
 def test_few_settled_forecasts_stop_nothing_however_wrong():
     floor = promoted(fewest=20)
     wrong_for(floor, 60)
-    assert live_rate(record(floor)).worth < 20
+    assert live_record(record(floor)).effective_n < 20
     assert floor.view.state is State.ACTIVE
 
 
 def test_a_person_who_resumes_gives_the_champion_a_new_record():
-    floor = promoted(fewest=20)
+    floor = promoted(fewest=6)
     wrong_for(floor, 90)
     lifted = floor.tell(Resume(floor.at, "U_RISK", Role.RISK, "ACCURACY"))
     assert of(HoldLifted, lifted)
@@ -123,7 +123,7 @@ def test_a_person_who_resumes_gives_the_champion_a_new_record():
 
 
 def test_promoting_another_version_ends_the_stop_of_the_last():
-    floor = promoted(fewest=20)
+    floor = promoted(fewest=6)
     wrong_for(floor, 90)
     trained(floor, "v2")
     assert of(HoldLifted, press(floor, "promote", "v2"))
@@ -152,7 +152,7 @@ def test_calibration_is_told_by_bins_of_confidence():
 
 
 def test_the_whole_of_it_replays_bit_for_bit():
-    floor = promoted(fewest=20)
+    floor = promoted(fewest=6)
     wrong_for(floor, 90)
     floor.later(seconds=1)
     floor.tell(Resume(floor.at, "U_RISK", Role.RISK, "ACCURACY"))

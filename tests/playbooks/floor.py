@@ -15,22 +15,23 @@ COINS = ("BTC/USD", "ETH/USD", "SOL/USD", "BNB/USD", "XRP/USD", "ADA/USD", "AVAX
 class Shipped(Floor):
     """Three good minutes have gone by, so that entries are possible."""
 
-    def __init__(self, name, overrides=None, changes=(), lends=False):
+    def __init__(self, name, overrides=None, changes=(), lends=False, coins=COINS):
         text = load(name, overrides).text
         for old, new in changes:
             assert old in text, f"{old!r} is not in the playbook {name}"
             text = text.replace(old, new, 1)
         self.name = name
         self.lends = lends
-        self.last = dict.fromkeys(COINS, 100.0)
+        self.coins = coins
+        self.last = dict.fromkeys(coins, 100.0)
         super().__init__(text)
         for _ in range(3):
             self.minute()
 
     def tell(self, message):
         if isinstance(message, kit.Started):
-            instruments = tuple(Instrument(coin, can_short=self.lends) for coin in COINS)
-            message = replace(message, symbols=COINS, instruments=instruments)
+            instruments = tuple(Instrument(coin, can_short=self.lends) for coin in self.coins)
+            message = replace(message, symbols=self.coins, instruments=instruments)
         return super().tell(message)
 
     def minute(self, prices=None, signals=(), analysed=True, **bars):
@@ -38,9 +39,9 @@ class Shipped(Floor):
         self.last |= prices or {}
         self.last |= {f"{name}/USD": bar[3] for name, bar in bars.items()}
         self.at = self.at.replace(second=0, microsecond=0) + MINUTE
-        rows = [bars.get(coin.split("/")[0], (self.last[coin],) * 4) for coin in COINS]
+        rows = [bars.get(coin.split("/")[0], (self.last[coin],) * 4) for coin in self.coins]
         columns = list(zip(*rows, strict=True))
-        made = Minute(self.at, COINS, *columns, (1e6,) * len(COINS), ("good",) * len(COINS))
+        made = Minute(self.at, self.coins, *columns, (1e6,) * len(self.coins), ("good",) * len(self.coins))
         outcomes = self.tell(made)
         return outcomes + self.analysis(made.at, *signals) if analysed else outcomes
 

@@ -49,11 +49,13 @@ def with_artefact(room: Room, artefact: str) -> None:
 
 
 def settled(version: str = "v1", right: bool = True, minutes: int = 60) -> Floor:
+    """A market that goes up and down by turns, longer than the horizon, and a model that knows when, or never does."""
     floor = promoted(version, fewest=1000)
-    price = 100.0
-    for _ in range(minutes):
-        price *= 1.001 if right else 0.999
-        minute_with(floor, (BTC, 0.7), (ETH, 0.62), prices=price)
+    price, steps = 100.0, [0.001 if number // 17 % 2 else -0.0009 for number in range(minutes + 11)]
+    for number in range(minutes):
+        price *= 1 + steps[number]
+        up = (sum(steps[number + 1 : number + 11]) > 0) == right
+        minute_with(floor, (BTC, 0.7 if up else 0.3), (ETH, 0.62 if up else 0.38), prices=price)
     return floor
 
 
@@ -82,11 +84,13 @@ async def test_ml_status_tells_the_live_record_with_its_interval_and_calibration
 @pytest.mark.parametrize(("right", "word"), [(True, "edge"), (False, "no edge")])
 async def test_the_verdict_follows_the_live_record(room: Room, tmp_path: Path, right: bool, word: str) -> None:
     artefact = saved(tmp_path, "v1")
-    at_the_desk(room, settled(right=right, minutes=90), tmp_path)
+    at_the_desk(room, settled(right=right, minutes=400), tmp_path)
     with_artefact(room, artefact)
     room.desk.serving.look()
     told = everything(await ask(room, "/ml-status"))
     assert f"*Verdict: {word}*" in told
+    assert "Simple rules, live" in told
+    assert "learnt from" in told
 
 
 async def test_an_unknown_model_is_answered_with_those_that_there_are(room: Room, tmp_path: Path) -> None:

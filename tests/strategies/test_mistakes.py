@@ -67,7 +67,7 @@ def test_the_hold_of_a_running_desk_says_the_same() -> None:
 
     said: list[object] = []
     supply = object.__new__(Supply)
-    supply._inbox = Inbox()  # type: ignore[assignment]
+    supply._inbox, supply._began, supply._pause = Inbox(), 0.0, 0.0  # type: ignore[assignment]
     supply.feed = type("Feed", (), {"clock": type("Clock", (), {"now": staticmethod(lambda: None)})})()  # type: ignore
     supply._analyst_failed(StrategyError("mine.py, line 7: no feature 'slwo' is declared; declared are fast."))
     [guarded] = said

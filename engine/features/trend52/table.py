@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.features.sets import Entry, fading, recursive, wilder
 from engine.features.swings import SUPPORT_WARM_UP
+from engine.features.trend52.words import WORDS
 
 _E = Entry
 
@@ -100,10 +103,10 @@ def _candles() -> list[Entry]:
 def _calendar() -> list[Entry]:
     hour, weekday = "2π × hour of the close (UTC, whole) ÷ 24", "2π × weekday of the close (UTC, Monday 0) ÷ 7"
     return [
-        _E("hour_sin", f"sin({hour})", "−1 to 1", 1),
-        _E("hour_cos", f"cos({hour})", "−1 to 1", 1),
-        _E("weekday_sin", f"sin({weekday})", "−1 to 1", 1),
-        _E("weekday_cos", f"cos({weekday})", "−1 to 1", 1),
+        _E("hour_sin", f"sin({hour})", "−1 to 1", 1, calendar=True),
+        _E("hour_cos", f"cos({hour})", "−1 to 1", 1, calendar=True),
+        _E("weekday_sin", f"sin({weekday})", "−1 to 1", 1, calendar=True),
+        _E("weekday_cos", f"cos({weekday})", "−1 to 1", 1, calendar=True),
     ]
 
 
@@ -119,7 +122,7 @@ def _levels() -> list[Entry]:
     ]
 
 
-ENTRIES: tuple[Entry, ...] = (
+_TABLE = (
     *_averages(),
     *_strength(),
     *_moves(),
@@ -129,3 +132,5 @@ ENTRIES: tuple[Entry, ...] = (
     *_calendar(),
     *_levels(),
 )
+
+ENTRIES: tuple[Entry, ...] = tuple(replace(entry, words=WORDS[entry.name]) for entry in _TABLE)
