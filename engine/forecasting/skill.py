@@ -37,11 +37,13 @@ def skill(money: Money, sharpes: Sequence[float], trials: int, returns: Column |
     """The skill in `money`, the chosen one of `trials`.
 
     `sharpes`: the **daily** Sharpe ratios of the trials as far as they are known (`money.form.sharpe` of each, this
-    one too): their variance is what luck is measured by; with fewer than two, that of the estimate itself. `trials`
-    counts all that were ever made, known or not. `returns` [day, trial]: daily returns over the same days, for PBO.
+    one too). Luck is measured by their variance, and never by less than that of the estimate itself: trials that share
+    most of their days, as those of consecutive nights do, lie close together because of the days, not because there is
+    little luck in them. `trials` counts all that were ever made, known or not. `returns` [day, trial]: daily returns
+    over the same days, for PBO.
     """
     form, count = money.form, max(trials, len(sharpes), 1)
-    spread = variance(sharpes) if len(sharpes) > 1 else form.error**2 if form else 0.0
+    spread = max(variance(sharpes) if len(sharpes) > 1 else 0.0, form.error**2 if form else 0.0)
     return Skill(
         trials=count,
         sharpe=form.sharpe * YEAR if form else None,

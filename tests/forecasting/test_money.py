@@ -141,6 +141,15 @@ def test_the_more_was_tried_the_less_the_best_is_worth():
     assert deflated[-1] < deflated[0]
 
 
+def test_nights_that_share_their_days_are_deflated_as_if_each_were_drawn_anew():
+    found = earn(rules(fee=0.001), market(), wishes_of(*seer(market(), 0.6)))
+    nights = [found.form.sharpe + 1e-4 * night for night in range(30)]
+    assert skill(found, nights, 30).threshold == skill(found, [found.form.sharpe], 30).threshold > 1
+    assert skill(found, nights, 30).deflated < skill(found, nights[:1], 1).deflated
+    apart = [found.form.sharpe + night for night in range(30)]
+    assert skill(found, apart, 30).threshold > skill(found, nights, 30).threshold
+
+
 def test_trials_that_came_to_the_same_teach_nothing_about_overfitting():
     found = earn(rules(), market(), wishes_of(*seer(market(), 0.6)))
     same = np.tile(np.array(found.days)[:, None], 3)
