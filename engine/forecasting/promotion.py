@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.forecasting.gate import Findings, GateTerms, Part, Step
 from engine.forecasting.judgement import Judgement
-from engine.forecasting.skill import Skill
+from engine.forecasting.skill import FEWEST_DAYS, Skill
 from engine.forecasting.wording import percent
 
 
@@ -56,12 +56,29 @@ def _luck(skill: Skill | None, terms: GateTerms) -> Iterator[Step]:
     if least is not None:
         yield _deflated(skill, least)
     if most is not None:
-        value = skill.overfitting if skill else None
-        if value is None:
-            yield _step("OVERFITTING", True, "One trial only, or too few days: nothing was chosen among trials.")
-        else:
-            said = f"The trial that looked best was in the worse half afterwards {percent(value, 0)} of the time."
-            yield _step("OVERFITTING", value <= most, said, value, most)
+        yield _chosen(skill, most)
+
+
+def _chosen(skill: Skill | None, most: float) -> Step:
+    """Where nothing was chosen there is nothing to overfit; what was chosen and cannot be measured does not pass."""
+    if skill is None:
+        return _step("OVERFITTING", True, "Nothing was traded, so nothing was chosen by what it earned.", None, most)
+    if skill.overfitting is not None:
+        value = skill.overfitting
+        said = f"The trial that looked best was in the worse half afterwards {percent(value, 0)} of the time."
+        return _step("OVERFITTING", value <= most, said, value, most)
+    if skill.unmeasured is None:
+        alone = (
+            "The only trial"
+            if skill.trials == 1
+            else f"None of the {skill.trials:,} trials has other numbers and days in common with it"
+        )
+        return _step("OVERFITTING", True, f"{alone}: nothing was chosen by what it earned.", None, most)
+    days = (
+        f"{skill.unmeasured} common day{'' if skill.unmeasured == 1 else 's'}" if skill.unmeasured else "no common days"
+    )
+    said = f"Overfitting is not measured: {skill.trials:,} trials, {days}; {FEWEST_DAYS} are needed."
+    return _step("OVERFITTING", False, said, None, most)
 
 
 def _deflated(skill: Skill | None, least: float) -> Step:

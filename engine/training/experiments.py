@@ -33,6 +33,7 @@ CREATE TRIGGER IF NOT EXISTS experiments_refuse_update BEFORE UPDATE ON experime
     BEGIN SELECT RAISE(ABORT, 'an experiment that has ended is never changed'); END;
 """
 TRIAL, CANARY, FOLD = "trial", "canary", "fold"
+TRIALS = (TRIAL,)
 STARTED, DONE, FAILED = "started", "done", "failed"
 
 
@@ -85,15 +86,6 @@ class Experiments:
         with self._lock:
             rows = self._connection.execute(query, (after, model, model)).fetchall()
         return [_row(row) for row in rows]
-
-    def trials(self, model: str) -> int:
-        """How many results a person or a rule could have chosen from, those that failed among them."""
-        return sum(1 for one in self.read(model) if one.kind == TRIAL)
-
-    def sharpes(self, model: str) -> list[float]:
-        """The daily Sharpe ratios of the trials that came to one, oldest first."""
-        found = (one.figures.get("daily_sharpe") for one in self.read(model) if one.kind == TRIAL)
-        return [float(value) for value in found if value is not None]
 
     def close(self) -> None:
         self._connection.close()

@@ -27,11 +27,13 @@ SHAP_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A fitted model with all that was found out about it. `threshold`: the least confidence of an entry."""
+    """A fitted model with all that was found out about it. `experiment` is the number of its row, `threshold` the
+    least confidence of an entry."""
 
     data: Dataset
     thirds: Thirds
     done: Fitted
+    experiment: int
     judgement: Judgement
     money: Money
     skill: Skill
@@ -47,7 +49,7 @@ def passport_of(playbook: Playbook, terms: ModelTerms, found: Result, lab: Lab) 
     rows = data.rows[found.thirds.train]
     bare = Passport(
         name=terms.name,
-        version=new_version(now, data.hash),
+        version=new_version(now, data.hash, found.experiment),
         playbook=playbook.name,
         feature_set=data.features.name,
         features=data.features.names,

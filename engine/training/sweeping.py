@@ -15,6 +15,7 @@ from engine.playbook.learner_terms import Learner, Sweep
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
+from engine.training.counting import earned
 from engine.training.dataset import Dataset, moves_of
 from engine.training.experiments import DONE, TRIAL
 from engine.training.fitting import Lab, accounted, begun
@@ -72,8 +73,7 @@ def sweep(
         mine = done[place * len(folds) : (place + 1) * len(folds)]
         loss, money = _of(playbook, bars, data, folds, mine)
         sharpe = money.form.sharpe if money.form else None
-        figures = {"log_loss": loss, "pnl": money.pnl, "daily_sharpe": sharpe}
-        lab.experiments.end(number, DONE, lab.now(), figures)
+        lab.experiments.end(number, DONE, lab.now(), {"log_loss": loss, **earned(money)})
         members.append(Member(one.learner, loss, money.pnl, sharpe))
         returns.append(money.days)
     best = int(np.argmin([one.log_loss for one in members]))

@@ -18,7 +18,7 @@ from engine.forecasting.model import Passport
 from engine.forecasting.money import Money
 from engine.forecasting.registry import ModelFolder
 from engine.forecasting.scores import shares_of
-from engine.forecasting.skill import skill
+from engine.forecasting.skill import Choice, Skill, skill
 from engine.forecasting.splits import Thirds, chronological
 from engine.forecasting.verdicts import decide
 from engine.playbook.learner_terms import Sweep
@@ -26,9 +26,10 @@ from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
 from engine.training.controls import canaries, causal
+from engine.training.counting import alike, chosen_among, daily_sharpes, earned, rules_of
 from engine.training.dataset import Dataset, build, moves_of
 from engine.training.experiments import TRIAL
-from engine.training.fitting import Fitted, Lab, accounted, close, fitted
+from engine.training.fitting import Fitted, Lab, accounted, asked_of, close, fitted
 from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_paths
 from engine.training.passports import Result, card_of, passport_of
 from engine.training.steps import Steps, Tell
@@ -76,6 +77,7 @@ def train(
     """
     asked, study = model_of(playbook), study or Study()
     require_device(asked.learner.device)
+    lab = replace(lab, playbook=playbook.name, rules=rules_of(playbook))
     steps = Steps(tell, _steps(asked, study))
     steps.at("look")("looking at the features", 0.0)
     data = build(asked, bars)
@@ -106,15 +108,13 @@ def train(
     if walked:
         judgement = replace(judgement, folds=walked.judgement.folds)
     probability = done.probability(data.rows[thirds.test])
-    sharpe = money.form.sharpe if money.form else None
-    close(lab, number, done, probability, data.cases.label[thirds.test], daily_sharpe=sharpe, pnl=money.pnl)
+    close(lab, number, done, probability, data.cases.label[thirds.test], **earned(money))
     steps.at("canaries")("checking that it learns nothing from nothing", 0.0)
-    returns = swept.returns if swept else None
-    luck = skill(money, lab.experiments.sharpes(terms.name), lab.experiments.trials(terms.name), returns)
+    luck = _luck(lab, terms, data, money, swept)
     found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds))
     gate = decide(found, gate_terms(terms))
     steps.at("canaries")("writing it down", 1.0)
-    result = Result(data, thirds, done, judgement, money, luck, gate, moves, threshold, label)
+    result = Result(data, thirds, done, number, judgement, money, luck, gate, moves, threshold, label)
     passport = passport_of(playbook, terms, result, lab)
     card = card_of(playbook, passport, result)
     artefact = folder.save(passport, done.fit.booster, draw_card(card) if draw_card else None)
@@ -173,6 +173,15 @@ def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> 
     with threadpool_limits(1):  # a second thread would spin beside other work, not help it
         plain = logistic(rows.astype(np.float64), label, data.rows[thirds.test].astype(np.float64), classes)
     return judge(cases, probability, {"logistic": plain}, training)
+
+
+def _luck(lab: Lab, terms: ModelTerms, data: Dataset, money: Money, swept: Swept | None) -> Skill:
+    """What the money is worth among all trials that asked the same of these bars."""
+    told = asked_of(lab, terms, data)
+    trials = alike(told, terms.name, data.hash, lab.experiments.read())
+    choices = [chosen_among(trials, told["configuration"], money)]
+    choices += [Choice(swept.returns)] if swept else []
+    return skill(money, daily_sharpes(trials), len(trials), choices)
 
 
 def _on_test(

@@ -35,6 +35,7 @@ def test_a_good_model_passes_every_step():
         ("DEFLATED_SHARPE", Part.PROMOTION, {"skill": Skill(90, 1.5, 0.97, 200.0, 2.0, 0.4, 0.1)}),
         ("DEFLATED_SHARPE", Part.PROMOTION, {"skill": None}),
         ("OVERFITTING", Part.PROMOTION, {"skill": Skill(3, 2.5, 0.99, 200.0, 0.8, 0.97, 0.7)}),
+        ("OVERFITTING", Part.PROMOTION, {"skill": Skill(3, 2.5, 0.99, 200.0, 0.8, 0.97, None, unmeasured=0)}),
         ("GAP", Part.PROMOTION, {"judgement": replace(GOOD.judgement, training=None)}),
         ("BEATS_LOGISTIC", Part.EVIDENCE, {"judgement": replace(GOOD.judgement, beside=GOOD.judgement.beside[:3])}),
         ("CALIBRATED", Part.EVIDENCE, {"judgement": replace(GOOD.judgement, brier=0.251)}),
@@ -101,6 +102,20 @@ def test_three_classes_must_beat_the_base_rates_not_a_coin():
     gate = decide(replace(GOOD, judgement=three), GateTerms(least_accuracy=None))
     assert [step.code for step in gate.failed] == ["CALIBRATED"]
     assert gate.step("ACCURACY") is None
+
+
+def test_what_was_chosen_and_cannot_be_measured_says_how_many_trials_and_days():
+    def said(trials, unmeasured=None):
+        luck = Skill(trials, 2.5, 0.99, 200.0, 0.8, 0.97, None, unmeasured=unmeasured)
+        step = decide(replace(GOOD, skill=luck)).step("OVERFITTING")
+        return step.passed, step.sentence
+
+    assert said(1) == (True, "The only trial: nothing was chosen by what it earned.")
+    passed, sentence = said(12)
+    assert passed
+    assert "None of the 12 trials" in sentence
+    assert said(12, 0) == (False, "Overfitting is not measured: 12 trials, no common days; 8 are needed.")
+    assert said(2, 1) == (False, "Overfitting is not measured: 2 trials, 1 common day; 8 are needed.")
 
 
 def test_every_step_has_a_sentence_and_every_sentence_its_numbers():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from engine.training.experiments import CANARY, DONE, FAILED, FOLD, STARTED, TRIAL, code_hash, opened
+from engine.training.experiments import DONE, FAILED, STARTED, TRIAL, code_hash, opened
 from tests.training.made import NOW
 
 
@@ -39,17 +39,6 @@ def test_rows_cannot_be_removed_nor_rewritten(experiments, tmp_path):
     other.close()
 
 
-def test_trials_count_whatever_became_of_them_and_controls_do_not(experiments):
-    for kind in (TRIAL, TRIAL, CANARY, FOLD):
-        begin(experiments, kind)
-    experiments.end(begin(experiments), FAILED, NOW, {"why": "no"})
-    experiments.end(begin(experiments), DONE, NOW, {"daily_sharpe": 0.2})
-    begin(experiments, model="trend")
-    assert experiments.trials("direction") == 4
-    assert experiments.sharpes("direction") == [0.2]
-    assert experiments.trials("trend") == 1
-
-
 def test_a_process_that_dies_leaves_its_row_counted(experiments, tmp_path):
     program = (
         "import os, sys; from pathlib import Path; from datetime import datetime, UTC\n"
@@ -58,7 +47,6 @@ def test_a_process_that_dies_leaves_its_row_counted(experiments, tmp_path):
         "os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "deep" / "experiments.sqlite")], check=False)
-    assert experiments.trials("direction") == 1
     assert experiments.read()[0].status == STARTED
 
 

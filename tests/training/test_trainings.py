@@ -105,6 +105,16 @@ def test_the_same_bars_give_the_same_trees(tmp_path):
     assert first.passport.calibration == second.passport.calibration
 
 
+def test_the_same_training_at_the_same_instant_is_another_version(tmp_path):
+    bars = market(2)
+    first, second = trained(tmp_path, bars), trained(tmp_path, bars)
+    assert f"{first.passport.created:%M%S}" == f"{second.passport.created:%M%S}"
+    assert first.passport.dataset == second.passport.dataset
+    both = {first.passport.version, second.passport.version}
+    assert set(ModelFolder(tmp_path / "models").versions("direction")) == both
+    assert len(both) == 2
+
+
 def test_three_classes_bring_their_own_threshold_above_the_playbooks_floor(tmp_path):
     terms = playbook("trend", sample_every=timedelta(minutes=20), learner={"rounds": 10, "depth": 3})
     bars = [walk("BTC/USD", 60, 1, timedelta(minutes=1)), walk("ETH/USD", 60, 2, timedelta(minutes=1))]
