@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bot.cli import parent
 from bot.cli.errors import fail
 from bot.cli.train_progress import shown
+from bot.folders import home
 from bot.settings import Settings, SettingsError, read_settings
 from engine.domain import MarketKind
 from engine.messages import Born
@@ -28,7 +29,8 @@ examples:
   nightdesk train --playbook my.yaml --backend loky --cpcv --sweep sweep.yaml
 
 Without --bars it learns from the store (`nightdesk backfill` brings history). The version lies in DATA/models; a
-person promotes it by its button. Every fit is a row in DATA/experiments.sqlite.
+person promotes it by its button. Every fit is a row in DATA/experiments.sqlite; trials of all data folders that asked
+the same of the same bars count together.
 """
 
 
@@ -118,10 +120,12 @@ def _train(
         settings.dask_scheduler or "",
     )
     swept = room.read_sweep(_text(args.sweep), str(args.sweep)) if args.sweep else None
-    with shown(args.progress) as tell, room.opened(data / "experiments.sqlite") as experiments:
+    ledger = room.opened(data / "experiments.sqlite", home() / "experiments.sqlite")
+    with shown(args.progress) as tell, ledger as experiments:
         tell("reading bars", 0.0)
         source = _source(args, settings, playbook, data, born, now)
-        lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread)
+        market = "" if args.bars else room.market_word(born, args.planted)
+        lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread, market=market)
         study = room.Study(args.walk_forward, args.cpcv, swept)
         label = "" if args.bars else born.label if born else PLANTED_LABEL if args.planted is not None else ""
         folder = ModelFolder(data / "models")

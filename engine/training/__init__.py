@@ -2,7 +2,8 @@
 
 In order: `sources` (bars), `dataset` (rows), `fitting` (one fit), `folds` and `sweeping` (many, spread out by
 `spreading`), `controls` (canaries), `trading` (money), `training` (all of it), `passports` and `reports` (what is
-written down). What a command needs is here, and opens on first use.
+written down). `counting` says which trials count together, `together` keeps those of all data folders, `backtests`
+notes those of models. What a command needs is here, and opens on first use.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from engine.forecasting.cases import JudgementError
     from engine.playbook.learner_terms import read_sweep
     from engine.store.rows import market_of
+    from engine.training.backtests import noted
+    from engine.training.counting import market_word
     from engine.training.experiments import code_hash, opened
     from engine.training.fitting import Lab
     from engine.training.reports import results, summary, table
@@ -34,7 +37,9 @@ __all__ = [
     "from_files",
     "from_store",
     "market_of",
+    "market_word",
     "model_of",
+    "noted",
     "opened",
     "read_sweep",
     "results",
@@ -50,6 +55,8 @@ _ROOMS = {
     "engine.forecasting.cases": ("JudgementError",),
     "engine.playbook.learner_terms": ("read_sweep",),
     "engine.store.rows": ("market_of",),
+    "engine.training.backtests": ("noted",),
+    "engine.training.counting": ("market_word",),
     "engine.training.experiments": ("code_hash", "opened"),
     "engine.training.fitting": ("Lab",),
     "engine.training.reports": ("results", "summary", "table"),

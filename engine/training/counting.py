@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from engine.domain import Symbol, micros
+from engine.domain import MarketKind, Symbol, micros
 from engine.forecasting.money import Money
 from engine.forecasting.overlap import DAY
 from engine.forecasting.skill import FEWEST_DAYS, Choice
+from engine.inference import Shape
+from engine.messages import Born
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
-from engine.training.experiments import DONE, TRIALS, Experiment
+from engine.training.experiments import BACKTEST, DONE, TRIAL, Experiment
 
 _TRADING = {"universe", "capital", "interval", "coins", "strategies", "costs", "volume_share", "limits", "quality"}
 _LEARNING = {
@@ -53,6 +55,14 @@ def asked(
     return {**told, "coins": list(coins), "since": since, "until": until}
 
 
+def market_word(born: Born | None, planted: float | None = None) -> str:
+    """Which market a desk's bars are of, as trials are told apart: "" for a real one, live or recorded."""
+    share = born.planted if born else planted
+    if share is not None:
+        return f"planted edge {share:g}"
+    return "simulated" if born and born.kind is MarketKind.SIMULATED else ""
+
+
 def rules_of(playbook: Playbook) -> str:
     """The hash of how a playbook trades: its names and its words are left out."""
     content = playbook.model_dump(mode="json", include=_TRADING)
@@ -65,8 +75,19 @@ def configuration(rules: str, terms: ModelTerms) -> str:
 
 
 def alike(told: Mapping[str, Any], model: str, dataset: str, rows: Sequence[Experiment]) -> list[Experiment]:
-    """The trials among `rows` that asked what `told` (`asked`) asks, of bars that overlap or are the same."""
-    return [one for one in rows if one.kind in TRIALS and _same(told, model, dataset, one)]
+    """The trials among `rows` that asked what `told` (`asked`) asks, of bars that overlap or are the same. The same
+    backtest made again says nothing new, and counts once."""
+    seen = set()
+    found = []
+    for one in rows:
+        if one.kind not in (TRIAL, BACKTEST) or not _same(told, model, dataset, one):
+            continue
+        again = (one.parameters.get("configuration"), one.parameters.get("version"), one.dataset)
+        if one.kind == TRIAL or again not in seen:
+            found.append(one)
+        if one.kind == BACKTEST:
+            seen.add(again)
+    return found
 
 
 def daily_sharpes(trials: Sequence[Experiment]) -> list[float]:
@@ -77,9 +98,13 @@ def daily_sharpes(trials: Sequence[Experiment]) -> list[float]:
 
 def earned(money: Money) -> dict[str, Any]:
     """What is kept of a trial's money: by it later trials know what they were chosen among."""
-    days = [round(value, _DIGITS) for value in money.days]
-    sharpe = money.form.sharpe if money.form else None
-    return {"daily_sharpe": sharpe, "pnl": money.pnl, "first_day": money.first_day, "days": days}
+    return {"pnl": money.pnl, **kept_days(money.first_day, money.days, money.form)}
+
+
+def kept_days(first: int, returns: Sequence[float], form: Shape | None) -> dict[str, Any]:
+    """Returns of whole UTC days from the day `first` (counted from 1970) on, and their Sharpe ratio."""
+    days = [round(value, _DIGITS) for value in returns]
+    return {"daily_sharpe": form.sharpe if form else None, "first_day": first, "days": days}
 
 
 def chosen_among(trials: Sequence[Experiment], configuration: str, money: Money) -> Choice:

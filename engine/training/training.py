@@ -178,7 +178,7 @@ def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> 
 def _luck(lab: Lab, terms: ModelTerms, data: Dataset, money: Money, swept: Swept | None) -> Skill:
     """What the money is worth among all trials that asked the same of these bars."""
     told = asked_of(lab, terms, data)
-    trials = alike(told, terms.name, data.hash, lab.experiments.read())
+    trials = alike(told, terms.name, data.hash, lab.experiments.known())
     choices = [chosen_among(trials, told["configuration"], money)]
     choices += [Choice(swept.returns)] if swept else []
     return skill(money, daily_sharpes(trials), len(trials), choices)

@@ -84,6 +84,19 @@ def test_a_training_that_is_cut_short_leaves_no_version_and_a_counted_trial(bars
         assert [one.kind for one in experiments.read()] == [TRIAL]
 
 
+def test_a_copy_of_a_playbook_in_a_folder_of_its_own_does_not_begin_to_count_anew(bars, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    trials = []
+    for name in ("direction", "my", "mine"):
+        copy = tmp_path / f"{name}.yaml"
+        text = load("direction").text.replace("name: direction", f"name: {name}", 1)
+        copy.write_text(text.replace("rounds: 400", "rounds: 20"))
+        where = ("--bars", str(bars), "--symbols", "C0,C1", "--report", str(tmp_path / "report.json"))
+        assert main(["train", "--playbook", str(copy), *where]) == 0
+        trials.append(json.loads((tmp_path / "report.json").read_text())["card"]["trials"])
+    assert trials == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bot.cli.errors import CliError
+from bot.folders import home
 from engine import champion_of
 from engine.analyst import Analyst
 from engine.analyst.forecaster import Lineup
@@ -21,7 +22,9 @@ from engine.messages import Born, ModelPressed, ModelTrained
 from engine.playbook import load, parse
 from engine.store.ledger import SqliteLedger
 from engine.trader import Trader
+from engine.training.counting import alike
 from engine.training.dataset import build
+from engine.training.experiments import opened
 from engine.training.trading import traded
 from tests.backtest.command import command
 from tests.desk.kit import born, started
@@ -191,6 +194,21 @@ def test_the_command_trades_a_named_version(kept, file, playbook, tmp_path, caps
     assert (
         datetime.fromisoformat(summary["from"]) >= ModelFolder(data / "models").passport("direction", version).train_end
     )
+
+
+def test_a_backtest_of_a_model_is_a_row_that_counts_with_its_trainings(kept, file, playbook, tmp_path):
+    data, version = kept
+    words = ("--playbook", playbook, "--bars", file, "--data-dir", data, "--out", tmp_path / "out")
+    assert command(*words, "--model", version) == 0
+    with opened(data / "experiments.sqlite", home() / "experiments.sqlite") as experiments:
+        row = experiments.read()[-1]
+        others = [one.uid for one in experiments.known()]
+    assert (row.kind, row.model, row.status) == ("backtest", "direction", "done")
+    assert row.parameters["version"] == version
+    assert row.figures["trades"] > 0
+    assert len(row.figures["days"]) > 1
+    assert row.uid in others
+    assert alike(row.parameters, "direction", "else", [row]) == [row]
 
 
 def test_without_a_promoted_model_the_command_says_how_to_get_one(kept, file, playbook, tmp_path):

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from engine.domain import MarketKind
 from engine.forecasting.money import earn, wishes_of
+from engine.messages import Born
 from engine.playbook import load
-from engine.training.counting import alike, chosen_among, configuration, daily_sharpes, earned, rules_of
-from engine.training.experiments import CANARY, DONE, FAILED, FOLD, TRIAL, opened
+from engine.training.counting import alike, chosen_among, configuration, daily_sharpes, earned, market_word, rules_of
+from engine.training.experiments import BACKTEST, CANARY, DONE, FAILED, FOLD, TRIAL, opened
 from tests.forecasting.test_money import market as traded_market
 from tests.forecasting.test_money import rules, seer
 from tests.training.made import NOW, SMALL, market, playbook, trained
@@ -55,6 +57,24 @@ def test_what_counts_is_the_question_and_the_bars_not_the_names(experiments):
     assert len(counted(experiments)) == 2
     row(experiments, coins=["B/USD"], dataset="data")
     assert len(counted(experiments)) == 3
+
+
+def test_the_same_backtest_made_again_counts_once_and_one_of_other_numbers_as_another(experiments):
+    for version in ("v1", "v1", "v2"):
+        row(experiments, BACKTEST, version=version)
+    row(experiments, BACKTEST, version="v1", configuration="theirs")
+    assert len(counted(experiments)) == 3
+
+
+def test_a_market_is_told_by_its_kind_and_its_edge():
+    def born(kind, planted=None):
+        return Born(NOW, "d", kind, "direction", "0", "", planted)
+
+    real = [market_word(one) for one in (None, born(MarketKind.LIVE), born(MarketKind.REPLAY))]
+    assert real == ["", "", ""]
+    assert market_word(born(MarketKind.SIMULATED)) == "simulated"
+    planted = {market_word(None, 0.6), market_word(born(MarketKind.SIMULATED, 0.6)), market_word(None, 0.7)}
+    assert planted == {"planted edge 0.6", "planted edge 0.7"}
 
 
 def test_a_row_from_before_more_was_known_counts_by_the_name_of_its_model(experiments):
