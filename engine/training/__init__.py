@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from engine.training.reports import results, summary, table
     from engine.training.sources import Source, from_bars, from_files, from_store, wanted, with_history
     from engine.training.spreading import BACKENDS, SpreadError, spread_named
-    from engine.training.training import Study, Trained, model_of, train
+    from engine.training.trading import model_of
+    from engine.training.training import Study, Trained, train
 
 __all__ = [
     "BACKENDS",
@@ -62,7 +63,8 @@ _ROOMS = {
     "engine.training.reports": ("results", "summary", "table"),
     "engine.training.sources": ("Source", "from_bars", "from_files", "from_store", "wanted", "with_history"),
     "engine.training.spreading": ("BACKENDS", "SpreadError", "spread_named"),
-    "engine.training.training": ("Study", "Trained", "model_of", "train"),
+    "engine.training.trading": ("model_of",),
+    "engine.training.training": ("Study", "Trained", "train"),
 }
 _DOORS = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -27,7 +27,7 @@ from engine.store.cache import read_cached
 from engine.store.database import Database
 from engine.store.history_gaps import read_quiet
 from engine.store.reading import interval_name, reading
-from engine.training.training import model_of
+from engine.training.trading import model_of
 
 _MICROSECOND = timedelta(microseconds=1)
 

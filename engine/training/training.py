@@ -34,7 +34,7 @@ from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_pat
 from engine.training.passports import Result, card_of, passport_of
 from engine.training.steps import Steps, Tell
 from engine.training.sweeping import Swept, sweep
-from engine.training.trading import terms_of, traded
+from engine.training.trading import Voice, heard, model_of, terms_of, traded
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 
@@ -126,13 +126,6 @@ def _steps(terms: ModelTerms, study: Study) -> tuple[str, ...]:
     return ("look", *(name for name, wanted in more.items() if wanted), "fit", "judge", "canaries")
 
 
-def model_of(playbook: Playbook) -> ModelTerms:
-    """The model that the playbook describes. Raises `JudgementError` when it has none."""
-    if playbook.model is None:
-        raise JudgementError("NO_MODEL", f"the playbook {playbook.name} trades by rule and has no model to train")
-    return playbook.model
-
-
 def parted(terms: ModelTerms, data: Dataset) -> Thirds:
     """Train, validation and test in order of time, purged, with the playbook's embargo."""
     return chronological(data.cases.time, data.cases.until, terms.shares, embargo_of(terms))
@@ -152,15 +145,11 @@ def threshold_of(
     asked = terms_of(playbook)
     if terms.label.kind == "direction":
         return asked.threshold
-    probability = done.probability(data.rows[rows])
+    voices = [Voice.of(data, rows, done.probability, moves)]
+    said = list(heard(data, terms.predict_every, bars, voices))
     choices = sorted({asked.threshold, *(one for one in THRESHOLDS if one > asked.threshold)})
-    earned = [
-        traded(
-            playbook, bars, data, rows, probability, probability @ np.array(moves), replace(asked, threshold=one)
-        ).pnl
-        for one in choices
-    ]
-    return choices[int(np.argmax(earned))]
+    made = [traded(playbook, bars, voices, said, replace(asked, threshold=one)).pnl for one in choices]
+    return choices[int(np.argmax(made))]
 
 
 def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> Judgement:
@@ -196,7 +185,9 @@ def _on_test(
     """The one look at the test rows."""
     probability = done.probability(data.rows[thirds.test])
     terms = replace(terms_of(playbook), threshold=threshold)
-    money = traded(playbook, bars, data, thirds.test, probability, probability @ np.array(moves), terms)
+    voices = [Voice.of(data, thirds.test, done.probability, moves)]
+    said = heard(data, model_of(playbook).predict_every, bars, voices)
+    money = traded(playbook, bars, voices, said, terms)
     return judged(data, thirds, done, probability), money
 
 
