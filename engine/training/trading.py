@@ -1,7 +1,7 @@
 """What a model's forecasts earn on the test span: the playbook's own rules in the compiled core, costs included.
 
-It forecasts whenever the desk would, at every bar that falls due (`predict_every`), however few of them are rows to learn
-from and to count hits by.
+It forecasts whenever the desk would, at every bar that falls due (`predict_every`), however few of them are rows to
+learn from and to count hits by.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def train(
     close(lab, number, done, probability, data.cases.label[thirds.test], **earned(money))
     steps.at("canaries")("checking that it learns nothing from nothing", 0.0)
     luck = _luck(lab, terms, data, money, swept)
-    found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds))
+    found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds, done))
     gate = decide(found, gate_terms(terms))
     steps.at("canaries")("writing it down", 1.0)
     result = Result(data, thirds, done, number, judgement, money, luck, gate, moves, threshold, label)

@@ -57,6 +57,20 @@ def test_the_alarm_of_three_classes_looks_at_the_direction_of_moves():
     assert gate.verdict is Verdict.STOPPED
 
 
+def test_the_leak_of_three_classes_must_show_in_the_direction_of_moves():
+    """Always saying flat is right 73 % of the time: no leak is needed for that."""
+    three = replace(GOOD.judgement, classes=3, base_rate=0.73, base_brier=1.0, direction_given_move=share(0.55))
+
+    def step(direction):
+        canary = Canary("centred", share(0.74), direction=share(direction))
+        found = Findings(three, causality=Causality(), canaries=(*CANARIES[:2], canary))
+        return decide(found, GateTerms(least_accuracy=None)).step("CANARY_CENTRED")
+
+    assert not step(0.54).passed
+    assert "54.0 %" in step(0.54).sentence
+    assert step(0.80).passed
+
+
 def test_a_lucky_handful_raises_no_alarm():
     few = replace(GOOD.judgement, accuracy=share(0.61, reach=0.15))
     assert decide(Findings(few)).step("ALARM").passed
