@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from engine.features.sets import find_set
 from engine.forecasting.canaries import Causality
 from engine.forecasting.cases import JudgementError
 from engine.forecasting.registry import ModelFolder
@@ -14,6 +15,7 @@ from engine.playbook.learner_terms import Sweep, read_sweep
 from engine.training import training as room
 from engine.training.experiments import CANARY, DONE, FAILED, FOLD, TRIAL, opened
 from engine.training.reports import results, summary, table
+from engine.training.spreading import Spread
 from engine.training.training import Study
 from tests.training.made import SMALL, cut, market, playbook, trained, walk
 
@@ -79,6 +81,44 @@ def test_the_test_is_after_all_that_was_learnt_from(whole):
     done, _ = whole
     assert done.passport.train_end <= done.card.judgement.start
     assert done.passport.train_start < done.passport.train_end
+
+
+def test_the_shipped_models_keep_their_longest_look_back_from_what_they_are_tested_on():
+    for name in ("direction", "trend"):
+        terms = load(name).model
+        assert terms.embargo >= find_set(terms.features).warm_up * timedelta(minutes=1)
+
+
+class Watching:
+    """A spread of one process that remembers what it was asked."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def over(self, work, shared, tasks):
+        self.tasks += tasks
+        return Spread().over(work, shared, tasks)
+
+
+def test_every_fit_keeps_the_embargo_from_what_it_is_tested_on(tmp_path):
+    watching = Watching()
+    study = Study(walk=True, paths=True, sweep=Sweep(depth=(2, 3), folds=2))
+    done = trained(tmp_path, market(2), study=study, spread=watching)
+    cases, embargo = done.data.cases, 24 * 3_600_000_000
+    thirds = room.parted(SMALL.model, done.data)
+    fits = [(one.train, one.validation, one.test) for one in (*watching.tasks, thirds)]
+    assert len(fits) == 2 * 2 + 5 + 15 + 1
+    for train, validation, test in fits:
+        for learnt, seen in ((train, validation), (train, test), (validation, test)):
+            assert nearest(cases, learnt, seen) > embargo
+
+
+def nearest(cases, learnt, seen):
+    """µs between the lives of these rows and those, at the nearest."""
+    starts, ends = np.sort(cases.time[seen]), np.sort(cases.until[seen])
+    after = np.append(starts, 2**62)[np.searchsorted(starts, cases.time[learnt])] - cases.until[learnt]
+    before = cases.time[learnt] - np.append(-(2**62), ends)[np.searchsorted(ends, cases.until[learnt])]
+    return min(after.min(), before.min())
 
 
 def test_the_reports_say_what_was_found(whole):
