@@ -28,7 +28,8 @@ examples:
   nightdesk train --playbook direction --bars binance_spot_5m_2024.parquet --walk-forward --report out.json
   nightdesk train --playbook my.yaml --backend loky --cpcv --sweep sweep.yaml
 
-Without --bars it learns from the store (`nightdesk backfill` brings history). The version lies in DATA/models; a
+Without --bars it learns from the store (`nightdesk backfill` brings history), whose newest bar must be of today or
+yesterday; of --bars of any age, but what comes of old ones may not be promoted. The version lies in DATA/models; a
 person promotes it by its button. Every fit is a row in DATA/experiments.sqlite; trials of all data folders that asked
 the same of the same bars count together.
 """
@@ -125,8 +126,8 @@ def _train(
         tell("reading bars", 0.0)
         source = _source(args, settings, playbook, data, born, now)
         market = "" if args.bars else room.market_word(born, args.planted)
-        lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread, market=market)
-        study = room.Study(args.walk_forward, args.cpcv, swept)
+        lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread, market=market, asof=now)
+        study = room.Study(args.walk_forward, args.cpcv, swept, old=bool(args.bars))
         label = "" if args.bars else born.label if born else PLANTED_LABEL if args.planted is not None else ""
         folder = ModelFolder(data / "models")
         return room.train(playbook, source.bars, lab, folder, tell, _drawn(settings), label, study), source.absent

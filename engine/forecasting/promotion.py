@@ -7,17 +7,27 @@ from collections.abc import Iterator
 from engine.forecasting.gate import Findings, GateTerms, Part, Step
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.skill import FEWEST_DAYS, Skill
-from engine.forecasting.wording import percent
+from engine.forecasting.wording import percent, span
 
 
 def promotion_steps(findings: Findings, terms: GateTerms) -> tuple[Step, ...]:
-    """Accuracy, trades, profit, deflated Sharpe ratio, overfitting, and the gap to training."""
-    steps = [*_forecasts(findings.judgement, terms), *_trading(findings, terms)]
+    """Age of the test, accuracy, trades, profit, deflated Sharpe ratio, overfitting, and the gap to training."""
+    steps = [*_fresh(findings, terms), *_forecasts(findings.judgement, terms), *_trading(findings, terms)]
     return (*steps, *_luck(findings.skill, terms))
 
 
 def _step(code: str, passed: bool, sentence: str, value: float | None = None, limit: float | None = None) -> Step:
     return Step(code, Part.PROMOTION, passed, sentence, value, limit)
+
+
+def _fresh(findings: Findings, terms: GateTerms) -> Iterator[Step]:
+    """What was true of old bars is not known to be true now."""
+    if findings.age is None:
+        return
+    passed, day = findings.age <= terms.oldest, 86_400.0
+    told = f"The test ended {span(findings.age)} before the training"
+    said = f"{told}." if passed else f"{told}, longer ago than the {span(terms.oldest)} after which a model expires."
+    yield _step("FRESH", passed, said, findings.age.total_seconds() / day, terms.oldest.total_seconds() / day)
 
 
 def _forecasts(judgement: Judgement, terms: GateTerms) -> Iterator[Step]:

@@ -36,6 +36,9 @@ class Lab:
     market: str = ""  # which market the bars are of: "" for a real one
     playbook: str = ""  # its name
     rules: str = ""  # the hash of how it trades
+    asof: datetime | None = (
+        None  # the desk's time, up to which bars were asked for (None: nobody asks how old they are)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

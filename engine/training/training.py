@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from engine.domain import instant
 from engine.forecasting.baselines import logistic
 from engine.forecasting.card import ModelCard
 from engine.forecasting.cases import Column, JudgementError, Rows
@@ -21,6 +23,7 @@ from engine.forecasting.scores import shares_of
 from engine.forecasting.skill import Choice, Skill, skill
 from engine.forecasting.splits import Thirds, chronological
 from engine.forecasting.verdicts import decide
+from engine.forecasting.wording import span
 from engine.playbook.learner_terms import Sweep
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
@@ -41,11 +44,13 @@ THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a training does beside the one fit: walk forward, test combinatorial paths, sweep the learner's numbers."""
+    """What a training does beside the one fit: walk forward, test combinatorial paths, sweep the learner's numbers.
+    `old`: bars of any age, for the sake of knowing; what comes of old ones is not promotable."""
 
     walk: bool = False
     paths: bool = False
     sweep: Sweep | None = None
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +83,8 @@ def train(
     asked, study = model_of(playbook), study or Study()
     require_device(asked.learner.device)
     lab = replace(lab, playbook=playbook.name, rules=rules_of(playbook))
+    if not study.old:
+        _require_fresh(asked, bars, lab.asof)
     steps = Steps(tell, _steps(asked, study))
     steps.at("look")("looking at the features", 0.0)
     data = build(asked, bars)
@@ -112,6 +119,7 @@ def train(
     steps.at("canaries")("checking that it learns nothing from nothing", 0.0)
     luck = _luck(lab, terms, data, money, swept)
     found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds, done))
+    found = replace(found, age=lab.asof - judgement.end if lab.asof else None)
     gate = decide(found, gate_terms(terms))
     steps.at("canaries")("writing it down", 1.0)
     result = Result(data, thirds, done, number, judgement, money, luck, gate, moves, threshold, label)
@@ -119,6 +127,19 @@ def train(
     card = card_of(playbook, passport, result)
     artefact = folder.save(passport, done.fit.booster, draw_card(card) if draw_card else None)
     return Trained(passport, artefact, card, data, walked, paths, swept)
+
+
+def _require_fresh(terms: ModelTerms, bars: Sequence[BarColumns], asof: datetime | None) -> None:
+    """Raise `JudgementError` when the newest of all bars is too old for a model that is to trade from now on."""
+    newest = max((int(one.time[-1]) for one in bars if len(one.time)), default=None)
+    if asof is None or newest is None or asof - instant(newest) <= terms.stale_after:
+        return
+    raise JudgementError(
+        "STALE_DATA",
+        f"the newest bar is of {instant(newest):%Y-%m-%d %H:%M} UTC, {span(asof - instant(newest))} ago; no model is "
+        f"trained on bars older than {span(terms.stale_after)}: bring newer ones with `nightdesk backfill`, or study "
+        "old ones with --bars",
+    )
 
 
 def _steps(terms: ModelTerms, study: Study) -> tuple[str, ...]:
@@ -198,4 +219,5 @@ def gate_terms(terms: ModelTerms) -> GateTerms:
         fewest_trades=asked.fewest_trades,
         least_deflated_sharpe=asked.least_deflated_sharpe,
         most_overfitting=asked.most_overfitting,
+        oldest=terms.expires_after,
     )

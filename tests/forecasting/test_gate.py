@@ -1,6 +1,7 @@
 """The gate: each step trips alone, and the verdict follows from the steps."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_a_good_model_passes_every_step():
         ("CANARY_LAGGED", Part.DEFECT, {"canaries": (CANARIES[0], Canary("lagged", share(0.62)), CANARIES[2])}),
         ("CANARY_CENTRED", Part.DEFECT, {"canaries": (*CANARIES[:2], Canary("centred", share(0.56)))}),
         ("LIVE_STOP", Part.DEFECT, {"live_stop": "Right 43 % of the time live, below 45 %."}),
+        ("FRESH", Part.PROMOTION, {"age": timedelta(days=8)}),
         ("TRADES", Part.PROMOTION, {"money": earned(trades=99)}),
         ("TRADES", Part.PROMOTION, {"money": None}),
         ("AFTER_COSTS", Part.PROMOTION, {"money": replace(earned(), pnl=-1.0)}),
@@ -74,6 +76,14 @@ def test_the_leak_of_three_classes_must_show_in_the_direction_of_moves():
 def test_a_lucky_handful_raises_no_alarm():
     few = replace(GOOD.judgement, accuracy=share(0.61, reach=0.15))
     assert decide(Findings(few)).step("ALARM").passed
+
+
+def test_a_test_that_ended_lately_enough_is_no_matter_and_an_old_one_says_how_old():
+    fresh = decide(replace(GOOD, age=timedelta(hours=3)))
+    assert fresh.promotable
+    assert fresh.step("FRESH").sentence == "The test ended 3 h before the training."
+    old = decide(replace(GOOD, age=timedelta(days=805)))
+    assert "805 days before the training, longer ago than the 7 days" in old.step("FRESH").sentence
 
 
 def test_below_the_accuracy_asked_for_an_edge_is_an_edge_but_does_not_trade():

@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from engine.domain import instant
 from engine.features.sets import find_set
 from engine.forecasting.canaries import Causality
 from engine.forecasting.cases import JudgementError
@@ -196,6 +197,20 @@ def test_too_short_a_test_is_refused_and_its_trial_is_counted_as_failed(tmp_path
     assert refused(tmp_path, market(2, days=30)).code == "FEW_DAYS"
     (row,) = rows(tmp_path)
     assert (row.kind, row.status) == (TRIAL, FAILED)
+
+
+def test_bars_that_end_long_ago_are_refused_and_may_be_studied_but_not_promoted(tmp_path):
+    bars = market(2)
+    newest = instant(int(bars[0].time[-1]))
+    error = refused(tmp_path, bars, asof=newest + timedelta(hours=37))
+    assert error.code == "STALE_DATA"
+    assert "37 h ago" in str(error)
+    assert not rows(tmp_path)
+    assert trained(tmp_path, bars, asof=newest + timedelta(hours=35)).card.gate.step("FRESH").passed
+    studied = trained(tmp_path, bars, study=Study(old=True), asof=newest + timedelta(days=800))
+    assert "800 days before the training" in studied.card.gate.step("FRESH").sentence
+    assert not studied.passport.promotable
+    assert studied.card.gate.step("FRESH").sentence in table(studied)
 
 
 def test_a_feature_that_never_changes_is_named(tmp_path, monkeypatch):
