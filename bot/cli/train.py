@@ -6,7 +6,7 @@ import _thread
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,7 @@ def _train(
         tell("reading bars", 0.0)
         source = _source(args, settings, playbook, data, born, now)
         market = "" if args.bars else room.market_word(born, args.planted)
-        lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread, market=market, asof=now)
+        lab = room.Lab(experiments, _running(now), room.code_hash(), spread=spread, market=market, asof=now)
         study = room.Study(args.walk_forward, args.cpcv, swept, old=bool(args.bars))
         label = "" if args.bars else born.label if born else PLANTED_LABEL if args.planted is not None else ""
         folder = ModelFolder(data / "models")
@@ -159,6 +159,15 @@ def _now(born: Born | None, data: Path) -> datetime:
 
     at = last_state(data)[0] if born and born.kind is not MarketKind.LIVE else None
     return at or SystemClock().now()
+
+
+def _running(now: datetime) -> Callable[[], datetime]:
+    """The desk's time from `now` on, as time passes: when each fit begins and ends."""
+    from engine import SystemClock
+
+    clock = SystemClock()
+    begun = clock.now()
+    return lambda: now + (clock.now() - begun)
 
 
 def _drawn(settings: Settings) -> Any:

@@ -45,6 +45,10 @@ def test_a_training_prints_its_judgement_and_keeps_a_version_with_its_card(bars,
     assert {path.name for path in home.iterdir()} == {"card.png", "model.json", "trees.ubj"}
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     assert told["version"] == version
+    with opened(tmp_path / "experiments.sqlite") as experiments:
+        spans = [(one.started_at, one.ended_at) for one in experiments.read()]
+    assert all(start < end for start, end in spans)
+    assert len({start for start, _ in spans}) == len(spans)
     assert (tmp_path / "out" / "comprehensive_analysis.png").read_bytes() == (home / "card.png").read_bytes()
 
 
