@@ -12,7 +12,7 @@ from enum import StrEnum
 from engine.forecasting.canaries import Canary, Causality
 from engine.forecasting.intervals import cases_needed
 from engine.forecasting.judgement import Judgement
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.skill import Skill
 
 
@@ -72,6 +72,7 @@ class Findings:
     causality: Causality | None = None
     canaries: tuple[Canary, ...] = ()
     live_stop: str = ""  # the sentence of a stop that live results have caused
+    fees: Fees | None = None
     age: timedelta | None = None  # how long ago the test ended (None: nobody asks)
 
 

@@ -58,6 +58,22 @@ class Money:
         return -(-micros(self.curve[0].at) // DAY) if self.curve else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """The fee of one side that the money was earned at, and what the same forecasts bring at the `venue`'s own."""
+
+    own: float
+    venue: float
+    trades: int
+    pnl: float
+    equity_return: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether the playbook's fee is a scenario of another venue."""
+        return self.own != self.venue
+
+
 def wishes_of(
     enter: Flags, confidence: Column, side: Sides | None = None, strategy: int = 0, **columns: Column
 ) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from engine.forecasting.gate import Findings, GateTerms, Part, Step
 from engine.forecasting.judgement import Judgement
+from engine.forecasting.money import Fees
 from engine.forecasting.skill import FEWEST_DAYS, Skill
 from engine.forecasting.wording import percent, span
 
@@ -57,8 +58,19 @@ def _trading(findings: Findings, terms: GateTerms) -> Iterator[Step]:
     enough = f"{money.trades:,} trades in the test; {needed:,} are needed."
     yield _step("TRADES", money.trades >= needed, enough, float(money.trades), float(needed))
     made, held = (percent(one, signed=True) for one in (money.equity_return, money.hold_return))
-    said = f"{made} after costs of {money.costs:,.2f}, buy and hold {held}."
+    said = f"{made} after costs of {money.costs:,.2f}{_at(findings.fees)}, buy and hold {held}."
     yield _step("AFTER_COSTS", money.pnl > 0, said, money.pnl, 0.0)
+
+
+def _at(fees: Fees | None) -> str:
+    """At which fees that was, which of them the gate demands, and what the others would have left."""
+    if fees is None:
+        return ""
+    if not fees.differ:
+        return f" at the venue's fees ({percent(fees.venue, 2)} a side)"
+    left = f"{percent(fees.equity_return, signed=True)} in {fees.trades:,} trades"
+    own, venue = percent(fees.own, 2), percent(fees.venue, 2)
+    return f" at the playbook's {own} a side, which is what must pay (at the venue's fees of {venue}: {left})"
 
 
 def _luck(skill: Skill | None, terms: GateTerms) -> Iterator[Step]:

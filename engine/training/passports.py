@@ -13,7 +13,7 @@ from engine.forecasting.drift import reference
 from engine.forecasting.gate import Gate
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.model import Features, Model, Passport
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.registry import new_version
 from engine.forecasting.skill import Skill
 from engine.forecasting.splits import Thirds
@@ -36,6 +36,7 @@ class Result:
     experiment: int
     judgement: Judgement
     money: Money
+    fees: Fees
     skill: Skill
     gate: Gate
     moves: tuple[float, ...]
@@ -102,6 +103,7 @@ def figures_of(found: Result) -> dict[str, float]:
         "test_rows": float(judgement.rows),
         "trades": float(money.trades),
         "pnl": money.pnl,
+        "pnl_at_the_venues_fees": found.fees.pnl,
         "threshold": found.threshold,
     }
 
@@ -125,6 +127,7 @@ def card_of(playbook: Playbook, passport: Passport, found: Result) -> ModelCard:
         money=found.money,
         skill=found.skill,
         label=found.label,
+        fees=found.fees,
     )
 
 

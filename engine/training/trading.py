@@ -23,9 +23,10 @@ from engine.domain import Instrument
 from engine.evaluation import bars_to_know, forecast_columns
 from engine.forecasting.cases import Column, JudgementError, Rows, Times
 from engine.forecasting.model import Features
-from engine.forecasting.money import Market, Money, earn
+from engine.forecasting.money import Fees, Market, Money, earn
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
+from engine.playbook.translate import KRAKEN_TAKER
 from engine.ports import BarColumns
 from engine.training.dataset import Dataset
 
@@ -100,6 +101,23 @@ def traded(
     ]
     rules = unattended(playbook.rules([Instrument(one.symbol) for one in bars]))
     return earn(rules, market, merge(wishes))
+
+
+def fees_of(
+    playbook: Playbook,
+    bars: Sequence[BarColumns],
+    voices: Sequence[Voice],
+    forecasts: Sequence[Heard],
+    terms: Terms,
+    money: Money,
+) -> Fees:
+    """At which fee `money` was earned; where that is a scenario, the same forecasts traded at the venue's own, by which
+    the cost filter then goes as well."""
+    if playbook.costs.fee == "venue":
+        return Fees(KRAKEN_TAKER, KRAKEN_TAKER, money.trades, money.pnl, money.equity_return)
+    dear = playbook.model_copy(update={"costs": playbook.costs.model_copy(update={"fee": "venue"})})
+    paid = traded(dear, bars, voices, forecasts, terms)
+    return Fees(float(playbook.costs.fee), KRAKEN_TAKER, paid.trades, paid.pnl, paid.equity_return)
 
 
 def _wished(

@@ -17,7 +17,7 @@ from engine.forecasting.gate import Findings, GateTerms
 from engine.forecasting.judgement import Judgement, Training, judge
 from engine.forecasting.learner import require_device
 from engine.forecasting.model import Passport
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.registry import ModelFolder
 from engine.forecasting.scores import shares_of
 from engine.forecasting.skill import Choice, Skill, skill
@@ -37,7 +37,7 @@ from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_pat
 from engine.training.passports import Result, card_of, passport_of
 from engine.training.steps import Steps, Tell
 from engine.training.sweeping import Swept, sweep
-from engine.training.trading import Voice, heard, model_of, terms_of, traded
+from engine.training.trading import Voice, fees_of, heard, model_of, terms_of, traded
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 
@@ -111,7 +111,7 @@ def train(
     moves = moves_of(data, thirds.train)
     with accounted(lab, number):
         threshold = threshold_of(playbook, terms, bars, data, thirds.validation, done, moves)
-        judgement, money = _on_test(playbook, bars, data, thirds, done, moves, threshold)
+        judgement, money, fees = _on_test(playbook, bars, data, thirds, done, moves, threshold)
     if walked:
         judgement = replace(judgement, folds=walked.judgement.folds)
     probability = done.probability(data.rows[thirds.test])
@@ -119,10 +119,10 @@ def train(
     steps.at("canaries")("checking that it learns nothing from nothing", 0.0)
     luck = _luck(lab, terms, data, money, swept)
     found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds, done))
-    found = replace(found, age=lab.asof - judgement.end if lab.asof else None)
+    found = replace(found, fees=fees, age=lab.asof - judgement.end if lab.asof else None)
     gate = decide(found, gate_terms(terms))
     steps.at("canaries")("writing it down", 1.0)
-    result = Result(data, thirds, done, number, judgement, money, luck, gate, moves, threshold, label)
+    result = Result(data, thirds, done, number, judgement, money, fees, luck, gate, moves, threshold, label)
     passport = passport_of(playbook, terms, result, lab)
     card = card_of(playbook, passport, result)
     artefact = folder.save(passport, done.fit.booster, draw_card(card) if draw_card else None)
@@ -202,14 +202,14 @@ def _on_test(
     done: Fitted,
     moves: Sequence[float],
     threshold: float,
-) -> tuple[Judgement, Money]:
+) -> tuple[Judgement, Money, Fees]:
     """The one look at the test rows."""
     probability = done.probability(data.rows[thirds.test])
     terms = replace(terms_of(playbook), threshold=threshold)
     voices = [Voice.of(data, thirds.test, done.probability, moves)]
-    said = heard(data, model_of(playbook).predict_every, bars, voices)
+    said = list(heard(data, model_of(playbook).predict_every, bars, voices))
     money = traded(playbook, bars, voices, said, terms)
-    return judged(data, thirds, done, probability), money
+    return judged(data, thirds, done, probability), money, fees_of(playbook, bars, voices, said, terms, money)
 
 
 def gate_terms(terms: ModelTerms) -> GateTerms:

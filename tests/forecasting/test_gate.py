@@ -7,6 +7,7 @@ import pytest
 
 from engine.forecasting.canaries import Canary, Causality
 from engine.forecasting.gate import Findings, GateTerms, Part, Verdict
+from engine.forecasting.money import Fees
 from engine.forecasting.skill import Skill
 from engine.forecasting.verdicts import decide
 from tests.forecasting.found import CANARIES, GOOD, earned, findings, share
@@ -119,6 +120,16 @@ def test_more_than_chance_that_loses_after_costs_is_no_edge():
 def test_enough_rows_without_a_lead_worth_having_are_no_edge():
     gate = decide(findings(0.5, days=600, money=None, skill=None))
     assert gate.verdict is Verdict.NO_EDGE
+
+
+def test_what_the_venues_fees_would_leave_is_said_and_the_playbooks_are_what_must_pay():
+    scenario = Fees(0.0005, 0.004, 120, -30.0, -0.03)
+    step = decide(replace(GOOD, fees=scenario)).step("AFTER_COSTS")
+    assert step.passed
+    assert "at the playbook's 0.05 % a side, which is what must pay" in step.sentence
+    assert "(at the venue's fees of 0.40 %: −3.0 % in 120 trades)" in step.sentence
+    own = decide(replace(GOOD, fees=Fees(0.004, 0.004, 400, 40.0, 0.04))).step("AFTER_COSTS")
+    assert "after costs of 90.00 at the venue's fees (0.40 % a side), buy and hold" in own.sentence
 
 
 def test_three_classes_must_beat_the_base_rates_not_a_coin():

@@ -27,7 +27,7 @@ from engine.trader import Trader
 from engine.training.counting import alike
 from engine.training.dataset import build
 from engine.training.experiments import opened
-from engine.training.trading import Voice, heard, terms_of, traded
+from engine.training.trading import Voice, fees_of, heard, terms_of, traded
 from tests.backtest.command import command
 from tests.desk.kit import born, started
 from tests.playbooks.made import MINUTE, columns_of, drawn, fitted, wandering
@@ -109,7 +109,7 @@ def test_a_backtest_and_a_trainings_money_are_the_same_trades(tmp_path, name):
     data = build(playbook.model, bars)
     rows = np.flatnonzero(data.cases.time > np.quantile(data.cases.time, 0.7))
     voices = [Voice.of(data, rows, model.predict, model.passport.moves)]
-    said = heard(data, playbook.model.predict_every, bars, voices)
+    said = list(heard(data, playbook.model.predict_every, bars, voices))
     money = traded(playbook, bars, voices, said, terms_of(playbook))
     span = [clipped(series, voices[0].since - MINUTE, voices[0].end - MINUTE) for series in market]
     forecasts = {
@@ -117,6 +117,9 @@ def test_a_backtest_and_a_trainings_money_are_the_same_trades(tmp_path, name):
         for short, long, seen in zip(span, market, forecasts_of(playbook, model, market).values(), strict=True)
     }
     done = backtest(playbook, with_warm_volatility(span, market), forecasts=padded(forecasts, span, market))
+    fees = fees_of(playbook, bars, voices, said, terms_of(playbook), money)
+    assert fees.differ == (name == "trend")
+    assert (fees.pnl < money.pnl) == fees.differ
     assert money.trades > 10
     assert len(done.trades) == money.trades
     assert sum(trade.pnl for trade in done.trades) == pytest.approx(money.pnl)

@@ -130,7 +130,16 @@ def test_the_reports_say_what_was_found(whole):
     assert len(told["walk_forward"]["judgement"]["folds"]) == 5
     assert len(told["paths"]) == 5
     text = table(done, {"GONE/USD": "not in the files"})
-    for word in ("reversal", "logistic", "walking forward", "combinatorial", "swept 2 sets", "GONE/USD"):
+    assert told["card"]["fees"]["venue"] == 0.004
+    for word in (
+        "at the venue's fees, 0.40% a side: the same",
+        "reversal",
+        "logistic",
+        "walking forward",
+        "combinatorial",
+        "swept 2 sets",
+        "GONE/USD",
+    ):
         assert word in text
     assert summary(done)["failing"] == list(done.passport.failing)
 
