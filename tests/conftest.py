@@ -16,3 +16,11 @@ def user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user-data")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def module_data(user_data: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each module is a user of its own: trials are counted over all folders of one, and tests are no trials."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user-data")))
+        yield

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.cli.errors import fail
 from bot.cli.times import instant
-from bot.folders import folder_for
+from bot.folders import folder_for, home
 from bot.settings import Settings, SettingsError, read_settings
 from engine.domain import MarketKind
 
@@ -90,8 +90,9 @@ def run(args: argparse.Namespace) -> int:
         market, forecasts, more = _forecasts(args, playbook, market)
         for note in (*notes, *more, *room.assumptions(playbook)):
             _say(f"note: {note}")
-        with _progress(args.progress) as moved:
+        with _noted(args, playbook, market) as keep, _progress(args.progress) as moved:
             done = room.backtest(playbook, market, settings.timezone, moved, forecasts)
+            keep(done)
         figures = room.measured(done)
         paths = room.write(done, figures, args.out)
     except (
@@ -136,16 +137,15 @@ def _folder(args: argparse.Namespace, playbook: Playbook) -> Path:
 
 def _forecasts(args: argparse.Namespace, playbook: Playbook, market: list[Any]) -> tuple[list[Any], Any, list[str]]:
     """The bars to trade, what the playbook's model says about them, and what is to be said; None without a model."""
-    from engine import ModelFolder, champion_of
+    from engine import ModelFolder
     from engine import backtest as room
 
+    data = _folder(args, playbook)
     if playbook.model is None:
         if args.model:
             fail(f"the playbook {playbook.name} trades by rule; it has no model {args.model}")
         return market, None, []
-    name, data = playbook.model.name, _folder(args, playbook)
-    folder = ModelFolder(data / "models")
-    version = args.model or champion_of(data, name)
+    name, folder, version = playbook.model.name, ModelFolder(data / "models"), _version(args, playbook, data)
     if not version:
         known = ", ".join(folder.versions(name)[-3:])
         fail(
@@ -155,6 +155,32 @@ def _forecasts(args: argparse.Namespace, playbook: Playbook, market: list[Any]) 
         )
     _say("forecasting")
     return room.with_forecasts(playbook, folder.load(name, version, threads=os.cpu_count() or 1), market, args.start)
+
+
+def _version(args: argparse.Namespace, playbook: Playbook, data: Path) -> str:
+    """The version asked for, or the promoted one; "" when there is none."""
+    from engine import champion_of
+
+    return args.model or (champion_of(data, playbook.model.name) if playbook.model else "")
+
+
+@contextmanager
+def _noted(args: argparse.Namespace, playbook: Playbook, market: list[Any]) -> Iterator[Callable[[Any], None]]:
+    """The row of a backtest of a model in the experiment ledger; one by rule chooses no model and has none."""
+    from engine import ModelFolder, SystemClock, birth
+    from engine import training as room
+
+    if playbook.model is None:
+        yield lambda done: None
+        return
+    data = _folder(args, playbook)
+    passport = ModelFolder(data / "models").passport(playbook.model.name, _version(args, playbook, data))
+    word = "" if args.bars else room.market_word(birth(data))
+    ledger = room.opened(data / "experiments.sqlite", home() / "experiments.sqlite")
+    with ledger as experiments:
+        lab = room.Lab(experiments, SystemClock().now, room.code_hash(), market=word)
+        with room.noted(lab, playbook, playbook.model, passport, market) as keep:
+            yield keep
 
 
 @contextmanager

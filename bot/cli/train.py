@@ -6,7 +6,7 @@ import _thread
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bot.cli import parent
 from bot.cli.errors import fail
 from bot.cli.train_progress import shown
+from bot.folders import home
 from bot.settings import Settings, SettingsError, read_settings
 from engine.domain import MarketKind
 from engine.messages import Born
@@ -28,8 +29,10 @@ examples:
   nightdesk train --playbook direction --bars binance_spot_5m_2024.parquet --walk-forward --report out.json
   nightdesk train --playbook my.yaml --backend loky --cpcv --sweep sweep.yaml
 
-Without --bars it learns from the store (`nightdesk backfill` brings history). The version lies in DATA/models; a
-person promotes it by its button. Every fit is a row in DATA/experiments.sqlite.
+Without --bars it learns from the store (`nightdesk backfill` brings history), whose newest bar must be of today or
+yesterday; of --bars of any age, but what comes of old ones may not be promoted. The version lies in DATA/models; a
+person promotes it by its button. Every fit is a row in DATA/experiments.sqlite; trials of all data folders that asked
+the same of the same bars count together.
 """
 
 
@@ -127,11 +130,13 @@ def _train(
     now = _now(born, data)
     spread = spread_of(args, settings)
     swept = room.read_sweep(_text(args.sweep), str(args.sweep)) if args.sweep else None
-    with shown(args.progress) as tell, room.opened(data / "experiments.sqlite") as experiments:
+    ledger = room.opened(data / "experiments.sqlite", home() / "experiments.sqlite")
+    with shown(args.progress) as tell, ledger as experiments:
         tell("reading bars", 0.0)
         source = _source(args, settings, playbook, data, born, now)
-        lab = room.Lab(experiments, lambda: now, room.code_hash(), spread=spread)
-        study = room.Study(args.walk_forward, args.cpcv, swept)
+        market = "" if args.bars else room.market_word(born, args.planted)
+        lab = room.Lab(experiments, _running(now), room.code_hash(), spread=spread, market=market, asof=now)
+        study = room.Study(args.walk_forward, args.cpcv, swept, old=bool(args.bars))
         label = "" if args.bars else born.label if born else PLANTED_LABEL if args.planted is not None else ""
         folder = ModelFolder(data / "models")
         return room.train(playbook, source.bars, lab, folder, tell, _drawn(settings), label, study), source.absent
@@ -171,6 +176,15 @@ def _now(born: Born | None, data: Path) -> datetime:
 
     at = last_state(data)[0] if born and born.kind is not MarketKind.LIVE else None
     return at or SystemClock().now()
+
+
+def _running(now: datetime) -> Callable[[], datetime]:
+    """The desk's time from `now` on, as time passes: when each fit begins and ends."""
+    from engine import SystemClock
+
+    clock = SystemClock()
+    begun = clock.now()
+    return lambda: now + (clock.now() - begun)
 
 
 def _drawn(settings: Settings) -> Any:

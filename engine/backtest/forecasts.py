@@ -11,7 +11,8 @@ from engine.backtest.frames import BarsError
 from engine.backtest.market import Series
 from engine.domain import Symbol, instant, micros
 from engine.evaluation import forecast_columns
-from engine.features.sets import FeatureSet, counted, find_set, known
+from engine.features.sets import FeatureSet, Matrix, counted, find_set, known
+from engine.forecasting.cases import Rows
 from engine.forecasting.model import Model, Passport
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
@@ -71,6 +72,12 @@ def after_training(
     return kept, seen
 
 
+def due_of(rows: Matrix, bars: BarColumns, every: timedelta) -> Rows:
+    """The numbers of the bars at whose close a forecast falls due and whose features (`rows`) are known."""
+    found: Rows = np.flatnonzero(known(rows) & (bars.time % (every // _MICROSECOND) == 0))
+    return found
+
+
 def _forecast(terms: ModelTerms, model: Model, series: Series) -> Mapping[str, Column]:
     passport, step = model.passport, timedelta(microseconds=series.interval)
     if passport.interval != step:
@@ -81,7 +88,7 @@ def _forecast(terms: ModelTerms, model: Model, series: Series) -> Mapping[str, C
     bars = series.as_columns()
     rows = _features(terms, passport, bars).batch(bars)
     may = terms.forecasts_others or passport.covers(series.symbol)
-    due = np.flatnonzero(may & known(rows) & (bars.time % (terms.predict_every // _MICROSECOND) == 0))
+    due = due_of(rows, bars, terms.predict_every) if may else np.zeros(0, np.int64)
     probability = np.full((len(series), passport.classes), np.nan)
     edge = np.full(len(series), np.nan)
     if len(due):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from engine.forecasting.gate import Gate
 from engine.forecasting.judgement import Judgement
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.skill import Skill
 
 
@@ -39,3 +39,4 @@ class ModelCard:
     money: Money | None = None
     skill: Skill | None = None
     label: str = ""
+    fees: Fees | None = None

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from engine.forecasting.canaries import Canary, Causality
 from engine.forecasting.intervals import cases_needed
 from engine.forecasting.judgement import Judgement
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.skill import Skill
 
 
@@ -35,6 +36,7 @@ class GateTerms:
     `alarm_accuracy` is for accuracy over all bars (two classes) or the direction of moves (three): above it a defect is
     likelier than skill. `fewest_cases` are effective ones: enough to see 58 % in four of five looks. A model whose lead
     over the best baseline is surely below `worth_having` has no edge; one whose lead is only not sure is not proven.
+    A model whose test ended longer ago than `oldest` says nothing about today, and is not promoted.
     """
 
     fewest_cases: int = cases_needed(0.58)
@@ -44,6 +46,7 @@ class GateTerms:
     most_overfitting: float | None = 0.5
     alarm_accuracy: float = 0.58
     worth_having: float = 0.02
+    oldest: timedelta = timedelta(days=7)
     needed_canaries: tuple[str, ...] = ("shuffled", "lagged", "centred")
 
 
@@ -69,6 +72,8 @@ class Findings:
     causality: Causality | None = None
     canaries: tuple[Canary, ...] = ()
     live_stop: str = ""  # the sentence of a stop that live results have caused
+    fees: Fees | None = None
+    age: timedelta | None = None  # how long ago the test ended (None: nobody asks)
 
 
 @dataclass(frozen=True, slots=True)

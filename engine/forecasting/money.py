@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.core.rules import Rules
 from engine.core.run import TRADE, Result, blank_wishes, run
 from engine.curve import Drawdown, Ratios, drawdown, ratios
-from engine.domain import EquityPoint, instant
+from engine.domain import EquityPoint, instant, micros
 from engine.forecasting.cases import Column, Flags, JudgementError, Times
 from engine.forecasting.intervals import FEWEST_BLOCKS, Estimate, estimate
 from engine.forecasting.overlap import DAY
@@ -51,6 +51,27 @@ class Money:
     curve: tuple[EquityPoint, ...]
     benchmark: tuple[EquityPoint, ...]
     refusals: dict[str, int]
+
+    @property
+    def first_day(self) -> int:
+        """The first of `days`, counted from 1970."""
+        return -(-micros(self.curve[0].at) // DAY) if self.curve else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """The fee of one side that the money was earned at, and what the same forecasts bring at the `venue`'s own."""
+
+    own: float
+    venue: float
+    trades: int
+    pnl: float
+    equity_return: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether the playbook's fee is a scenario of another venue."""
+        return self.own != self.venue
 
 
 def wishes_of(

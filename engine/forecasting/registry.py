@@ -129,9 +129,10 @@ class ModelFolder:
             ) from error
 
 
-def new_version(at: datetime, dataset: str) -> str:
-    """A name that sorts by time: `20261121T0200-3f9a2c`."""
-    return f"{at:%Y%m%dT%H%M%S}-{dataset[:6]}"
+def new_version(at: datetime, dataset: str, experiment: int) -> str:
+    """A name that sorts by time: `20261121T020000-3f9a2c`. Its end is of the data and of the number of the fit: where
+    time stands still the same training twice makes two versions."""
+    return f"{at:%Y%m%dT%H%M%S}-{_sha256(f'{dataset} {experiment}'.encode())[:6]}"
 
 
 def _sha256(raw: bytes) -> str:

@@ -86,6 +86,7 @@ class ModelTerms(Part):
     watch: Watch = Watch()
     retrain: Retrain = Retrain()
     expires_after: Span = timedelta(days=7)
+    stale_after: Span = timedelta(hours=36)  # a training whose newest bar is older is refused
     promotion: Literal["button", "rule"] = "button"
     universe: tuple[Symbol, ...] | None = None  # coins to learn from, when they are others than those traded
     other_coins: bool = False  # forecast coins as well that a version has not learnt from (`universe` says so, too)

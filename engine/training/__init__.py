@@ -2,7 +2,8 @@
 
 In order: `sources` (bars), `dataset` (rows), `fitting` (one fit), `folds` and `sweeping` (many, spread out by
 `spreading`), `controls` (canaries), `trading` (money), `training` (all of it), `passports` and `reports` (what is
-written down). What a command needs is here, and opens on first use.
+written down). `counting` says which trials count together, `together` keeps those of all data folders, `backtests`
+notes those of models. What a command needs is here, and opens on first use.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from engine.forecasting.cases import JudgementError
     from engine.playbook.learner_terms import read_sweep
     from engine.store.rows import market_of
+    from engine.training.backtests import noted
+    from engine.training.counting import market_word
     from engine.training.experiments import code_hash, opened
     from engine.training.fitting import Lab
     from engine.training.reports import results, summary, table
     from engine.training.sources import Source, from_bars, from_files, from_store, wanted, with_history
     from engine.training.spreading import BACKENDS, Spread, SpreadError, spread_named
-    from engine.training.training import Study, Trained, model_of, train
+    from engine.training.trading import model_of
+    from engine.training.training import Study, Trained, train
 
 __all__ = [
     "BACKENDS",
@@ -35,7 +39,9 @@ __all__ = [
     "from_files",
     "from_store",
     "market_of",
+    "market_word",
     "model_of",
+    "noted",
     "opened",
     "read_sweep",
     "results",
@@ -51,12 +57,15 @@ _ROOMS = {
     "engine.forecasting.cases": ("JudgementError",),
     "engine.playbook.learner_terms": ("read_sweep",),
     "engine.store.rows": ("market_of",),
+    "engine.training.backtests": ("noted",),
+    "engine.training.counting": ("market_word",),
     "engine.training.experiments": ("code_hash", "opened"),
     "engine.training.fitting": ("Lab",),
     "engine.training.reports": ("results", "summary", "table"),
     "engine.training.sources": ("Source", "from_bars", "from_files", "from_store", "wanted", "with_history"),
     "engine.training.spreading": ("BACKENDS", "Spread", "SpreadError", "spread_named"),
-    "engine.training.training": ("Study", "Trained", "model_of", "train"),
+    "engine.training.trading": ("model_of",),
+    "engine.training.training": ("Study", "Trained", "train"),
 }
 _DOORS = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +12,23 @@ from numpy.typing import NDArray
 from engine.features.causality import label_inside, leak_of, set_leak_of
 from engine.features.sets import Matrix
 from engine.forecasting.canaries import Canary, Causality, Kind
-from engine.forecasting.cases import Column, Flags, JudgementError, Rows
+from engine.forecasting.cases import Cases, Column, Flags, JudgementError, Rows
 from engine.forecasting.causality import label_leak_of
 from engine.forecasting.intervals import Estimate, share
 from engine.forecasting.overlap import blocks, uniqueness
+from engine.forecasting.scores import right_direction
 from engine.forecasting.splits import Thirds
+from engine.inference import Interval
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
 from engine.training.dataset import Dataset, label_of
 from engine.training.experiments import CANARY
-from engine.training.fitting import Lab, Sheet, close, fitted
+from engine.training.fitting import Fitted, Lab, Sheet, accounted, begun, close, fitted
 
 CENTRED_BARS = 10
 SAMPLE = 2_000
+_MICROSECOND = timedelta(microseconds=1)
+_NOTHING = Estimate(0.0, Interval(0.0, 0.0), 0, 0.0, 0)  # until it has been looked at
 PRICES = ("open", "high", "low", "close", "volume")
 MOST_ROWS = 200_000
 """A canary learns from so many rows at most, evenly thinned: whether it finds anything at all does not need more."""
@@ -47,9 +52,9 @@ def causal(terms: ModelTerms, data: Dataset, bars: Sequence[BarColumns]) -> Caus
 
 
 def canaries(
-    lab: Lab, terms: ModelTerms, data: Dataset, bars: Sequence[BarColumns], thirds: Thirds
+    lab: Lab, terms: ModelTerms, data: Dataset, bars: Sequence[BarColumns], thirds: Thirds, done: Fitted
 ) -> tuple[Canary, ...]:
-    """Shuffled labels, features a bar late, and a centred average among the features."""
+    """Fitted on shuffled labels; the model itself (`done`) a bar late; fitted with a centred average."""
     draw = np.random.default_rng(terms.learner.seed)
     shuffled = data.cases.label.copy()
     for part in (thirds.train, thirds.validation):
@@ -57,7 +62,7 @@ def canaries(
     leaking, named = _centred(data, bars, terms)
     return (
         _canary(lab, terms, data, thirds, "shuffled", label=shuffled),
-        _canary(lab, terms, data, thirds, "lagged", rows=_late(data)),
+        _late(lab, terms, data, bars, thirds.test, done),
         _canary(lab, terms, data, thirds, "centred", rows=leaking, named=named),
     )
 
@@ -77,25 +82,46 @@ def _canary(
     names = (*data.features.names, "centred_average")[: features.shape[1]]
     sheet = Sheet(features, labels, data.cases.time, names)
     number, done = fitted(lab, terms, data, train, validation, kind=CANARY, note={"canary": kind}, sheet=sheet)
-    probability, truth = done.probability(features[thirds.test]), data.cases.label[thirds.test]
-    found = _accuracy(data, thirds.test, probability)
-    close(lab, number, done, probability, truth, accuracy_low=found.interval.low, accuracy_high=found.interval.high)
-    return Canary(kind, found, named)
+    return _seen(lab, number, data, thirds.test, Canary(kind, _NOTHING, named), done, features[thirds.test])
 
 
-def _accuracy(data: Dataset, rows: Rows, probability: Column) -> Estimate:
-    cases = data.cases.at(rows)
-    hit: Flags = probability.argmax(axis=1) == cases.label
-    return share(hit, blocks(cases.time, cases.until), float(uniqueness(cases.time, cases.until, cases.coin).sum()))
+def _late(lab: Lab, terms: ModelTerms, data: Dataset, bars: Sequence[BarColumns], rows: Rows, done: Fitted) -> Canary:
+    """The model itself, on what was known at the bar before each row's: a row without such a bar is left out."""
+    number = begun(lab, terms, data, CANARY, {"canary": "lagged"})
+    with accounted(lab, number):
+        late = bar_before(data, bars, rows)
+        there = np.isfinite(late).all(axis=1)
+        return _seen(lab, number, data, rows[there], Canary("lagged", _NOTHING), done, late[there])
 
 
-def _late(data: Dataset) -> NDArray[np.float32]:
-    """Each coin's rows, one row later."""
-    late = data.rows.copy()
-    for coin in range(len(data.symbols)):
-        mine = np.flatnonzero(data.cases.coin == coin)
-        late[mine[1:]] = data.rows[mine[:-1]]
+def bar_before(data: Dataset, bars: Sequence[BarColumns], rows: Rows) -> NDArray[np.float32]:
+    """[row, feature] as they were one bar before each of the `rows`; NaN where that bar is missing or not known."""
+    late = np.full((len(rows), data.rows.shape[1]), np.nan, np.float32)
+    step = data.interval // _MICROSECOND
+    for coin, one in enumerate(bars):
+        mine = np.flatnonzero(data.cases.coin[rows] == coin)
+        before = np.searchsorted(one.time, data.cases.time[rows[mine]]) - 1
+        there = (before >= 0) & (one.time[before] == data.cases.time[rows[mine]] - step)
+        late[mine[there]] = data.features.batch(one)[before[there]]
     return late
+
+
+def _seen(
+    lab: Lab, number: int, data: Dataset, rows: Rows, canary: Canary, done: Fitted, features: NDArray[np.float32]
+) -> Canary:
+    """The canary with what it came to on these rows; closes its row in the ledger."""
+    probability, cases = done.probability(features), data.cases.at(rows)
+    hit: Flags = probability.argmax(axis=1) == cases.label
+    found, direction = _share(cases, hit), None
+    if cases.classes == 3 and (moved := np.flatnonzero(cases.label != 1)).size:
+        direction = _share(cases.at(moved), right_direction(probability, cases.label)[moved])
+    ends = {"accuracy_low": found.interval.low, "accuracy_high": found.interval.high}
+    close(lab, number, done, probability, cases.label, **ends)
+    return replace(canary, accuracy=found, direction=direction)
+
+
+def _share(cases: Cases, hit: Flags) -> Estimate:
+    return share(hit, blocks(cases.time, cases.until), float(uniqueness(cases.time, cases.until, cases.coin).sum()))
 
 
 def _centred(data: Dataset, bars: Sequence[BarColumns], terms: ModelTerms) -> tuple[NDArray[np.float32], bool]:

@@ -8,10 +8,27 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from engine.training.rows import BACKTEST, CANARY, DONE, FAILED, FOLD, STARTED, TRIAL, Experiment, said
+from engine.training.together import Together
+
+__all__ = [
+    "BACKTEST",
+    "CANARY",
+    "DONE",
+    "FAILED",
+    "FOLD",
+    "STARTED",
+    "TRIAL",
+    "Experiment",
+    "Experiments",
+    "code_hash",
+    "opened",
+]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS experiments (
@@ -24,7 +41,8 @@ CREATE TABLE IF NOT EXISTS experiments (
     dataset TEXT NOT NULL,
     code TEXT NOT NULL,
     parameters TEXT NOT NULL,
-    figures TEXT NOT NULL DEFAULT '{}'
+    figures TEXT NOT NULL DEFAULT '{}',
+    uid TEXT
 ) STRICT;
 CREATE TRIGGER IF NOT EXISTS experiments_refuse_delete BEFORE DELETE ON experiments
     BEGIN SELECT RAISE(ABORT, 'an experiment that was made stays counted'); END;
@@ -32,43 +50,35 @@ CREATE TRIGGER IF NOT EXISTS experiments_refuse_update BEFORE UPDATE ON experime
     WHEN OLD.ended_at IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'an experiment that has ended is never changed'); END;
 """
-TRIAL, CANARY, FOLD = "trial", "canary", "fold"
-STARTED, DONE, FAILED = "started", "done", "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """One fit. `kind`: a *trial* is one that a result was chosen from; canaries and folds are its controls."""
-
-    id: int
-    model: str
-    kind: str
-    started_at: datetime
-    ended_at: datetime | None
-    status: str
-    dataset: str
-    code: str
-    parameters: Mapping[str, Any]
-    figures: Mapping[str, Any]
+_NAMES = "id, model, kind, started_at, ended_at, status, dataset, code, parameters, figures, uid"
 
 
 class Experiments:
-    """One SQLite file, written by whoever trains; two processes may. Call from any thread."""
+    """One SQLite file of a data folder, written by whoever trains; two processes may. Call from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, together: Path | None = None) -> None:
+        """`together`: the file in which the experiments of all folders are kept once more (None: this folder alone)."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.executescript(_SCHEMA)
+        if "uid" not in [column[1] for column in self._connection.execute("PRAGMA table_info(experiments)")]:
+            self._connection.execute("ALTER TABLE experiments ADD COLUMN uid TEXT")
         self._lock = threading.Lock()
+        self._folder, self._together = path.parent.resolve(), Together(together) if together else None
+        self._share(0)
 
     def begin(self, model: str, kind: str, at: datetime, dataset: str, code: str, parameters: Mapping[str, Any]) -> int:
         """A row before the fit; returns its number. A process that dies leaves it *started*, and counted."""
-        values = (model, kind, _said(at), STARTED, dataset, code, json.dumps(dict(parameters), sort_keys=True))
-        names = "model, kind, started_at, status, dataset, code, parameters"
+        values = (model, kind, said(at), STARTED, dataset, code, json.dumps(dict(parameters), sort_keys=True))
+        names = "model, kind, started_at, status, dataset, code, parameters, uid"
         with self._lock:
-            done = self._connection.execute(f"INSERT INTO experiments ({names}) VALUES (?,?,?,?,?,?,?)", values)
-        return int(done.lastrowid or 0)
+            done = self._connection.execute(
+                f"INSERT INTO experiments ({names}) VALUES (?,?,?,?,?,?,?,?)", (*values, uuid4().hex)
+            )
+        number = int(done.lastrowid or 0)
+        self._share(number - 1)
+        return number
 
     def end(self, number: int, status: str, at: datetime, figures: Mapping[str, Any]) -> None:
         """Write what came of it, once."""
@@ -76,27 +86,38 @@ class Experiments:
         with self._lock:
             self._connection.execute(
                 "UPDATE experiments SET status = ?, ended_at = ?, figures = ? WHERE id = ?",
-                (status, _said(at), text, number),
+                (status, said(at), text, number),
             )
+        self._share(number - 1)
 
     def read(self, model: str | None = None, after: int = 0) -> list[Experiment]:
         """Rows in their order, those of one model or of all."""
-        query = "SELECT * FROM experiments WHERE id > ? AND (? IS NULL OR model = ?) ORDER BY id"
+        query = f"SELECT {_NAMES} FROM experiments WHERE id > ? AND (? IS NULL OR model = ?) ORDER BY id"
         with self._lock:
             rows = self._connection.execute(query, (after, model, model)).fetchall()
-        return [_row(row) for row in rows]
+        return [self._row(row) for row in rows]
 
-    def trials(self, model: str) -> int:
-        """How many results a person or a rule could have chosen from, those that failed among them."""
-        return sum(1 for one in self.read(model) if one.kind == TRIAL)
-
-    def sharpes(self, model: str) -> list[float]:
-        """The daily Sharpe ratios of the trials that came to one, oldest first."""
-        found = (one.figures.get("daily_sharpe") for one in self.read(model) if one.kind == TRIAL)
-        return [float(value) for value in found if value is not None]
+    def known(self) -> list[Experiment]:
+        """The rows of this folder, and those of all others that say which bars they are of."""
+        mine = self.read()
+        seen = {one.uid for one in mine}
+        others = self._together.read() if self._together else []
+        return [one for one in others if one.uid not in seen and "label" in one.parameters] + mine
 
     def close(self) -> None:
         self._connection.close()
+        if self._together:
+            self._together.close()
+
+    def _share(self, after: int) -> None:
+        if self._together:
+            self._together.take(self._folder, self.read(after=after))
+
+    def _row(self, row: tuple[Any, ...]) -> Experiment:
+        number, model, kind, started, ended, status, dataset, code, parameters, figures, uid = row
+        times = (datetime.fromisoformat(started), datetime.fromisoformat(ended) if ended else None)
+        told = (json.loads(parameters), json.loads(figures))
+        return Experiment(number, model, kind, *times, status, dataset, code, *told, uid or f"{self._folder} {number}")
 
 
 def code_hash() -> str:
@@ -109,21 +130,10 @@ def code_hash() -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Experiments]:
-    """The experiment ledger in the file `path`, made when absent."""
-    experiments = Experiments(path)
+def opened(path: Path, together: Path | None = None) -> Iterator[Experiments]:
+    """The experiment ledger in the file `path`, made when absent; `together` as in `Experiments`."""
+    experiments = Experiments(path, together)
     try:
         yield experiments
     finally:
         experiments.close()
-
-
-def _said(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()
-
-
-def _row(row: tuple[Any, ...]) -> Experiment:
-    number, model, kind, started, ended, status, dataset, code, parameters, figures = row
-    end = datetime.fromisoformat(ended) if ended else None
-    told = (json.loads(parameters), json.loads(figures))
-    return Experiment(number, model, kind, datetime.fromisoformat(started), end, status, dataset, code, *told)

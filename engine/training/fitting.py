@@ -16,6 +16,7 @@ from engine.forecasting.learner import Fit, Progress, fit
 from engine.forecasting.model import Features, raw_probability
 from engine.forecasting.scores import log_loss
 from engine.playbook.model_terms import ModelTerms
+from engine.training.counting import asked, configuration
 from engine.training.dataset import Dataset
 from engine.training.experiments import DONE, FAILED, Experiments
 from engine.training.spreading import Spread
@@ -32,6 +33,12 @@ class Lab:
     code: str
     threads: int = 1
     spread: Spread = field(default_factory=Spread)
+    market: str = ""  # which market the bars are of: "" for a real one
+    playbook: str = ""  # its name
+    rules: str = ""  # the hash of how it trades
+    asof: datetime | None = (
+        None  # the desk's time, up to which bars were asked for (None: nobody asks how old they are)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +101,22 @@ def learnt(sheet: Sheet, recipe: Recipe, train: Rows, validation: Rows, progress
 def begun(lab: Lab, terms: ModelTerms, data: Dataset, kind: str, note: Mapping[str, Any] | None = None) -> int:
     """The number of a fresh row, to be written before the fit."""
     learner = terms.learner.model_dump(mode="json")
-    parameters = {"learner": learner, "features": data.features.name, "calibration": terms.calibration, **(note or {})}
-    return lab.experiments.begin(terms.name, kind, lab.now(), data.hash, lab.code, parameters)
+    parameters = {"learner": learner, "features": data.features.name, "calibration": terms.calibration}
+    told = parameters | asked_of(lab, terms, data) | dict(note or {})
+    return lab.experiments.begin(terms.name, kind, lab.now(), data.hash, lab.code, told)
+
+
+def asked_of(lab: Lab, terms: ModelTerms, data: Dataset) -> dict[str, Any]:
+    """What a fit asks of which bars: by this it is known which trials count together."""
+    return asked(
+        terms,
+        playbook=lab.playbook,
+        configuration=configuration(lab.rules, terms),
+        market=lab.market,
+        coins=[one.symbol for one in data.left_out if one.rows],
+        since=int(data.cases.time.min()),
+        until=int(data.cases.until.max()),
+    )
 
 
 def fitted(
@@ -130,7 +151,7 @@ def accounted(lab: Lab, *numbers: int) -> Iterator[None]:
         raise
 
 
-def close(lab: Lab, number: int, done: Fitted, probability: Column, label: Classes, **more: float | None) -> None:
+def close(lab: Lab, number: int, done: Fitted, probability: Column, label: Classes, **more: Any) -> None:
     """Write what a fit came to on rows it has not seen."""
     figures = {
         "rounds": done.fit.rounds,

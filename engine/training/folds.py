@@ -21,9 +21,9 @@ from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
 from engine.training.dataset import Dataset, moves_of
 from engine.training.experiments import DONE, FAILED, FOLD
-from engine.training.fitting import Lab, Recipe, Sheet, begun, learnt
+from engine.training.fitting import Fitted, Lab, Recipe, Sheet, begun, learnt
 from engine.training.steps import Tell
-from engine.training.trading import terms_of, traded
+from engine.training.trading import Voice, heard, model_of, terms_of, traded
 
 FOLDS = 5
 
@@ -44,6 +44,7 @@ class FoldDone:
     """What a worker found, or (`code`) why nothing can be learnt from its rows."""
 
     probability: Column
+    fitted: Fitted | None = None
     logistic: Column | None = None
     rounds: int = 0
     validation_loss: float = 0.0
@@ -84,7 +85,7 @@ def fold_work(task: FoldTask, rows: Features, label: Classes, time: Times, names
     hit = done.probability(rows[task.train]).argmax(axis=1) == label[task.train]
     loss = done.fit.loss[done.fit.rounds - 1]
     probability, kind = done.probability(rows[task.test]), done.calibration.kind
-    return FoldDone(probability, line, done.fit.rounds, loss, kind, float(hit.mean()))
+    return FoldDone(probability, done, line, done.fit.rounds, loss, kind, float(hit.mean()))
 
 
 def _line(sheet: Sheet, rows: Rows, task: FoldTask) -> Column:
@@ -148,8 +149,9 @@ def walk(
         max(size), float(np.average([one.learnt for one in done], weights=size)), tuple(shares.tolist())
     )
     judgement = judge(cases.at(rows), probability, {"logistic": line}, training, fold=number)
-    edge = np.concatenate([one.probability @ moves_of(data, fold.train) for one, fold in zip(done, folds, strict=True)])
-    return Walked(judgement, traded(playbook, bars, data, rows, probability, edge, terms_of(playbook)))
+    voices = [voice_of(data, fold, one, fold.test) for fold, one in zip(folds, done, strict=True)]
+    said = heard(data, terms.predict_every, bars, voices)
+    return Walked(judgement, traded(playbook, bars, voices, said, terms_of(playbook)))
 
 
 def walk_paths(
@@ -170,12 +172,20 @@ def _path(
 ) -> PathFigure:
     rows = np.concatenate([part for _, _, part in parts])
     chosen = [done.probability[np.searchsorted(fold.test, part)] for fold, done, part in parts]
-    edge = np.concatenate([one @ moves_of(data, fold.train) for one, (fold, _, _) in zip(chosen, parts, strict=True)])
     probability, label = np.concatenate(chosen), data.cases.label[rows]
-    money = traded(playbook, bars, data, rows, probability, edge, terms_of(playbook))
+    voices = [voice_of(data, fold, done, part) for fold, done, part in parts]
+    said = heard(data, model_of(playbook).predict_every, bars, voices)
+    money = traded(playbook, bars, voices, said, terms_of(playbook))
     accuracy = float((probability.argmax(axis=1) == label).mean())
     sharpe = money.form.sharpe if money.form else None
     return PathFigure(accuracy, log_loss(probability, label), money.pnl, money.trades, sharpe)
+
+
+def voice_of(data: Dataset, fold: Fold, done: FoldDone, rows: Rows) -> Voice:
+    """What a fold's fit says over the span of some of its test rows."""
+    if done.fitted is None:
+        raise ValueError(f"a fold that taught nothing ({done.why}) has nothing to say")
+    return Voice.of(data, rows, done.fitted.probability, moves_of(data, fold.train))
 
 
 def _note(lab: Lab, number: int, done: FoldDone, label: Classes) -> None:

@@ -13,7 +13,7 @@ from engine.forecasting.drift import reference, with_days
 from engine.forecasting.gate import Gate
 from engine.forecasting.judgement import Judgement
 from engine.forecasting.model import Features, Model, Passport
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.registry import new_version
 from engine.forecasting.skill import Skill
 from engine.forecasting.splits import Thirds
@@ -27,13 +27,16 @@ SHAP_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A fitted model with all that was found out about it. `threshold`: the least confidence of an entry."""
+    """A fitted model with all that was found out about it. `experiment` is the number of its row, `threshold` the
+    least confidence of an entry."""
 
     data: Dataset
     thirds: Thirds
     done: Fitted
+    experiment: int
     judgement: Judgement
     money: Money
+    fees: Fees
     skill: Skill
     gate: Gate
     moves: tuple[float, ...]
@@ -47,7 +50,7 @@ def passport_of(playbook: Playbook, terms: ModelTerms, found: Result, lab: Lab) 
     rows = data.rows[found.thirds.train]
     bare = Passport(
         name=terms.name,
-        version=new_version(now, data.hash),
+        version=new_version(now, data.hash, found.experiment),
         playbook=playbook.name,
         feature_set=data.features.name,
         features=data.features.names,
@@ -103,6 +106,7 @@ def figures_of(found: Result) -> dict[str, float]:
         "test_rows": float(judgement.rows),
         "trades": float(money.trades),
         "pnl": money.pnl,
+        "pnl_at_the_venues_fees": found.fees.pnl,
         "threshold": found.threshold,
     }
 
@@ -126,6 +130,7 @@ def card_of(playbook: Playbook, passport: Passport, found: Result) -> ModelCard:
         money=found.money,
         skill=found.skill,
         label=found.label,
+        fees=found.fees,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.forecasting.intervals import Estimate
 from engine.forecasting.judgement import Judgement
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.training.passports import left_out_of, question_of
 from engine.training.training import Trained
 
@@ -69,6 +69,7 @@ def table(trained: Trained, notes: Mapping[str, str] | None = None) -> str:
         f"{question_of(passport)}, {passport.feature_set}, judged once on the newest rows:",
         *_judged(card.judgement),
         *(_earned(card.money) if card.money else ()),
+        *(_at_venue(card.fees) if card.fees else ()),
     ]
     if trained.walked:
         lines += ["", "walking forward:", *_judged(trained.walked.judgement), *_earned(trained.walked.money)]
@@ -108,6 +109,16 @@ def _row(name: str, estimate: Estimate) -> str:
 
 def _earned(money: Money) -> Iterator[str]:
     yield f"  traded: {money.trades:,} trades, {money.pnl:+,.2f} after costs of {money.costs:,.2f}"
+
+
+def _at_venue(fees: Fees) -> Iterator[str]:
+    if fees.differ:
+        yield (
+            f"  at the venue's fees, {fees.venue:.2%} a side instead of {fees.own:.2%}: {fees.trades:,} trades, "
+            f"{fees.pnl:+,.2f}"
+        )
+    else:
+        yield f"  at the venue's fees, {fees.venue:.2%} a side: the same"
 
 
 def _swept(trained: Trained) -> Iterator[str]:

@@ -23,7 +23,7 @@ from engine.ports import BarColumns
 from engine.store.bars import MINUTE
 from engine.store.cache import read_cached
 from engine.store.database import Database
-from engine.training.training import model_of
+from engine.training.trading import model_of
 
 _MICROSECOND = timedelta(microseconds=1)
 

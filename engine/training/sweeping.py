@@ -15,12 +15,13 @@ from engine.playbook.learner_terms import Learner, Sweep
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
-from engine.training.dataset import Dataset, moves_of
+from engine.training.counting import earned
+from engine.training.dataset import Dataset
 from engine.training.experiments import DONE, TRIAL
 from engine.training.fitting import Lab, accounted, begun
-from engine.training.folds import FoldDone, embargo_of, fit_folds
+from engine.training.folds import FoldDone, embargo_of, fit_folds, voice_of
 from engine.training.steps import Tell
-from engine.training.trading import terms_of, traded
+from engine.training.trading import heard, model_of, terms_of, traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,7 @@ def sweep(
         mine = done[place * len(folds) : (place + 1) * len(folds)]
         loss, money = _of(playbook, bars, data, folds, mine)
         sharpe = money.form.sharpe if money.form else None
-        figures = {"log_loss": loss, "pnl": money.pnl, "daily_sharpe": sharpe}
-        lab.experiments.end(number, DONE, lab.now(), figures)
+        lab.experiments.end(number, DONE, lab.now(), {"log_loss": loss, **earned(money)})
         members.append(Member(one.learner, loss, money.pnl, sharpe))
         returns.append(money.days)
     best = int(np.argmin([one.log_loss for one in members]))
@@ -95,6 +95,7 @@ def _of(
 ) -> tuple[float, Money]:
     rows = np.concatenate([fold.test for fold in folds])
     probability = np.concatenate([one.probability for one in done])
-    edge = np.concatenate([one.probability @ moves_of(data, fold.train) for one, fold in zip(done, folds, strict=True)])
-    money = traded(playbook, bars, data, rows, probability, edge, terms_of(playbook))
+    voices = [voice_of(data, fold, one, fold.test) for fold, one in zip(folds, done, strict=True)]
+    said = heard(data, model_of(playbook).predict_every, bars, voices)
+    money = traded(playbook, bars, voices, said, terms_of(playbook))
     return log_loss(probability, data.cases.label[rows]), money

@@ -1,23 +1,32 @@
-"""What a model's forecasts earn on the test span: the playbook's own rules in the compiled core, costs included."""
+"""What a model's forecasts earn on the test span: the playbook's own rules in the compiled core, costs included.
+
+It forecasts whenever the desk would, at every bar that falls due (`predict_every`), however few of them are rows to
+learn from and to count hits by.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backtest.forecasts import due_of
 from engine.backtest.market import Series
 from engine.backtest.packing import place
 from engine.backtest.runner import unattended
 from engine.backtest.wishes import merge, wishes_of
 from engine.domain import Instrument
 from engine.evaluation import bars_to_know, forecast_columns
-from engine.forecasting.cases import Column, Rows
-from engine.forecasting.money import Market, Money, earn
+from engine.forecasting.cases import Column, JudgementError, Rows, Times
+from engine.forecasting.model import Features
+from engine.forecasting.money import Fees, Market, Money, earn
 from engine.playbook.model import Playbook
+from engine.playbook.model_terms import ModelTerms
+from engine.playbook.translate import KRAKEN_TAKER
 from engine.ports import BarColumns
 from engine.training.dataset import Dataset
 
@@ -31,32 +40,84 @@ class Terms:
     threshold: float
 
 
+def model_of(playbook: Playbook) -> ModelTerms:
+    """The model that the playbook describes. Raises `JudgementError` when it has none."""
+    if playbook.model is None:
+        raise JudgementError("NO_MODEL", f"the playbook {playbook.name} trades by rule and has no model to train")
+    return playbook.model
+
+
 def terms_of(playbook: Playbook) -> Terms:
     """What the playbook's strategies ask for: the highest of their thresholds."""
     asked = [use.min_confidence for use in playbook.strategies if use.min_confidence is not None]
     return Terms(max(asked, default=0.5))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Voice:
+    """Who forecasts from the close at `since` (µs) until another does, or else to `end`: its probabilities, and by
+    class its `moves`, what each is worth in units of volatility."""
+
+    since: int
+    end: int
+    probability: Callable[[Features], Column]
+    moves: Column
+
+    @classmethod
+    def of(cls, data: Dataset, rows: Rows, probability: Callable[[Features], Column], moves: Sequence[float]) -> Voice:
+        """One that speaks over the span of these rows of the dataset, to the end of their last label."""
+        time, until = data.cases.time[rows], data.cases.until[rows]
+        return cls(int(time.min()), int(until.max()), probability, np.array(moves))
+
+
+Heard = tuple[Times, Column]
+"""Of one coin the closes at which there is a forecast, and [close, class + 1]: its probabilities and its edge."""
+
+
+def heard(data: Dataset, every: timedelta, bars: Sequence[BarColumns], voices: Sequence[Voice]) -> Iterator[Heard]:
+    """What the voices, in order of time, say coin after coin: at each bar that falls due with its features known."""
+    starts = [voice.since for voice in voices]
+    for one in bars:
+        rows = data.features.batch(one)
+        due = due_of(rows, one, every)
+        edges = np.searchsorted(one.time[due], [*starts, voices[-1].end + 1])
+        told = [np.zeros((0, data.cases.classes + 1))]
+        for voice, (first, last) in zip(voices, itertools.pairwise(edges.tolist()), strict=True):
+            if first < last:
+                probability = voice.probability(rows[due[first:last]].astype(np.float32))
+                told.append(np.column_stack((probability, probability @ voice.moves)))
+        yield one.time[due[edges[0] : edges[-1]]], np.concatenate(told)
+
+
 def traded(
-    playbook: Playbook,
-    bars: Sequence[BarColumns],
-    data: Dataset,
-    rows: Rows,
-    probability: Column,
-    edge: Column,
-    terms: Terms,
+    playbook: Playbook, bars: Sequence[BarColumns], voices: Sequence[Voice], forecasts: Iterable[Heard], terms: Terms
 ) -> Money:
-    """Trade the dataset's `rows` (one span of time) on `probability` [row, class] and `edge` [row], the change that it
-    expects in units of volatility: the playbook's strategies see the forecasts as they do live and in a backtest, with
-    its cost filter and its exits; every intent is granted."""
-    market = market_of(bars, int(data.cases.time[rows].min()), int(data.cases.until[rows].max()))
-    wishes = []
-    for number, one in enumerate(bars):
-        mine = data.cases.coin[rows] == number
-        seen = np.column_stack((probability[mine], edge[mine]))
-        wishes.append(_wished(playbook, one, number, market, data.cases.time[rows][mine], seen, terms))
+    """Trade the span of the `voices` on the `forecasts` that were heard of them: the playbook's strategies see them as
+    they do live and in a backtest, with its cost filter and its exits; every intent is granted."""
+    market = market_of(bars, voices[0].since, voices[-1].end)
+    wishes = [
+        _wished(playbook, one, number, market, *told, terms)
+        for number, (one, told) in enumerate(zip(bars, forecasts, strict=True))
+    ]
     rules = unattended(playbook.rules([Instrument(one.symbol) for one in bars]))
     return earn(rules, market, merge(wishes))
+
+
+def fees_of(
+    playbook: Playbook,
+    bars: Sequence[BarColumns],
+    voices: Sequence[Voice],
+    forecasts: Sequence[Heard],
+    terms: Terms,
+    money: Money,
+) -> Fees:
+    """At which fee `money` was earned; where that is a scenario, the same forecasts traded at the venue's own, by which
+    the cost filter then goes as well."""
+    if playbook.costs.fee == "venue":
+        return Fees(KRAKEN_TAKER, KRAKEN_TAKER, money.trades, money.pnl, money.equity_return)
+    dear = playbook.model_copy(update={"costs": playbook.costs.model_copy(update={"fee": "venue"})})
+    paid = traded(dear, bars, voices, forecasts, terms)
+    return Fees(float(playbook.costs.fee), KRAKEN_TAKER, paid.trades, paid.pnl, paid.equity_return)
 
 
 def _wished(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from engine.domain import instant
 from engine.forecasting.baselines import logistic
 from engine.forecasting.card import ModelCard
 from engine.forecasting.cases import Column, JudgementError, Rows
@@ -15,36 +17,40 @@ from engine.forecasting.gate import Findings, GateTerms
 from engine.forecasting.judgement import Judgement, Training, judge
 from engine.forecasting.learner import require_device
 from engine.forecasting.model import Passport
-from engine.forecasting.money import Money
+from engine.forecasting.money import Fees, Money
 from engine.forecasting.registry import ModelFolder
 from engine.forecasting.scores import shares_of
-from engine.forecasting.skill import skill
+from engine.forecasting.skill import Choice, Skill, skill
 from engine.forecasting.splits import Thirds, chronological
 from engine.forecasting.verdicts import decide
+from engine.forecasting.wording import span
 from engine.playbook.learner_terms import Sweep
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
 from engine.ports import BarColumns
 from engine.training.controls import canaries, causal
+from engine.training.counting import alike, chosen_among, daily_sharpes, earned, rules_of
 from engine.training.dataset import Dataset, build, moves_of
 from engine.training.experiments import TRIAL
-from engine.training.fitting import Fitted, Lab, accounted, close, fitted
+from engine.training.fitting import Fitted, Lab, accounted, asked_of, close, fitted
 from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_paths
 from engine.training.passports import Result, card_of, passport_of
 from engine.training.steps import Steps, Tell
 from engine.training.sweeping import Swept, sweep
-from engine.training.trading import terms_of, traded
+from engine.training.trading import Voice, fees_of, heard, model_of, terms_of, traded
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a training does beside the one fit: walk forward, test combinatorial paths, sweep the learner's numbers."""
+    """What a training does beside the one fit: walk forward, test combinatorial paths, sweep the learner's numbers.
+    `old`: bars of any age, for the sake of knowing; what comes of old ones is not promotable."""
 
     walk: bool = False
     paths: bool = False
     sweep: Sweep | None = None
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +82,9 @@ def train(
     """
     asked, study = model_of(playbook), study or Study()
     require_device(asked.learner.device)
+    lab = replace(lab, playbook=playbook.name, rules=rules_of(playbook))
+    if not study.old:
+        _require_fresh(asked, bars, lab.asof)
     steps = Steps(tell, _steps(asked, study))
     steps.at("look")("looking at the features", 0.0)
     data = build(asked, bars)
@@ -102,35 +111,40 @@ def train(
     moves = moves_of(data, thirds.train)
     with accounted(lab, number):
         threshold = threshold_of(playbook, terms, bars, data, thirds.validation, done, moves)
-        judgement, money = _on_test(playbook, bars, data, thirds, done, moves, threshold)
+        judgement, money, fees = _on_test(playbook, bars, data, thirds, done, moves, threshold)
     if walked:
         judgement = replace(judgement, folds=walked.judgement.folds)
     probability = done.probability(data.rows[thirds.test])
-    sharpe = money.form.sharpe if money.form else None
-    close(lab, number, done, probability, data.cases.label[thirds.test], daily_sharpe=sharpe, pnl=money.pnl)
+    close(lab, number, done, probability, data.cases.label[thirds.test], **earned(money))
     steps.at("canaries")("checking that it learns nothing from nothing", 0.0)
-    returns = swept.returns if swept else None
-    luck = skill(money, lab.experiments.sharpes(terms.name), lab.experiments.trials(terms.name), returns)
-    found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds))
+    luck = _luck(lab, terms, data, money, swept)
+    found = Findings(judgement, money, luck, causality, canaries(lab, terms, data, bars, thirds, done))
+    found = replace(found, fees=fees, age=lab.asof - judgement.end if lab.asof else None)
     gate = decide(found, gate_terms(terms))
     steps.at("canaries")("writing it down", 1.0)
-    result = Result(data, thirds, done, judgement, money, luck, gate, moves, threshold, label)
+    result = Result(data, thirds, done, number, judgement, money, fees, luck, gate, moves, threshold, label)
     passport = passport_of(playbook, terms, result, lab)
     card = card_of(playbook, passport, result)
     artefact = folder.save(passport, done.fit.booster, draw_card(card) if draw_card else None)
     return Trained(passport, artefact, card, data, walked, paths, swept)
 
 
+def _require_fresh(terms: ModelTerms, bars: Sequence[BarColumns], asof: datetime | None) -> None:
+    """Raise `JudgementError` when the newest of all bars is too old for a model that is to trade from now on."""
+    newest = max((int(one.time[-1]) for one in bars if len(one.time)), default=None)
+    if asof is None or newest is None or asof - instant(newest) <= terms.stale_after:
+        return
+    raise JudgementError(
+        "STALE_DATA",
+        f"the newest bar is of {instant(newest):%Y-%m-%d %H:%M} UTC, {span(asof - instant(newest))} ago; no model is "
+        f"trained on bars older than {span(terms.stale_after)}: bring newer ones with `nightdesk backfill`, or study "
+        "old ones with --bars",
+    )
+
+
 def _steps(terms: ModelTerms, study: Study) -> tuple[str, ...]:
     more = {"sweep": study.sweep or terms.sweep, "walk": study.walk, "paths": study.paths}
     return ("look", *(name for name, wanted in more.items() if wanted), "fit", "judge", "canaries")
-
-
-def model_of(playbook: Playbook) -> ModelTerms:
-    """The model that the playbook describes. Raises `JudgementError` when it has none."""
-    if playbook.model is None:
-        raise JudgementError("NO_MODEL", f"the playbook {playbook.name} trades by rule and has no model to train")
-    return playbook.model
 
 
 def parted(terms: ModelTerms, data: Dataset) -> Thirds:
@@ -152,15 +166,11 @@ def threshold_of(
     asked = terms_of(playbook)
     if terms.label.kind == "direction":
         return asked.threshold
-    probability = done.probability(data.rows[rows])
+    voices = [Voice.of(data, rows, done.probability, moves)]
+    said = list(heard(data, terms.predict_every, bars, voices))
     choices = sorted({asked.threshold, *(one for one in THRESHOLDS if one > asked.threshold)})
-    earned = [
-        traded(
-            playbook, bars, data, rows, probability, probability @ np.array(moves), replace(asked, threshold=one)
-        ).pnl
-        for one in choices
-    ]
-    return choices[int(np.argmax(earned))]
+    made = [traded(playbook, bars, voices, said, replace(asked, threshold=one)).pnl for one in choices]
+    return choices[int(np.argmax(made))]
 
 
 def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> Judgement:
@@ -175,6 +185,15 @@ def judged(data: Dataset, thirds: Thirds, done: Fitted, probability: Column) -> 
     return judge(cases, probability, {"logistic": plain}, training)
 
 
+def _luck(lab: Lab, terms: ModelTerms, data: Dataset, money: Money, swept: Swept | None) -> Skill:
+    """What the money is worth among all trials that asked the same of these bars."""
+    told = asked_of(lab, terms, data)
+    trials = alike(told, terms.name, data.hash, lab.experiments.known())
+    choices = [chosen_among(trials, told["configuration"], money)]
+    choices += [Choice(swept.returns)] if swept else []
+    return skill(money, daily_sharpes(trials), len(trials), choices)
+
+
 def _on_test(
     playbook: Playbook,
     bars: Sequence[BarColumns],
@@ -183,12 +202,14 @@ def _on_test(
     done: Fitted,
     moves: Sequence[float],
     threshold: float,
-) -> tuple[Judgement, Money]:
+) -> tuple[Judgement, Money, Fees]:
     """The one look at the test rows."""
     probability = done.probability(data.rows[thirds.test])
     terms = replace(terms_of(playbook), threshold=threshold)
-    money = traded(playbook, bars, data, thirds.test, probability, probability @ np.array(moves), terms)
-    return judged(data, thirds, done, probability), money
+    voices = [Voice.of(data, thirds.test, done.probability, moves)]
+    said = list(heard(data, model_of(playbook).predict_every, bars, voices))
+    money = traded(playbook, bars, voices, said, terms)
+    return judged(data, thirds, done, probability), money, fees_of(playbook, bars, voices, said, terms, money)
 
 
 def gate_terms(terms: ModelTerms) -> GateTerms:
@@ -198,4 +219,5 @@ def gate_terms(terms: ModelTerms) -> GateTerms:
         fewest_trades=asked.fewest_trades,
         least_deflated_sharpe=asked.least_deflated_sharpe,
         most_overfitting=asked.most_overfitting,
+        oldest=terms.expires_after,
     )

@@ -15,7 +15,7 @@ from bot.cli.train import spread_of
 from bot.settings import read_settings
 from engine.forecasting.registry import ModelFolder
 from engine.playbook import load
-from engine.training.experiments import STARTED, opened
+from engine.training.experiments import STARTED, TRIAL, opened
 from engine.training.spreading import Spread
 from tests.training.made import market
 
@@ -48,6 +48,10 @@ def test_a_training_prints_its_judgement_and_keeps_a_version_with_its_card(bars,
     assert {path.name for path in home.iterdir()} == {"card.png", "model.json", "trees.ubj"}
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     assert told["version"] == version
+    with opened(tmp_path / "experiments.sqlite") as experiments:
+        spans = [(one.started_at, one.ended_at) for one in experiments.read()]
+    assert all(start < end for start, end in spans)
+    assert len({start for start, _ in spans}) == len(spans)
     assert (tmp_path / "out" / "comprehensive_analysis.png").read_bytes() == (home / "card.png").read_bytes()
 
 
@@ -84,7 +88,20 @@ def test_a_training_that_is_cut_short_leaves_no_version_and_a_counted_trial(bars
     assert ModelFolder(tmp_path / "data" / "models").versions("direction") == ()
     with opened(tmp_path / "data" / "experiments.sqlite") as experiments:
         assert [one.status for one in experiments.read()] == [STARTED]
-        assert experiments.trials("direction") == 1
+        assert [one.kind for one in experiments.read()] == [TRIAL]
+
+
+def test_a_copy_of_a_playbook_in_a_folder_of_its_own_does_not_begin_to_count_anew(bars, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    trials = []
+    for name in ("direction", "my", "mine"):
+        copy = tmp_path / f"{name}.yaml"
+        text = load("direction").text.replace("name: direction", f"name: {name}", 1)
+        copy.write_text(text.replace("rounds: 400", "rounds: 20"))
+        where = ("--bars", str(bars), "--symbols", "C0,C1", "--report", str(tmp_path / "report.json"))
+        assert main(["train", "--playbook", str(copy), *where]) == 0
+        trials.append(json.loads((tmp_path / "report.json").read_text())["card"]["trials"])
+    assert trials == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from engine.forecasting.card import Importance, ModelCard
 from engine.forecasting.cases import Cases
 from engine.forecasting.gate import Findings
 from engine.forecasting.judgement import Training, judge
-from engine.forecasting.money import Market, earn, wishes_of
+from engine.forecasting.money import Fees, Market, earn, wishes_of
 from engine.forecasting.skill import skill
 from engine.forecasting.verdicts import decide
 from tests.forecasting.found import CANARIES
@@ -58,6 +58,7 @@ def card(best=0.58, days=60, coins=3, seed=4, fee=0.0004, label="", clean=True):
         money=money,
         skill=skilled,
         label=label,
+        fees=Fees(fee, 0.004, money.trades, money.pnl - 12.5, money.equity_return - 0.0125),
     )
 
 

@@ -1,11 +1,13 @@
 """The gate: each step trips alone, and the verdict follows from the steps."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from engine.forecasting.canaries import Canary, Causality
 from engine.forecasting.gate import Findings, GateTerms, Part, Verdict
+from engine.forecasting.money import Fees
 from engine.forecasting.skill import Skill
 from engine.forecasting.verdicts import decide
 from tests.forecasting.found import CANARIES, GOOD, earned, findings, share
@@ -29,12 +31,14 @@ def test_a_good_model_passes_every_step():
         ("CANARY_LAGGED", Part.DEFECT, {"canaries": (CANARIES[0], Canary("lagged", share(0.62)), CANARIES[2])}),
         ("CANARY_CENTRED", Part.DEFECT, {"canaries": (*CANARIES[:2], Canary("centred", share(0.56)))}),
         ("LIVE_STOP", Part.DEFECT, {"live_stop": "Right 43 % of the time live, below 45 %."}),
+        ("FRESH", Part.PROMOTION, {"age": timedelta(days=8)}),
         ("TRADES", Part.PROMOTION, {"money": earned(trades=99)}),
         ("TRADES", Part.PROMOTION, {"money": None}),
         ("AFTER_COSTS", Part.PROMOTION, {"money": replace(earned(), pnl=-1.0)}),
         ("DEFLATED_SHARPE", Part.PROMOTION, {"skill": Skill(90, 1.5, 0.97, 200.0, 2.0, 0.4, 0.1)}),
         ("DEFLATED_SHARPE", Part.PROMOTION, {"skill": None}),
         ("OVERFITTING", Part.PROMOTION, {"skill": Skill(3, 2.5, 0.99, 200.0, 0.8, 0.97, 0.7)}),
+        ("OVERFITTING", Part.PROMOTION, {"skill": Skill(3, 2.5, 0.99, 200.0, 0.8, 0.97, None, unmeasured=0)}),
         ("GAP", Part.PROMOTION, {"judgement": replace(GOOD.judgement, training=None)}),
         ("BEATS_LOGISTIC", Part.EVIDENCE, {"judgement": replace(GOOD.judgement, beside=GOOD.judgement.beside[:3])}),
         ("CALIBRATED", Part.EVIDENCE, {"judgement": replace(GOOD.judgement, brier=0.251)}),
@@ -56,9 +60,31 @@ def test_the_alarm_of_three_classes_looks_at_the_direction_of_moves():
     assert gate.verdict is Verdict.STOPPED
 
 
+def test_the_leak_of_three_classes_must_show_in_the_direction_of_moves():
+    """Always saying flat is right 73 % of the time: no leak is needed for that."""
+    three = replace(GOOD.judgement, classes=3, base_rate=0.73, base_brier=1.0, direction_given_move=share(0.55))
+
+    def step(direction):
+        canary = Canary("centred", share(0.74), direction=share(direction))
+        found = Findings(three, causality=Causality(), canaries=(*CANARIES[:2], canary))
+        return decide(found, GateTerms(least_accuracy=None)).step("CANARY_CENTRED")
+
+    assert not step(0.54).passed
+    assert "54.0 %" in step(0.54).sentence
+    assert step(0.80).passed
+
+
 def test_a_lucky_handful_raises_no_alarm():
     few = replace(GOOD.judgement, accuracy=share(0.61, reach=0.15))
     assert decide(Findings(few)).step("ALARM").passed
+
+
+def test_a_test_that_ended_lately_enough_is_no_matter_and_an_old_one_says_how_old():
+    fresh = decide(replace(GOOD, age=timedelta(hours=3)))
+    assert fresh.promotable
+    assert fresh.step("FRESH").sentence == "The test ended 3 h before the training."
+    old = decide(replace(GOOD, age=timedelta(days=805)))
+    assert "805 days before the training, longer ago than the 7 days" in old.step("FRESH").sentence
 
 
 def test_below_the_accuracy_asked_for_an_edge_is_an_edge_but_does_not_trade():
@@ -96,11 +122,35 @@ def test_enough_rows_without_a_lead_worth_having_are_no_edge():
     assert gate.verdict is Verdict.NO_EDGE
 
 
+def test_what_the_venues_fees_would_leave_is_said_and_the_playbooks_are_what_must_pay():
+    scenario = Fees(0.0005, 0.004, 120, -30.0, -0.03)
+    step = decide(replace(GOOD, fees=scenario)).step("AFTER_COSTS")
+    assert step.passed
+    assert "at the playbook's 0.05 % a side, which is what must pay" in step.sentence
+    assert "(at the venue's fees of 0.40 %: −3.0 % in 120 trades)" in step.sentence
+    own = decide(replace(GOOD, fees=Fees(0.004, 0.004, 400, 40.0, 0.04))).step("AFTER_COSTS")
+    assert "after costs of 90.00 at the venue's fees (0.40 % a side), buy and hold" in own.sentence
+
+
 def test_three_classes_must_beat_the_base_rates_not_a_coin():
     three = replace(GOOD.judgement, classes=3, brier=0.42, base_brier=0.41, direction_given_move=share(0.55))
     gate = decide(replace(GOOD, judgement=three), GateTerms(least_accuracy=None))
     assert [step.code for step in gate.failed] == ["CALIBRATED"]
     assert gate.step("ACCURACY") is None
+
+
+def test_what_was_chosen_and_cannot_be_measured_says_how_many_trials_and_days():
+    def said(trials, unmeasured=None):
+        luck = Skill(trials, 2.5, 0.99, 200.0, 0.8, 0.97, None, unmeasured=unmeasured)
+        step = decide(replace(GOOD, skill=luck)).step("OVERFITTING")
+        return step.passed, step.sentence
+
+    assert said(1) == (True, "The only trial: nothing was chosen by what it earned.")
+    passed, sentence = said(12)
+    assert passed
+    assert "None of the 12 trials" in sentence
+    assert said(12, 0) == (False, "Overfitting is not measured: 12 trials, no common days; 8 are needed.")
+    assert said(2, 1) == (False, "Overfitting is not measured: 2 trials, 1 common day; 8 are needed.")
 
 
 def test_every_step_has_a_sentence_and_every_sentence_its_numbers():

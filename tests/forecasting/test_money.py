@@ -10,7 +10,7 @@ from engine.core.rules import Costs, Limits, Rules, Sizing, StrategyRules
 from engine.domain import Instrument
 from engine.forecasting.cases import JudgementError
 from engine.forecasting.money import Market, daily_returns, earn, mean_return, wishes_of
-from engine.forecasting.skill import YEAR, skill
+from engine.forecasting.skill import YEAR, Choice, skill
 from tests.forecasting.made import DAY, HOUR, START
 
 STEP = HOUR // 4
@@ -141,9 +141,37 @@ def test_the_more_was_tried_the_less_the_best_is_worth():
     assert deflated[-1] < deflated[0]
 
 
+def test_nights_that_share_their_days_are_deflated_as_if_each_were_drawn_anew():
+    found = earn(rules(fee=0.001), market(), wishes_of(*seer(market(), 0.6)))
+    nights = [found.form.sharpe + 1e-4 * night for night in range(30)]
+    assert skill(found, nights, 30).threshold == skill(found, [found.form.sharpe], 30).threshold > 1
+    assert skill(found, nights, 30).deflated < skill(found, nights[:1], 1).deflated
+    apart = [found.form.sharpe + night for night in range(30)]
+    assert skill(found, apart, 30).threshold > skill(found, nights, 30).threshold
+
+
 def test_trials_that_came_to_the_same_teach_nothing_about_overfitting():
     found = earn(rules(), market(), wishes_of(*seer(market(), 0.6)))
     same = np.tile(np.array(found.days)[:, None], 3)
-    assert skill(found, [0.1, 0.1], 3, same).overfitting is None
+    alike = skill(found, [0.1, 0.1], 3, [Choice(same)])
+    assert (alike.overfitting, alike.unmeasured) == (None, None)
     other = np.column_stack([found.days, np.random.default_rng(1).normal(0, 0.01, (len(found.days), 4))])
-    assert skill(found, [0.1, 0.2], 5, other).overfitting < 0.5
+    assert skill(found, [0.1, 0.2], 5, [Choice(other)]).overfitting < 0.5
+
+
+@pytest.mark.parametrize("days", [0, 1, 7])
+def test_a_choice_over_too_few_common_days_is_not_measured_and_says_so(days):
+    found = earn(rules(), market(), wishes_of(*seer(market(), 0.6)))
+    few = Choice(np.random.default_rng(1).normal(0, 0.01, (days, 3)))
+    plenty = Choice(np.random.default_rng(2).normal(0, 0.01, (40, 3)))
+    luck = skill(found, [0.1], 3, [plenty, few])
+    assert (luck.overfitting, luck.unmeasured) == (None, days)
+    assert skill(found, [0.1], 3, [plenty]).overfitting is not None
+
+
+def test_of_two_choices_the_worse_counts():
+    found = earn(rules(), market(), wishes_of(*seer(market(), 0.6)))
+    noise = np.random.default_rng(3).normal(0, 0.01, (40, 5))
+    sure, doubtful = Choice(noise + np.array([0.05, 0, 0, 0, 0])), Choice(noise)
+    assert sure.overfitting < doubtful.overfitting
+    assert skill(found, [0.1], 9, [sure, doubtful]).overfitting == doubtful.overfitting

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from bot.cli.errors import CliError
+from bot.folders import home
 from engine import champion_of
 from engine.analyst import Analyst
 from engine.analyst.forecaster import Lineup
@@ -16,13 +18,16 @@ from engine.backtest import BarsError, assumptions, backtest, with_forecasts
 from engine.backtest.forecasts import forecasts_of
 from engine.backtest.wishes import wishes_of
 from engine.domain import MarketKind, Role, instant
+from engine.forecasting.calibrators import Calibrator
 from engine.forecasting.registry import ModelFolder
 from engine.messages import Born, ModelPressed, ModelTrained
 from engine.playbook import load, parse
 from engine.store.ledger import SqliteLedger
 from engine.trader import Trader
+from engine.training.counting import alike
 from engine.training.dataset import build
-from engine.training.trading import traded
+from engine.training.experiments import opened
+from engine.training.trading import Voice, fees_of, heard, terms_of, traded
 from tests.backtest.command import command
 from tests.desk.kit import born, started
 from tests.playbooks.made import MINUTE, columns_of, drawn, fitted, wandering
@@ -96,47 +101,80 @@ def test_bars_that_the_model_cannot_read_are_refused(market, eager, model):
         forecasts_of(load("trend"), model, market)
 
 
-def test_a_backtest_and_a_trainings_money_are_the_same_trades(market, eager):
+@pytest.mark.parametrize("name", ["direction", "trend"])
+def test_a_backtest_and_a_trainings_money_are_the_same_trades(tmp_path, name):
+    playbook, market = load(name), [lively("BTC/USD", 1), lively("ETH/USD", 2), lively("SOL/USD", 3)]
+    model = bold(playbook, market, ModelFolder(tmp_path))
     bars = [columns_of(series) for series in market]
-    data = build(parse(eager.text.replace("sample_every: 5m", "sample_every: null")).model, bars)
+    data = build(playbook.model, bars)
     rows = np.flatnonzero(data.cases.time > np.quantile(data.cases.time, 0.7))
-    seen = {series.symbol: drawn(series, seed=n) for n, series in enumerate(market)}
-    at = [np.searchsorted(series.time + MINUTE, data.cases.time[rows]) for series in market]
-    coin = data.cases.coin[rows]
-
-    def of(column):
-        return np.where(coin == 0, seen["BTC/USD"][column][at[0]], seen["ETH/USD"][column][at[1]])
-
-    probability = np.column_stack((of("p_down"), of("p_up")))
-    money = traded_on(eager, bars, data, rows, probability, of("edge"))
-    first, last = int(data.cases.time[rows].min()) - MINUTE, int(data.cases.until[rows].max()) - MINUTE
-    span = [clipped(series, first, last) for series in market]
-    silent = {s.symbol: only_at(seen[s.symbol], s, data.cases.time[rows][coin == n]) for n, s in enumerate(market)}
+    voices = [Voice.of(data, rows, model.predict, model.passport.moves)]
+    said = list(heard(data, playbook.model.predict_every, bars, voices))
+    money = traded(playbook, bars, voices, said, terms_of(playbook))
+    span = [clipped(series, voices[0].since - MINUTE, voices[0].end - MINUTE) for series in market]
     forecasts = {
-        short.symbol: {name: one[np.searchsorted(long.time, short.time)] for name, one in silent[long.symbol].items()}
-        for short, long in zip(span, market, strict=True)
+        short.symbol: {column: one[np.searchsorted(long.time, short.time)] for column, one in seen.items()}
+        for short, long, seen in zip(span, market, forecasts_of(playbook, model, market).values(), strict=True)
     }
-    done = backtest(eager, with_warm_volatility(span, market), forecasts=padded(forecasts, span, market))
-    assert money.trades > 50
+    done = backtest(playbook, with_warm_volatility(span, market), forecasts=padded(forecasts, span, market))
+    fees = fees_of(playbook, bars, voices, said, terms_of(playbook), money)
+    assert fees.differ == (name == "trend")
+    assert (fees.pnl < money.pnl) == fees.differ
+    assert money.trades > 10
     assert len(done.trades) == money.trades
     assert sum(trade.pnl for trade in done.trades) == pytest.approx(money.pnl)
 
 
-def traded_on(playbook, bars, data, rows, probability, edge):
-    from engine.training.trading import terms_of
+def lively(symbol, seed):
+    """A market that reaches stops and targets within hours, and in which no feature stands still."""
+    made = wandering(symbol, 12_000, seed, size=6e-3)
+    jitter = np.random.default_rng(seed).uniform(-1e-4, 1e-4, len(made))
+    return replace(made, open=np.clip(made.open * (1 + jitter), made.low, made.high))
 
-    return traded(playbook, bars, data, rows, probability, edge, terms_of(playbook))
+
+def bold(playbook, market, folder):
+    """A model of the playbook that is as sure of a rise as it has no reason to be, half of the time."""
+    model = folder.load(playbook.model.name, fitted(playbook, market, folder))
+    rows = build(playbook.model, [columns_of(series) for series in market]).rows
+    low, high = np.quantile(model.raw(rows)[:, -1], (0.3, 0.6)).tolist()
+    sure, faint = ((0.0, 0.0), (low, 0.2), (high, 0.8), (1.0, 1.0)), ((0.0, 0.0), (1.0, 0.1))
+    knots = (sure,) if model.passport.classes == 2 else (faint, faint, sure)
+    model.passport = replace(model.passport, calibration=Calibrator("isotonic", knots))
+    return model
+
+
+def test_the_money_is_of_every_forecast_that_falls_due_not_of_the_rows_to_learn_from(market):
+    bars = [columns_of(series) for series in market]
+    for name, every in (("direction", 1), ("trend", 15)):
+        playbook = load(name)
+        data = build(playbook.model, bars)
+        rows = np.flatnonzero(data.cases.time > np.quantile(data.cases.time, 0.7))
+        even = np.full(data.cases.classes, 1 / data.cases.classes)
+        voice = Voice.of(data, rows, lambda seen, even=even: np.tile(even, (len(seen), 1)), even)
+        for (closes, told), one in zip(heard(data, playbook.model.predict_every, bars, [voice]), bars, strict=True):
+            span = one.time[(one.time >= voice.since) & (one.time <= voice.end)]
+            assert closes.tolist() == span[span % (every * MINUTE) == 0].tolist()
+            assert told.shape == (len(closes), data.cases.classes + 1)
+
+
+def test_one_voice_follows_another_where_it_begins(market):
+    bars = [columns_of(market[0])]
+    playbook = parse(load("direction").text.replace("sample_every: 15m", "sample_every: 10m"))
+    data = build(playbook.model, bars)
+    halves = np.array_split(np.arange(len(data)), 2)
+    voices = [
+        Voice.of(data, half, lambda seen, up=up: np.tile([1 - up, up], (len(seen), 1)), (-1.0, 1.0))
+        for half, up in zip(halves, (0.25, 0.75), strict=True)
+    ]
+    ((closes, told),) = heard(data, playbook.model.predict_every, bars, voices)
+    assert (np.diff(closes) == MINUTE).all()
+    assert told[:, 1].tolist() == np.where(closes < voices[1].since, 0.25, 0.75).tolist()
+    assert told[:, 2].tolist() == np.where(closes < voices[1].since, -0.5, 0.5).tolist()
 
 
 def clipped(series, first, last):
     part = (series.time >= first) & (series.time <= last)
     return type(series)(series.symbol, series.interval, series.time[part], *(c[part] for c in series.prices))
-
-
-def only_at(columns, series, closes):
-    """The columns, unknown but at these closes."""
-    known = np.isin(series.time + MINUTE, closes)
-    return {name: np.where(known, column, np.nan) for name, column in columns.items()}
 
 
 def with_warm_volatility(span, market):
@@ -191,6 +229,21 @@ def test_the_command_trades_a_named_version(kept, file, playbook, tmp_path, caps
     assert (
         datetime.fromisoformat(summary["from"]) >= ModelFolder(data / "models").passport("direction", version).train_end
     )
+
+
+def test_a_backtest_of_a_model_is_a_row_that_counts_with_its_trainings(kept, file, playbook, tmp_path):
+    data, version = kept
+    words = ("--playbook", playbook, "--bars", file, "--data-dir", data, "--out", tmp_path / "out")
+    assert command(*words, "--model", version) == 0
+    with opened(data / "experiments.sqlite", home() / "experiments.sqlite") as experiments:
+        row = experiments.read()[-1]
+        others = [one.uid for one in experiments.known()]
+    assert (row.kind, row.model, row.status) == ("backtest", "direction", "done")
+    assert row.parameters["version"] == version
+    assert row.figures["trades"] > 0
+    assert len(row.figures["days"]) > 1
+    assert row.uid in others
+    assert alike(row.parameters, "direction", "else", [row]) == [row]
 
 
 def test_without_a_promoted_model_the_command_says_how_to_get_one(kept, file, playbook, tmp_path):

@@ -36,11 +36,13 @@ SMALL = playbook(sample_every=timedelta(minutes=30), learner={"rounds": 60, "ear
 
 
 @contextmanager
-def lab(folder, spread=None):
+def lab(folder, spread=None, asof=None):
     """A laboratory whose ledger lies in `folder`; its clock ticks a second at each look."""
     seconds = iter(range(10_000_000))
     with opened(folder / "experiments.sqlite") as experiments:
-        yield Lab(experiments, lambda: NOW + timedelta(seconds=next(seconds)), "code", spread=spread or Spread())
+        yield Lab(
+            experiments, lambda: NOW + timedelta(seconds=next(seconds)), "code", spread=spread or Spread(), asof=asof
+        )
 
 
 def told(what, share):
@@ -48,8 +50,8 @@ def told(what, share):
     assert 0 <= share <= 1
 
 
-def trained(folder, bars, playbook=SMALL, study=None, spread=None, tell=told):
-    with lab(folder, spread) as room:
+def trained(folder, bars, playbook=SMALL, study=None, spread=None, tell=told, asof=None):
+    with lab(folder, spread, asof) as room:
         return train(playbook, bars, room, ModelFolder(folder / "models"), tell, study=study or Study())
 
 

@@ -1,12 +1,15 @@
 """The experiment ledger: a row before every fit, rows that stay, and trials that are counted."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
-from engine.training.experiments import CANARY, DONE, FAILED, FOLD, STARTED, TRIAL, code_hash, opened
+from engine.training.experiments import DONE, FAILED, STARTED, TRIAL, code_hash, opened
+from engine.training.together import Together
 from tests.training.made import NOW
 
 
@@ -39,17 +42,6 @@ def test_rows_cannot_be_removed_nor_rewritten(experiments, tmp_path):
     other.close()
 
 
-def test_trials_count_whatever_became_of_them_and_controls_do_not(experiments):
-    for kind in (TRIAL, TRIAL, CANARY, FOLD):
-        begin(experiments, kind)
-    experiments.end(begin(experiments), FAILED, NOW, {"why": "no"})
-    experiments.end(begin(experiments), DONE, NOW, {"daily_sharpe": 0.2})
-    begin(experiments, model="trend")
-    assert experiments.trials("direction") == 4
-    assert experiments.sharpes("direction") == [0.2]
-    assert experiments.trials("trend") == 1
-
-
 def test_a_process_that_dies_leaves_its_row_counted(experiments, tmp_path):
     program = (
         "import os, sys; from pathlib import Path; from datetime import datetime, UTC\n"
@@ -58,8 +50,49 @@ def test_a_process_that_dies_leaves_its_row_counted(experiments, tmp_path):
         "os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "deep" / "experiments.sqlite")], check=False)
-    assert experiments.trials("direction") == 1
     assert experiments.read()[0].status == STARTED
+
+
+def test_an_older_file_is_read_and_written_on(tmp_path):
+    path = tmp_path / "experiments.sqlite"
+    old = sqlite3.connect(path)
+    old.execute(
+        "CREATE TABLE experiments (id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, kind TEXT NOT NULL, "
+        "started_at TEXT NOT NULL, ended_at TEXT, status TEXT NOT NULL, dataset TEXT NOT NULL, code TEXT NOT NULL, "
+        "parameters TEXT NOT NULL, figures TEXT NOT NULL DEFAULT '{}') STRICT"
+    )
+    row = ("direction", TRIAL, NOW.isoformat(), NOW.isoformat(), DONE, "data", "code", '{"learner": {"depth": 3}}')
+    names = "model, kind, started_at, ended_at, status, dataset, code, parameters"
+    old.execute(f"INSERT INTO experiments ({names}) VALUES (?,?,?,?,?,?,?,?)", row)
+    old.commit()
+    old.close()
+    for _ in range(2):
+        with opened(path, tmp_path / "all.sqlite") as experiments:
+            begin(experiments)
+    with opened(path, tmp_path / "all.sqlite") as experiments:
+        assert [one.status for one in experiments.read()] == [DONE, STARTED, STARTED]
+        assert [one.uid for one in experiments.known()] == [one.uid for one in experiments.read()]
+    assert len(kept(tmp_path)) == 3
+
+
+def kept(folder):
+    with closing(Together(folder / "all.sqlite")) as together:
+        return together.read()
+
+
+def test_all_folders_are_kept_together_and_stay_when_a_folder_goes(tmp_path):
+    told = {"label": {}, "playbook": "my"}
+    for name in ("one", "two", "three"):
+        with opened(tmp_path / name / "experiments.sqlite", tmp_path / "all.sqlite") as experiments:
+            number = experiments.begin("direction", TRIAL, NOW, "data", "code", told)
+            assert STARTED in {one.status for one in kept(tmp_path)}
+            experiments.end(number, DONE, NOW, {"daily_sharpe": 0.1})
+    shutil.rmtree(tmp_path / "two")
+    with opened(tmp_path / "two" / "experiments.sqlite", tmp_path / "all.sqlite") as experiments:
+        assert experiments.read() == []
+        assert [(one.status, one.figures) for one in experiments.known()] == [(DONE, {"daily_sharpe": 0.1})] * 3
+    with opened(tmp_path / "alone" / "experiments.sqlite") as experiments:
+        assert experiments.known() == []
 
 
 def test_the_code_is_known_by_its_content():

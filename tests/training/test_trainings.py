@@ -6,6 +6,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from engine.domain import instant
+from engine.features.sets import find_set
 from engine.forecasting.canaries import Causality
 from engine.forecasting.cases import JudgementError
 from engine.forecasting.registry import ModelFolder
@@ -14,6 +16,7 @@ from engine.playbook.learner_terms import Sweep, read_sweep
 from engine.training import training as room
 from engine.training.experiments import CANARY, DONE, FAILED, FOLD, TRIAL, opened
 from engine.training.reports import results, summary, table
+from engine.training.spreading import Spread
 from engine.training.training import Study
 from tests.training.made import SMALL, cut, market, playbook, trained, walk
 
@@ -81,6 +84,44 @@ def test_the_test_is_after_all_that_was_learnt_from(whole):
     assert done.passport.train_start < done.passport.train_end
 
 
+def test_the_shipped_models_keep_their_longest_look_back_from_what_they_are_tested_on():
+    for name in ("direction", "trend"):
+        terms = load(name).model
+        assert terms.embargo >= find_set(terms.features).warm_up * timedelta(minutes=1)
+
+
+class Watching:
+    """A spread of one process that remembers what it was asked."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def over(self, work, shared, tasks):
+        self.tasks += tasks
+        return Spread().over(work, shared, tasks)
+
+
+def test_every_fit_keeps_the_embargo_from_what_it_is_tested_on(tmp_path):
+    watching = Watching()
+    study = Study(walk=True, paths=True, sweep=Sweep(depth=(2, 3), folds=2))
+    done = trained(tmp_path, market(2), study=study, spread=watching)
+    cases, embargo = done.data.cases, 24 * 3_600_000_000
+    thirds = room.parted(SMALL.model, done.data)
+    fits = [(one.train, one.validation, one.test) for one in (*watching.tasks, thirds)]
+    assert len(fits) == 2 * 2 + 5 + 15 + 1
+    for train, validation, test in fits:
+        for learnt, seen in ((train, validation), (train, test), (validation, test)):
+            assert nearest(cases, learnt, seen) > embargo
+
+
+def nearest(cases, learnt, seen):
+    """µs between the lives of these rows and those, at the nearest."""
+    starts, ends = np.sort(cases.time[seen]), np.sort(cases.until[seen])
+    after = np.append(starts, 2**62)[np.searchsorted(starts, cases.time[learnt])] - cases.until[learnt]
+    before = cases.time[learnt] - np.append(-(2**62), ends)[np.searchsorted(ends, cases.until[learnt])]
+    return min(after.min(), before.min())
+
+
 def test_the_reports_say_what_was_found(whole):
     done, _ = whole
     told = results(done, {"GONE/USD": "not in the files"})
@@ -89,7 +130,16 @@ def test_the_reports_say_what_was_found(whole):
     assert len(told["walk_forward"]["judgement"]["folds"]) == 5
     assert len(told["paths"]) == 5
     text = table(done, {"GONE/USD": "not in the files"})
-    for word in ("reversal", "logistic", "walking forward", "combinatorial", "swept 2 sets", "GONE/USD"):
+    assert told["card"]["fees"]["venue"] == 0.004
+    for word in (
+        "at the venue's fees, 0.40% a side: the same",
+        "reversal",
+        "logistic",
+        "walking forward",
+        "combinatorial",
+        "swept 2 sets",
+        "GONE/USD",
+    ):
         assert word in text
     assert summary(done)["failing"] == list(done.passport.failing)
 
@@ -103,6 +153,16 @@ def test_the_same_bars_give_the_same_trees(tmp_path):
     ]
     assert models[0].booster.save_raw("ubj") == models[1].booster.save_raw("ubj")
     assert first.passport.calibration == second.passport.calibration
+
+
+def test_the_same_training_at_the_same_instant_is_another_version(tmp_path):
+    bars = market(2)
+    first, second = trained(tmp_path, bars), trained(tmp_path, bars)
+    assert f"{first.passport.created:%M%S}" == f"{second.passport.created:%M%S}"
+    assert first.passport.dataset == second.passport.dataset
+    both = {first.passport.version, second.passport.version}
+    assert set(ModelFolder(tmp_path / "models").versions("direction")) == both
+    assert len(both) == 2
 
 
 def test_three_classes_bring_their_own_threshold_above_the_playbooks_floor(tmp_path):
@@ -146,6 +206,20 @@ def test_too_short_a_test_is_refused_and_its_trial_is_counted_as_failed(tmp_path
     assert refused(tmp_path, market(2, days=30)).code == "FEW_DAYS"
     (row,) = rows(tmp_path)
     assert (row.kind, row.status) == (TRIAL, FAILED)
+
+
+def test_bars_that_end_long_ago_are_refused_and_may_be_studied_but_not_promoted(tmp_path):
+    bars = market(2)
+    newest = instant(int(bars[0].time[-1]))
+    error = refused(tmp_path, bars, asof=newest + timedelta(hours=37))
+    assert error.code == "STALE_DATA"
+    assert "37 h ago" in str(error)
+    assert not rows(tmp_path)
+    assert trained(tmp_path, bars, asof=newest + timedelta(hours=35)).card.gate.step("FRESH").passed
+    studied = trained(tmp_path, bars, study=Study(old=True), asof=newest + timedelta(days=800))
+    assert "800 days before the training" in studied.card.gate.step("FRESH").sentence
+    assert not studied.passport.promotable
+    assert studied.card.gate.step("FRESH").sentence in table(studied)
 
 
 def test_a_feature_that_never_changes_is_named(tmp_path, monkeypatch):
