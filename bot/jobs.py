@@ -175,6 +175,11 @@ def _fate(running: Running) -> tuple[str, str]:
     if running.cancelled_by:
         return "cancelled", ""
     if result:
-        return str(result.get("fate", "done")), str(result.get("why", ""))
-    words = running.last_words.removeprefix("nightdesk: ").replace("`nightdesk backfill`", "`/desk backfill`")
+        return str(result.get("fate", "done")), _as_typed(str(result.get("why", "")))
+    words = _as_typed(running.last_words.removeprefix("nightdesk: "))
     return "failed", words or f"its process ended with code {code}"
+
+
+def _as_typed(words: str) -> str:
+    """A command as it is typed in Slack."""
+    return words.replace("`nightdesk backfill`", "`/desk backfill`")

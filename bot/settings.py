@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
+ALIKE = 0.9  # of 1: a letter or two
 _HISTORIES = ("auto", "off", "kraken", "massive", "massive-files")
 _WITH_A_NAME = ("ccxt", "ccxt-trades", "files", "kraken-csv", "massive-files")
 
@@ -186,10 +188,26 @@ def read_settings(env_file: Path | None = None) -> Settings:
     Raises:
         SettingsError: one line per unusable setting, without its value when it may be a secret.
     """
+    path = Path(".env") if env_file is None else env_file
+    if misspelt := _misspelt(path):
+        raise SettingsError("; ".join(misspelt))
     try:
         return Settings() if env_file is None else Settings(_env_file=env_file)
     except ValidationError as error:
         raise SettingsError("; ".join(map(_fault, error.errors()))) from None
+
+
+def _misspelt(path: Path) -> list[str]:
+    """Names in the file that are no setting and all but one: a desk that ignores `DESK_ADMIN` has no admin.
+
+    Names of other programs may stand there too, and a second key beside the first (KRAKEN_API_KEY_2); the environment
+    is full of others' names and is not looked at.
+    """
+    known = {name.upper() for name in Settings.model_fields} | {"MASSIVE_API_KEY"}
+    found = [name.upper() for name in DotEnvSettingsSource(Settings, env_file=path).env_vars]
+    strange = [name for name in found if not name.startswith(tuple(known))]
+    meant = {name: get_close_matches(name, known, 1, ALIKE) for name in strange}
+    return [f"{name} in {path} is no setting; did you mean {near[0]}?" for name, near in meant.items() if near]
 
 
 def _fault(error: Mapping[str, Any]) -> str:

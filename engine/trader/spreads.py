@@ -37,17 +37,15 @@ def priced(desk: Memory, signal: Signal, quote: Quote | None, at: datetime) -> t
         return signal, None
     value, costs = signal.expected_value + signal.numbers.get("spread", 0.0), desk.plan.playbook.round_trip(use)
     numbers = {"expected": value + costs, "costs": costs}
-    both = f"the {costs:.2%} of fee and slippage that entering and leaving cost"
+    expected, both = f"An expected {value + costs:+.2%}", f"{costs:.2%} of fee and slippage"
     spread = spread_of(quote, at, desk.plan.quote_age)
     if spread is None:
-        words = (
-            f"An expected {value + costs:+.2%} exceeds {both}; no fresh quote is known, so the spread is not counted."
-        )
+        words = f"{expected} exceeds {both}; no fresh quote is known, so the spread is not counted."
         return signal, GateStep("costs", True, words, numbers)
     passed = value > spread
     word = "exceeds" if passed else "does not cover"
-    words = f"An expected {value + costs:+.2%} {word} {both} and the spread of {spread:.3%}."
-    reason = f"{signal.reason}; the spread takes {spread:.3%} of it" if signal.reason else ""
+    words = f"{expected} {word} {both} and {spread:.3%} of spread, which entering and leaving cost."
+    reason = f"{signal.reason}; the spread costs {spread:.3%} more" if signal.reason else ""
     known = {**signal.numbers, "spread": spread}
     told = replace(signal, expected_value=value - spread, reason=reason, numbers=known)
     return told, GateStep("costs", passed, words, {**numbers, "spread": spread})

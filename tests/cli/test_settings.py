@@ -85,6 +85,17 @@ def test_a_cluster_is_used_where_there_is_one_unless_another_backend_is_named(mo
     assert read_settings().backend == backend
 
 
+def test_a_misspelt_name_in_the_file_is_not_passed_over(tmp_path) -> None:
+    (tmp_path / ".env").write_text("DESK_ADMIN=U1\nTRAIN_BACKND=loky\nPATH_TO_ELSEWHERE=/tmp\nKRAKEN_API_KEY_2=x\n")
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    said = str(caught.value)
+    assert "DESK_ADMIN in .env is no setting; did you mean DESK_ADMINS?" in said
+    assert "did you mean TRAIN_BACKEND?" in said
+    assert "ELSEWHERE" not in said
+    assert "KRAKEN" not in said
+
+
 def test_secrets_never_print(monkeypatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-very-secret")
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:very-secret@h/d")

@@ -7,7 +7,7 @@ import pytest
 
 from engine.clock import ManualClock
 from engine.codec import decode, encode
-from engine.domain import Quote, Signal
+from engine.domain import GateStep, Quote, Signal
 from engine.inbox import Inbox, QuoteBoard
 from engine.messages import Analysis
 from engine.outcomes import Decided, OrderIntended, ProposalOpened, SignalSeen
@@ -48,19 +48,18 @@ def test_a_spread_that_eats_what_is_left_refuses_the_entry_with_its_numbers():
     assert seen.refusal.numbers == pytest.approx({"expected": 0.007, "costs": COSTS, "spread": 0.0031})
     step = chain(outcomes)["costs"]
     assert step.passed is False
-    assert "an expected 0.70% does not cover 0.40% of fee and slippage and a spread of 0.310%" in step.sentence
+    assert "an expected 0.70% does not cover 0.40% of fee and slippage and 0.310% of spread" in step.sentence
 
 
 def test_a_narrow_one_is_taken_off_the_value_and_told_on_the_card_and_in_why():
     floor = Floor(DIRECTION)
     outcomes = answered(floor, wish(floor), spread=0.001)
     proposal = only(ProposalOpened, outcomes).proposal
-    assert "the spread takes 0.100% of it" in proposal.reasons[0]
+    assert "the spread costs 0.100% more" in proposal.reasons[0]
     assert only(SignalSeen, outcomes).signal.expected_value == pytest.approx(0.002)
     step = chain(outcomes)["costs"]
     assert (step.passed, step.numbers["spread"]) == (True, pytest.approx(0.001))
-    assert "An expected +0.70% exceeds the 0.40% of fee and slippage" in step.sentence
-    assert "and the spread of 0.100%" in step.sentence
+    assert "An expected +0.70% exceeds 0.40% of fee and slippage and 0.100% of spread" in step.sentence
 
 
 @pytest.mark.parametrize(("spread", "age"), [(None, 0.0), (0.05, 16.0)])
@@ -78,6 +77,16 @@ def test_nobody_asks_where_there_is_no_forecast_or_the_filter_is_off():
     assert "costs" not in chain(outcomes)
     off = Floor(DIRECTION.replace("    sizing:", "    cost_filter: false\n    sizing:", 1))
     assert of(ProposalOpened, answered(off, wish(off), spread=0.05))
+
+
+def test_why_shows_the_costs_that_kept_the_analyst_from_a_wish():
+    floor = Floor(DIRECTION)
+    no = GateStep("costs", False, "An expected +0.20% does not cover the 0.40% that entering and leaving cost.")
+    floor.minute(analysed=False)
+    floor.tell(Analysis(floor.at, floor.at, (), {BTC: (no,)}))
+    gates = {step.gate: step for step in floor.view.decisions[BTC].steps}
+    assert gates["costs"] == no
+    assert "costs" not in {step.gate for step in floor.view.decisions[ETH].steps}
 
 
 def test_a_press_at_a_wide_spread_orders_nothing_and_the_card_waits():

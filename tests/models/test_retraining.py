@@ -41,9 +41,9 @@ REFUSED = """print('{"result": {"fate": "refused", "why": "too few rows"}}'); sy
 class Desk:
     """The desk as far as trainings look at it; what began and ended is remembered as the Trader does."""
 
-    def __init__(self, folder, rules=None, kind=MarketKind.LIVE, holes=()):
+    def __init__(self, folder, rules=None, kind=MarketKind.LIVE, holes=(), now=NOON):
         self.playbook = rules or playbook()
-        self.clock = ManualClock(NOON)
+        self.clock = ManualClock(now)
         self.terms = SimpleNamespace(data=folder, timezone="America/Los_Angeles", kind=kind)
         self.storage = SimpleNamespace(unhealed=lambda: [Unhealed("BTC/USD", at, at + DAY, "") for at in holes])
         self.memory = Memory()

@@ -122,6 +122,10 @@ async def test_what_to_do_is_said_as_it_is_typed_in_slack(jobs: Jobs, desk: Fake
 
     (over,) = await until(lambda: ends(desk))
     assert over.sentence == "nothing is stored; `/desk backfill`"
+    result = {"result": {"fate": "refused", "why": "no bars; `nightdesk backfill` gets some (NO_BARS)"}}
+    await jobs.start(script(f"print({json.dumps(json.dumps(result))})"), "U_ADMIN")
+    over = (await until(lambda: ends(desk)[1:]))[0]
+    assert (over.fate, over.sentence) == ("refused", "no bars; `/desk backfill` gets some (NO_BARS)")
 
 
 async def test_one_job_runs_at_a_time_and_cancel_ends_it_in_order(
