@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from engine.domain import Symbol
+from engine.features.sets import BUILT_IN
+from engine.playbook.errors import did_you_mean
 from engine.playbook.learner_terms import Learner, Sweep
 from engine.playbook.parts import Count, Part, Positive
 from engine.playbook.units import Fraction, Share, Span
@@ -81,6 +83,14 @@ class ModelTerms(Part):
     expires_after: Span = timedelta(days=7)
     promotion: Literal["button", "rule"] = "button"
     universe: tuple[Symbol, ...] | None = None  # coins to learn from, when they are others than those traded
+
+    @field_validator("features")
+    @classmethod
+    def _there(cls, features: str) -> str:
+        if features not in BUILT_IN:
+            meant = did_you_mean(features, BUILT_IN)
+            raise ValueError(f"there is no feature set {features!r}.{meant} Allowed: {', '.join(BUILT_IN)}")
+        return features
 
     @field_validator("shares")
     @classmethod
