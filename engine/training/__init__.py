@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.forecasting.cases import JudgementError
     from engine.playbook.learner_terms import read_sweep
     from engine.store.rows import market_of
+    from engine.strategies.registry import StrategyError
     from engine.training.experiments import code_hash, opened
     from engine.training.fitting import Lab
     from engine.training.reports import results, summary, table
@@ -28,6 +29,7 @@ __all__ = [
     "Source",
     "Spread",
     "SpreadError",
+    "StrategyError",
     "Study",
     "Trained",
     "code_hash",
@@ -51,6 +53,7 @@ _ROOMS = {
     "engine.forecasting.cases": ("JudgementError",),
     "engine.playbook.learner_terms": ("read_sweep",),
     "engine.store.rows": ("market_of",),
+    "engine.strategies.registry": ("StrategyError",),
     "engine.training.experiments": ("code_hash", "opened"),
     "engine.training.fitting": ("Lab",),
     "engine.training.reports": ("results", "summary", "table"),

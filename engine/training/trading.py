@@ -22,6 +22,7 @@ from engine.ports import BarColumns
 from engine.training.dataset import Dataset
 
 _MICROSECOND = timedelta(microseconds=1)
+REHEARSED = 60  # bars on which strategies are tried before anything is fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,19 @@ def traded(
         wishes.append(_wished(playbook, one, number, market, data.cases.time[rows][mine], seen, terms))
     rules = unattended(playbook.rules([Instrument(one.symbol) for one in bars]))
     return earn(rules, market, merge(wishes))
+
+
+def rehearse(playbook: Playbook, bars: Sequence[BarColumns], classes: int) -> None:
+    """Ask the playbook's strategies about a few bars, with forecasts that say nothing, before hours go into a fit.
+
+    Raises `StrategyError`, with file and line, for a mistake in one.
+    """
+    one = max(bars, key=lambda coin: len(coin.time))
+    count = min(len(one.time), bars_to_know(playbook) + REHEARSED)
+    columns = (one.time - one.interval // _MICROSECOND, one.open, one.high, one.low, one.close, one.volume)
+    last = (np.ascontiguousarray(column[-count:]) for column in columns)
+    series = Series(one.symbol, one.interval // _MICROSECOND, *last)
+    wishes_of(playbook, series, 0, None, forecast_columns(np.full((count, classes), 1 / classes), np.zeros(count)))
 
 
 def _wished(
