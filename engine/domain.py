@@ -356,7 +356,7 @@ class Hold:
 class GateStep:
     """One link of the chain that `/why` shows."""
 
-    gate: str  # data, model, threshold, strategy, risk, capital, consent
+    gate: str  # data, model, threshold, costs, strategy, risk, capital, consent
     passed: bool | None  # None: not reached
     sentence: str
     numbers: Numbers = field(default_factory=dict)
@@ -364,12 +364,17 @@ class GateStep:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the desk decided about a symbol at one minute, and why."""
+    """What the desk decided about a symbol at one minute, and why.
+
+    `weighed` are (feature, value, contribution to the margin) of the forecast behind it, the largest first; empty where
+    no forecast led to a signal.
+    """
 
     symbol: Symbol
     at: datetime
     steps: tuple[GateStep, ...]
     verdict: str
+    weighed: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ class Part:
     words: str = ""
 
 
+def weighed(forecast: Forecast) -> tuple[tuple[str, float, float], ...]:
+    """The (feature, value, contribution) of a forecast that led to a signal, the largest first."""
+    row = dict(forecast.row)
+    return tuple((name, row[name], weight) for name, weight in forecast.reasons if name in row)
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """A forecast taken apart: the parts, weightiest first, and the bias add up to the margin."""

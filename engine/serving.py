@@ -122,6 +122,11 @@ class Serving:
         """Another forecaster is at work: the next look gives it the models that stand."""
         self.forecaster, self._wanted = forecaster, None
 
+    def words_of(self, feature: str, value: float) -> str:
+        """How a person reads a feature's value; "" for one that the desk's set does not have."""
+        entries = self.forecaster.features.entries
+        return next((entry.told(value) for entry in entries if entry.name == feature), "")
+
     def is_silent(self, state: ModelState) -> bool:
         """Whether minutes came and the ledger's champion forecast nothing for too long, in desk time. What is at work
         does not matter: a champion that broke, or could not be loaded, is as silent as one that says nothing."""

@@ -82,6 +82,7 @@ class Snapshot:
     started: datetime
     feed_up: bool
     feed_detail: str
+    since: Mapping[Symbol, Decision] = field(default_factory=dict)  # the last minute's, where an older decision stands
     fates: Mapping[str, Fate] = field(default_factory=dict)  # of the last signals with a card, by proposal
     terms: tuple[tuple[str, str], ...] = ()  # the playbook's own numbers beside the limits: name, value in words
     rules: str = ""  # short hash of the rules in force

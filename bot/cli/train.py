@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         os.nice(19)
     if args.progress == "json":
         parent.when_it_dies(_thread.interrupt_main)
+    data = None
     try:
         settings = read_settings()
         playbook = _playbook(args, settings)
@@ -94,10 +95,18 @@ def run(args: argparse.Namespace) -> int:
     except SettingsError as error:
         fail(str(error), code=2)
     except room.JudgementError as error:
-        return _refuse(args, f"{error} ({error.code}); nothing has changed, an older model goes on", error.code)
-    except (room.SpreadError, PlaybookError, MarketError, StoreError, LedgerError, ModelError) as error:
+        return _refuse(args, f"{error} ({error.code}); {_left(data)}", error.code)
+    except (room.SpreadError, room.StrategyError, PlaybookError) as error:
+        fail(str(error))
+    except (MarketError, StoreError, LedgerError, ModelError) as error:
         fail(str(error))
     return _tell(args, trained, notes, data)
+
+
+def _left(data: Path | None) -> str:
+    """What there is after a training that came to nothing."""
+    older = data is not None and any((data / "models").glob("*/*/model.json"))
+    return "nothing has changed, what was trained before stays" if older else "no model was made"
 
 
 def _refuse(args: argparse.Namespace, why: str, code: str) -> int:

@@ -37,9 +37,7 @@ def estimate(values: Column | Flags, block: Classes, seed: int = 0) -> Estimate:
     count = np.bincount(block).astype(np.float64)
     total, count = total[count > 0], count[count > 0]
     if len(count) < FEWEST_BLOCKS:
-        raise JudgementError(
-            "FEW_DAYS", f"the rows come from {len(count)} blocks of days; at least {FEWEST_BLOCKS} are needed to judge"
-        )
+        raise JudgementError("FEW_DAYS", few_days(len(count), "the span to judge"))
     mean = float(total.sum() / count.sum())
     error = _clustered_error(total - mean * count, float(count.sum()))
     drawn = _drawn(total, count, seed)
@@ -48,6 +46,14 @@ def estimate(values: Column | Flags, block: Classes, seed: int = 0) -> Estimate:
     reach = t_value(len(count) - 1) * error
     interval = Interval(min(low, mean - reach), max(high, mean + reach))
     return Estimate(mean, interval, len(values), effective_number(values, error), len(count))
+
+
+def few_days(found: int, what: str) -> str:
+    """Why so few blocks cannot be judged. A block is a day, or as many days as four horizons take."""
+    return (
+        f"{what} has forecasts on {found} days (spans of days where the horizon is long), and days are what is counted "
+        f"to say how sure a figure is: at least {FEWEST_BLOCKS} are needed; train on a longer history"
+    )
 
 
 def share(hits: Flags, block: Classes, unique: float, seed: int = 0) -> Estimate:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from engine.domain import Symbol
+from engine.features.sets import BUILT_IN
+from engine.playbook.errors import did_you_mean
 from engine.playbook.learner_terms import Learner, Sweep
 from engine.playbook.parts import Count, Part, Positive
 from engine.playbook.units import Fraction, Share, Span
@@ -101,6 +103,14 @@ class ModelTerms(Part):
     def forecasts_others(self) -> bool:
         """Whether coins are forecast that a version has not learnt from: only where the playbook says so."""
         return self.other_coins or self.universe is not None
+
+    @field_validator("features")
+    @classmethod
+    def _there(cls, features: str) -> str:
+        if features not in BUILT_IN:
+            meant = did_you_mean(features, BUILT_IN)
+            raise ValueError(f"there is no feature set {features!r}.{meant} Allowed: {', '.join(BUILT_IN)}")
+        return features
 
     @field_validator("shares")
     @classmethod

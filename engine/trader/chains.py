@@ -15,6 +15,7 @@ DATA_CODES = frozenset(
 )
 COSTS = "COSTS"
 GATES = ("data", "model", "threshold", "costs", "strategy", "risk", "capital", "consent")
+_ORDER = {None: 0, False: 1, True: 2}
 _UNREACHED = {gate: GateStep(gate, None, "not reached") for gate in GATES}
 _PASSED = {
     "risk": GateStep("risk", True, "every limit has room"),
@@ -24,8 +25,9 @@ _PASSED = {
 
 def quiet(symbol: Symbol, at: datetime, steps: Sequence[GateStep]) -> Decision:
     """No signal: the analyst's steps, and nothing after them."""
-    said = next((step.sentence for step in reversed(steps) if step.passed is False), "no signal")
-    return Decision(symbol, at, _complete(steps), f"no trade: {said}")
+    chain = _complete(steps)
+    said = next((step.sentence for step in chain if step.passed is False), "no signal")
+    return Decision(symbol, at, chain, f"no trade: {said}")
 
 
 def refused(symbol: Symbol, at: datetime, steps: Sequence[GateStep], no: Refusal) -> Decision:
@@ -49,8 +51,8 @@ def proposed(symbol: Symbol, at: datetime, steps: Sequence[GateStep], proposal: 
 
 
 def told(symbol: Symbol, at: datetime, steps: Sequence[GateStep], gate: str, passed: bool, words: str) -> Decision:
-    """A decision that one gate tells: an exit, an observed signal, a digest line."""
-    return Decision(symbol, at, _complete([*steps, GateStep(gate, passed, words)]), words)
+    """A decision that one gate tells: an exit, which no gate stops, an observed signal, a digest line."""
+    return Decision(symbol, at, _complete([*steps, GateStep(gate, passed, words)], leaving=passed), words)
 
 
 def consent_given(desk: Memory, proposal: Proposal, passed: bool, words: str) -> None:
@@ -64,7 +66,22 @@ def consent_given(desk: Memory, proposal: Proposal, passed: bool, words: str) ->
     desk.decisions = {**desk.decisions, proposal.symbol: changed}
 
 
-def _complete(steps: Sequence[GateStep]) -> tuple[GateStep, ...]:
-    """All gates in order; those not reached say so, and that of the costs is there where somebody asks about them."""
-    by_gate: Mapping[str, GateStep] = {step.gate: step for step in steps}
-    return tuple(by_gate.get(gate, _UNREACHED[gate]) for gate in GATES if gate != "costs" or gate in by_gate)
+def _complete(steps: Sequence[GateStep], *, leaving: bool = False) -> tuple[GateStep, ...]:
+    """All gates in order, costs where they were asked about; nothing is reached behind the one that stopped."""
+    by_gate = _by_gate(steps)
+    chain: list[GateStep] = []
+    stopped = False
+    for gate in GATES:
+        if gate in by_gate or gate != "costs":
+            chain.append(_UNREACHED[gate] if stopped else by_gate.get(gate, _UNREACHED[gate]))
+        stopped = not leaving and (stopped or chain[-1].passed is False)
+    return tuple(chain)
+
+
+def _by_gate(steps: Sequence[GateStep]) -> Mapping[str, GateStep]:
+    """One step per gate. Where several strategies were asked, the one that came furthest speaks, the last of equals."""
+    told: dict[str, GateStep] = {}
+    for step in steps:
+        if step.gate not in told or _ORDER[step.passed] >= _ORDER[told[step.gate].passed]:
+            told[step.gate] = step
+    return told

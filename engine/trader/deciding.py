@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from engine.core.events import Event, EventKind
@@ -22,6 +22,7 @@ from engine.domain import (
     Tier,
     micros,
 )
+from engine.forecasts import Forecast, weighed
 from engine.messages import Analysis, Minute
 from engine.outcomes import Decided
 from engine.trader import chains, curves, errors, holds, settling, spreads
@@ -44,7 +45,7 @@ def on_analysis(desk: Memory, message: Analysis) -> None:
         return
     errors.worked(desk, errors.ANALYSES)
     _note_unwished(desk, message)
-    decide(desk, minute, message.signals, message.steps, message.at, message.quotes)
+    decide(desk, minute, message.signals, message.steps, message.at, message.quotes, message.forecasts)
 
 
 def _note_unwished(desk: Memory, message: Analysis) -> None:
@@ -90,8 +91,10 @@ class _Round:
     desk: Memory
     at: datetime
     steps: Mapping[Symbol, tuple[GateStep, ...]]
+    weighed: Mapping[Symbol, tuple[tuple[str, float, float], ...]]  # in the forecasts behind the wishes
     wishes: dict[tuple[str, Cell], Signal] = field(default_factory=dict)
     told: dict[Symbol, Decision] = field(default_factory=dict)
+    renewed: dict[Symbol, Decision] = field(default_factory=dict)  # of cards that stay as they were offered
     quotes: Sequence[Quote] = ()
     costs: dict[Symbol, GateStep] = field(default_factory=dict)  # with the spread
 
@@ -108,10 +111,12 @@ class _Round:
 
     def own_steps(self, symbol: Symbol) -> Sequence[GateStep]:
         own = self.steps.get(symbol, ())
-        return (*own, self.costs[symbol]) if symbol in self.costs else own
+        if symbol not in self.costs:
+            return own
+        return (*(step for step in own if step.gate != "costs"), self.costs[symbol])
 
     def tell(self, decision: Decision) -> None:
-        self.told[decision.symbol] = decision
+        self.told[decision.symbol] = replace(decision, weighed=self.weighed.get(decision.symbol, ()))
 
     def wish_of(self, action: str, event: Event) -> Signal | None:
         return self.wishes.get((action, (event.strategy, event.symbol)))
@@ -124,10 +129,11 @@ def decide(
     steps: Mapping[Symbol, tuple[GateStep, ...]],
     at: datetime,
     quotes: Sequence[Quote] = (),
+    forecasts: Sequence[Forecast] = (),
 ) -> None:
     """Run the core's decision for one minute and say what came of it."""
     desk.waiting = None
-    current = _Round(desk, at, steps, quotes=quotes)
+    current = _Round(desk, at, steps, {one.symbol: weighed(one) for one in forecasts if one.reasons}, quotes=quotes)
     refreshes = _admit(current, signals, minute)
     at_us = micros(minute.at)
     wishes = list(current.wishes.values())
@@ -274,23 +280,33 @@ def _refresh(current: _Round, signal: Signal, closes: Mapping[Symbol, float], at
     card = desk.card_of_cell((signal.strategy, signal.symbol))
     if card is None or signal.symbol not in closes:
         return
+    offered = card.proposal.revision
     refresh_card(desk, card, signal, closes[signal.symbol], at_us, current.at)
     if card.proposal.id in desk.cards:
         own = current.own_steps(signal.symbol)
         until = desk.plan.clock(card.proposal.expires)
-        current.tell(chains.proposed(signal.symbol, signal.at, own, card.proposal, until))
+        decision = chains.proposed(signal.symbol, signal.at, own, card.proposal, until)
+        if card.proposal.revision == offered:
+            current.renewed[signal.symbol] = decision
+        else:
+            current.tell(decision)
 
 
 def _keep_chains(current: _Round, minute: Minute) -> None:
-    """Every symbol's latest chain stays readable; only what happened goes into the record."""
+    """Every symbol's latest chain stays readable; only what happened goes into the record.
+
+    A card's decision stands while the card waits, and what the minutes since have said beside it.
+    """
     desk = current.desk
-    waiting = {card.proposal.symbol for card in desk.cards.values()}
-    fresh = {
+    waiting = {card.proposal.symbol for card in desk.cards.values()} - current.told.keys()
+    quiet = {
         symbol: chains.quiet(symbol, minute.at, current.own_steps(symbol))
         for symbol in minute.symbols
-        if symbol not in current.told and symbol not in waiting
+        if symbol not in current.told
     }
+    fresh = {symbol: decision for symbol, decision in quiet.items() if symbol not in waiting}
     desk.decisions = {**desk.decisions, **fresh, **current.told}
+    desk.since = {symbol: {**quiet, **current.renewed}[symbol] for symbol in waiting & quiet.keys()}
     desk.say(*(Decided(decision) for decision in current.told.values()))
 
 

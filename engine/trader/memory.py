@@ -129,6 +129,7 @@ class Memory:
     rules_since: datetime | None = None
     fates: dict[str, Fate] = field(default_factory=dict)  # by proposal; replaced, never changed
     decisions: dict[Symbol, Decision] = field(default_factory=dict)  # replaced, never changed
+    since: dict[Symbol, Decision] = field(default_factory=dict)  # the last minute, while an older card waits
     closes: dict[Symbol, tuple[datetime, float]] = field(default_factory=dict)  # replaced, never changed
     peak: float = 0.0  # the highest equity of any minute
     curve: list[EquityPoint] = field(default_factory=list)

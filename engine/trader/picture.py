@@ -81,6 +81,7 @@ def draw(desk: Memory, seq: int, head: str) -> Snapshot:
         trades=Prefix(desk.trades),
         signals=tuple(desk.signals),
         decisions=desk.decisions,
+        since=desk.since,
         limits=(*book.limits(), *own_limits(desk)),
         alarms=tuple(desk.alarms.values()),
         roles=dict(desk.roles),

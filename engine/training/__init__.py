@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.forecasting.cases import JudgementError
     from engine.playbook.learner_terms import read_sweep
     from engine.store.rows import market_of
+    from engine.strategies.registry import StrategyError
     from engine.training.backtests import noted
     from engine.training.counting import market_word
     from engine.training.experiments import code_hash, opened
@@ -32,6 +33,7 @@ __all__ = [
     "Source",
     "Spread",
     "SpreadError",
+    "StrategyError",
     "Study",
     "Trained",
     "code_hash",
@@ -59,6 +61,7 @@ _ROOMS = {
     "engine.store.rows": ("market_of",),
     "engine.training.backtests": ("noted",),
     "engine.training.counting": ("market_word",),
+    "engine.strategies.registry": ("StrategyError",),
     "engine.training.experiments": ("code_hash", "opened"),
     "engine.training.fitting": ("Lab",),
     "engine.training.reports": ("results", "summary", "table"),

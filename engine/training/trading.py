@@ -31,6 +31,7 @@ from engine.ports import BarColumns
 from engine.training.dataset import Dataset
 
 _MICROSECOND = timedelta(microseconds=1)
+REHEARSED = 60  # bars on which strategies are tried before anything is fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,19 @@ def fees_of(
     dear = playbook.model_copy(update={"costs": playbook.costs.model_copy(update={"fee": "venue"})})
     paid = traded(dear, bars, voices, forecasts, terms)
     return Fees(float(playbook.costs.fee), KRAKEN_TAKER, paid.trades, paid.pnl, paid.equity_return)
+
+
+def rehearse(playbook: Playbook, bars: Sequence[BarColumns], classes: int) -> None:
+    """Ask the playbook's strategies about a few bars, with forecasts that say nothing, before hours go into a fit.
+
+    Raises `StrategyError`, with file and line, for a mistake in one.
+    """
+    one = max(bars, key=lambda coin: len(coin.time))
+    count = min(len(one.time), bars_to_know(playbook) + REHEARSED)
+    columns = (one.time - one.interval // _MICROSECOND, one.open, one.high, one.low, one.close, one.volume)
+    last = (np.ascontiguousarray(column[-count:]) for column in columns)
+    series = Series(one.symbol, one.interval // _MICROSECOND, *last)
+    wishes_of(playbook, series, 0, None, forecast_columns(np.full((count, classes), 1 / classes), np.zeros(count)))
 
 
 def _wished(

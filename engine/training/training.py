@@ -14,10 +14,12 @@ from engine.forecasting.baselines import logistic
 from engine.forecasting.card import ModelCard
 from engine.forecasting.cases import Column, JudgementError, Rows
 from engine.forecasting.gate import Findings, GateTerms
+from engine.forecasting.intervals import FEWEST_BLOCKS, few_days
 from engine.forecasting.judgement import Judgement, Training, judge
 from engine.forecasting.learner import require_device
 from engine.forecasting.model import Passport
 from engine.forecasting.money import Fees, Money
+from engine.forecasting.overlap import blocks
 from engine.forecasting.registry import ModelFolder
 from engine.forecasting.scores import shares_of
 from engine.forecasting.skill import Choice, Skill, skill
@@ -37,7 +39,7 @@ from engine.training.folds import PathFigure, Walked, embargo_of, walk, walk_pat
 from engine.training.passports import Result, card_of, passport_of
 from engine.training.steps import Steps, Tell
 from engine.training.sweeping import Swept, sweep
-from engine.training.trading import Voice, fees_of, heard, model_of, terms_of, traded
+from engine.training.trading import Voice, fees_of, heard, model_of, rehearse, terms_of, traded
 
 THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80)
 
@@ -88,10 +90,12 @@ def train(
     steps = Steps(tell, _steps(asked, study))
     steps.at("look")("looking at the features", 0.0)
     data = build(asked, bars)
+    rehearse(playbook, bars, asked.label.classes)
     causality = causal(asked, data, bars)
     if causality.leaking:
         raise JudgementError("LEAK", f"the feature {causality.leaking[0]} knows the future; nothing is learnt from it")
     thirds = parted(asked, data)
+    require_days(asked, data, thirds)
     before = np.sort(np.concatenate([thirds.train, thirds.validation]))
     wanted = study.sweep or asked.sweep
     swept = sweep(playbook, asked, wanted, bars, lab, data, before, steps.at("sweep")) if wanted else None
@@ -150,6 +154,14 @@ def _steps(terms: ModelTerms, study: Study) -> tuple[str, ...]:
 def parted(terms: ModelTerms, data: Dataset) -> Thirds:
     """Train, validation and test in order of time, purged, with the playbook's embargo."""
     return chronological(data.cases.time, data.cases.until, terms.shares, embargo_of(terms))
+
+
+def require_days(terms: ModelTerms, data: Dataset, thirds: Thirds) -> None:
+    """Raise `JudgementError` when the newest part cannot be judged however good the fit: it has too few days."""
+    time, until = data.cases.time[thirds.test], data.cases.until[thirds.test]
+    found = len(np.unique(blocks(time, until)))
+    if found < FEWEST_BLOCKS:
+        raise JudgementError("FEW_DAYS", few_days(found, f"the newest {terms.shares[2]:.0%} of the history, the test,"))
 
 
 def threshold_of(

@@ -153,3 +153,37 @@ def started(arguments):
         text=True,
         env={**os.environ, "PLAYBOOK": ""},
     )
+
+
+STRATEGY = """
+from engine.strategies import Columns, Wishes, above, nowhere, strategy
+
+
+@strategy(lookback=1, features={}, forecasts=True)
+def mine(bars: Columns) -> Wishes:
+    return Wishes(enter=above(bars["p_up"], bars["p_dwn"]), leave=nowhere(bars.close), confidence=bars["p_up"])
+"""
+
+
+def test_a_mistake_in_a_strategy_of_ones_own_is_one_sentence_before_anything_is_fitted(bars, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(STRATEGY)
+    (tmp_path / "mine.yaml").write_text(load("direction").text.replace("strategy: direction", "strategy: mine.py"))
+    arguments = asked(bars, tmp_path / "data")
+    assert main([*arguments[:2], str(tmp_path / "mine.yaml"), *arguments[3:]]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith(f"nightdesk: {tmp_path / 'mine.py'}, line 7: no feature 'p_dwn' is declared")
+    assert "Did you mean 'p_down'?" in told[-1]
+    assert not any("Traceback" in line or "fitting" in line for line in told)
+    with opened(tmp_path / "data" / "experiments.sqlite") as experiments:
+        assert not list(experiments.read())
+
+
+def test_a_refusal_says_what_is_left_and_claims_no_older_model_where_there_is_none(bars, tmp_path, capsys):
+    few = ("--history", "20")
+    assert main(asked(bars, tmp_path, *few)) == 1
+    assert capsys.readouterr().err.strip().endswith("no model was made")
+    older = tmp_path / "models" / "direction" / "20260101T000000-abcdef"
+    older.mkdir(parents=True)
+    (older / "model.json").write_text("{}")
+    assert main(asked(bars, tmp_path, *few)) == 1
+    assert capsys.readouterr().err.strip().endswith("nothing has changed, what was trained before stays")

@@ -104,6 +104,15 @@ def test_a_mistake_is_answered_with_file_key_and_what_is_allowed(old: str, new: 
     assert "pydantic" not in str(caught.value)
 
 
+def test_a_feature_set_that_does_not_exist_is_a_mistake_of_the_playbook() -> None:
+    text = (ROOT / "engine" / "playbooks" / "direction.yaml").read_text()
+    assert "features: core6" in text
+    with pytest.raises(PlaybookError) as caught:
+        parse(text.replace("features: core6", "features: core7", 1), "mine.yaml")
+    for word in ["mine.yaml", "`model.features`", "'core7'", "Did you mean 'core6'?", "Allowed: core6, trend52"]:
+        assert word in str(caught.value)
+
+
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError, match="Did you mean 'ema'"):
         load("emma")

@@ -202,10 +202,11 @@ def test_one_class_alone_is_refused_and_its_row_says_why(tmp_path):
     assert "the same" in row.figures["why"]
 
 
-def test_too_short_a_test_is_refused_and_its_trial_is_counted_as_failed(tmp_path):
-    assert refused(tmp_path, market(2, days=30)).code == "FEW_DAYS"
-    (row,) = rows(tmp_path)
-    assert (row.kind, row.status) == (TRIAL, FAILED)
+def test_too_short_a_test_is_refused_before_anything_is_fitted(tmp_path):
+    error = refused(tmp_path, market(2, days=30))
+    assert error.code == "FEW_DAYS"
+    assert "the newest 20% of the history, the test, has forecasts on 6 days" in str(error)
+    assert not rows(tmp_path)
 
 
 def test_bars_that_end_long_ago_are_refused_and_may_be_studied_but_not_promoted(tmp_path):
