@@ -32,6 +32,7 @@ from engine.runtime import Desk, Terms
 from engine.store import projections
 from engine.store.embedded import EmbeddedPostgres
 from engine.supply import prepared
+from tests.faults.journal import Journal
 from tests.faults.truth import PAIRS, Truth
 from tests.faults.venue import Venue
 from tests.faults.virtual import LeapingClock, LeapingLoop
@@ -88,7 +89,8 @@ class _Stage:
     def __init__(self, scene: Scene, life: Life, loop: LeapingLoop) -> None:
         self.scene, self.life, self.loop = scene, life, loop
         self.clock: Clock = LeapingClock(loop, life.since)
-        self.venue = Venue(scene.truth, scene.weather, self.clock, scene.seed)
+        self.journal = Journal(scene.folder)
+        self.venue = Venue(scene.truth, scene.weather, self.clock, scene.seed, self.journal)
         self.dice = random.Random(f"person {scene.seed} {life.since}")
         self.counting = threading.Lock()
         self.owed = 0  # what was put in and is not on record yet, and answers that are still to come
@@ -101,6 +103,7 @@ class _Stage:
         self.desk.compare_with(KrakenQuotes("http://127.0.0.1:1", self.clock), 0.01)
         self.desk.storage._retry = 0.05
         self.desk.on_record(self._recorded)
+        self._note_minutes()
         loop.leaping.busy = self._is_busy
 
     def _patch(self) -> None:
@@ -143,6 +146,16 @@ class _Stage:
             return future
 
         Inbox.submit = counted  # type: ignore[method-assign]
+
+    def _note_minutes(self) -> None:
+        sink = self.desk._supply.sink
+        deliver = sink.on_minute
+
+        def noted(minute: Minute) -> None:
+            self.journal.closed(minute.at)
+            deliver(minute)
+
+        sink.on_minute = noted  # type: ignore[method-assign]
 
     def _owe(self, count: int) -> None:
         with self.counting:
