@@ -86,6 +86,8 @@ class Venue:
             opened = running - back * MINUTE
             if opened >= self.truth.since:
                 one = self.truth.candle(symbol, opened)
+                if self.weather.omits_quiet and not one.volume:
+                    continue
                 prices = [f"{price:.2f}" for price in one.prices]
                 rows.append([int(opened.timestamp()), *prices, prices[3], f"{one.volume:.8f}", 1])
         price = f"{self.last(symbol, self.clock.now()):.2f}"
@@ -282,7 +284,7 @@ def garbled(dice: random.Random, text: str) -> tuple[str, bool]:
 
 def pieces(weather: Weather) -> Iterator[str]:
     """The kinds of fault that a run has, for the account of all runs."""
-    named = ("cuts", "refusing", "mute", "shut", "rest_away", "database_away", "lies")
+    named = ("cuts", "refusing", "mute", "shut", "rest_away", "database_away", "lies", "omits_quiet")
     yield from (
         name for name in (*named, "reordered", "late", "doubled", "garbled", "dropped") if getattr(weather, name)
     )
