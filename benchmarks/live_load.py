@@ -37,6 +37,8 @@ BUSY, BUSY_SHORT, BUSY_FULL = 2_000.0, 120.0, 300.0
 MINUTE = timedelta(minutes=1)
 SETTLED = 4.0  # seconds after the last trade until its minute is in the database
 
+_RAW = ("time", "received", "price", "volume")
+
 Bars = dict[tuple[str, datetime], tuple[float, float, float, float, float]]
 
 
@@ -206,6 +208,36 @@ def touches(data: Path) -> Touches:
     return found
 
 
+def rows_on_disk(data: Path) -> Iterator[tuple[str, int, int, float, float]]:
+    """Every raw trade as it lies in the files, one that is there twice twice: the desk's own reader gives it once.
+
+    Symbol, the venue's and the desk's time (µs), price, quantity.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from engine.store.tick_journal import SUFFIX, read_journal
+    from engine.store.tick_segments import SEALED
+    from engine.store.ticks import FOLDER
+
+    journals = sorted((data / FOLDER).rglob(f"*{SUFFIX}"))
+    for path in journals:
+        held = read_journal(path)
+        names = [held.names[place][1] for place in held.rows["name"].tolist()]
+        yield from zip(names, *(held.rows[name].tolist() for name in _RAW), strict=True)
+    for path in sorted((data / FOLDER).rglob(f"*{SEALED}")):
+        if path.with_suffix(SUFFIX) in journals:  # sealed, and about to go
+            continue
+        table = pq.read_table(path, columns=["symbol", *_RAW])
+        times = (table.column(name).cast(pa.int64()).to_pylist() for name in _RAW[:2])
+        yield from zip(
+            table.column("symbol").to_pylist(),
+            *times,
+            *(table.column(name).to_pylist() for name in _RAW[2:]),
+            strict=True,
+        )
+
+
 class Kept(NamedTuple):
     """The raw trades on the desk's disk, beside those that the venue sent."""
 
@@ -214,19 +246,15 @@ class Kept(NamedTuple):
     on_the_way: list[float]  # seconds from the venue's stamp to the desk
 
     @staticmethod
-    def of(data: Path, load: Load, sent: list[Trade]) -> Kept:
+    def of(data: Path, sent: list[Trade]) -> Kept:
         from engine.domain import micros
-        from engine.store.ticks import read_ticks
 
-        days = sorted({trade.at.date() for trade in sent})
         want = Counter((trade.symbol, micros(trade.at), trade.price, trade.quantity) for trade in sent)
         have: Counter[tuple[str, int, float, float]] = Counter()
         took: list[float] = []
-        for name in load.names:
-            for found in (read_ticks(data, day, name) for day in days):
-                columns = (found.time.tolist(), found.price.tolist(), found.volume.tolist())
-                have.update((name, *row) for row in zip(*columns, strict=True))
-                took += ((found.received - found.time) / 1e6).tolist()
+        for symbol, at, received, price, quantity in rows_on_disk(data):
+            have[symbol, at, price, quantity] += 1
+            took.append((received - at) / 1e6)
         value = sum(price * quantity * times for (*_, price, quantity), times in have.items())
         return Kept((want - have).total() + (have - want).total(), value, took)
 
@@ -309,7 +337,7 @@ def main() -> None:
         sent, seen, have = asyncio.run(loaded(Path(home), load))
         data = Path(home) / "data"
         report(board, load, sent, seen, have, touches(data))
-        say_ticks(board, sent, seen, Kept.of(data, load, sent))
+        say_ticks(board, sent, seen, Kept.of(data, sent))
     size = "full size" if load.is_full else "smaller size"
     board.publish(f"live load, {size}: {load.seconds:.0f} s at {load.rate:.0f} trades/s", f"{began:.1f} at the start")
 

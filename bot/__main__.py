@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from bot.cli.errors import CliError
 
-COMMANDS = ("run", "backfill", "train", "backtest", "replay", "verify", "doctor", "migrate", "console")
+COMMANDS = ("run", "backfill", "train", "backtest", "replay", "verify", "doctor", "migrate", "maintain", "console")
 FILES = {name: name for name in COMMANDS if name != "console"} | dict.fromkeys(
     ("status", "pause", "resume", "panic", "close"), "console"
 )
@@ -26,6 +26,7 @@ examples:
   nightdesk backfill --source kraken --symbols BTC/USD --from 2025-05-01
   nightdesk train --playbook direction   learn from the stored history, and judge what came of it
   nightdesk backtest --playbook ema --bars FILE.parquet --out out/ema
+  nightdesk maintain                     back-up, clean-up and vacuum now, beside a running desk or without one
   nightdesk verify                       check the ledger's chain
 """
 

@@ -11,7 +11,8 @@ from typing import Protocol
 from bot.outbox_store import Backlog
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
-from engine import Desk, clock, health, live_record, vitals, watch
+from bot.upkeep import maintenance_times
+from engine import Desk, Recovery, clock, health, live_record, maintenance, vitals, watch
 from engine.domain import Alarm, State
 from engine.messages import HealthSeen
 from engine.snapshot import Snapshot
@@ -59,6 +60,7 @@ class Checkup:
         self._unread = Unread()
         self._watch = watch.Watch.resumed(desk.snapshot().alarms, desk.clock.speed)
         self.schedule: Schedule | None = None
+        self.recovery: Recovery | None = None
 
     async def look(self) -> None:
         """One check. The blocking parts run beside the loop."""
@@ -81,46 +83,46 @@ class Checkup:
             log.error("the health file could not be written: %s", error)
 
     def _facts(self) -> health.Facts:
+        return self._with_upkeep(self._with_database(self._with_reports(self._measured())))
+
+    def _measured(self) -> health.Facts:
         desk, snapshot = self._desk, self._desk.snapshot()
         feed = desk.feed_status()
         latency = desk.latency()
         backlog = self._slack.backlog()
-        return self._with_database(
-            self._with_reports(
-                health.Facts(
-                    now=desk.clock.now(),
-                    speed=desk.clock.speed,
-                    started=snapshot.started,
-                    feed=feed.name,
-                    feed_up=feed.up,
-                    feed_detail=feed.detail,
-                    last_data=feed.last_frame,
-                    held={position.symbol: feed.symbols.get(position.symbol) for position in snapshot.positions},
-                    jumps=self._jumps(),
-                    posts_waiting=backlog.waiting,
-                    oldest_post=timedelta(seconds=backlog.oldest),
-                    posts_failed=backlog.failed,
-                    post_detail=backlog.why,
-                    rows_unread=max(0, snapshot.seq - (backlog.read or 0)),
-                    unread_for=self._unread.see(snapshot.seq, backlog.read or 0),
-                    outbox_trouble=backlog.trouble,
-                    slack_up=self._slack.up,
-                    slack_detail=self._slack.status(),
-                    latency_p99_ms=latency.p99 * 1000 if latency else None,
-                    engine_alive=desk.engine_lives(),
-                    oldest_message=timedelta(seconds=desk.waited()),
-                    inbox_depth=desk.waiting(),
-                    loop_lag_ms=self._lag.take_ms(),
-                    disk_free=vitals.disk_free(desk.terms.data),
-                    memory=vitals.resident_bytes(),
-                    misfires=self.schedule.misfires if self.schedule else 0,
-                    broker_up=True,
-                    broker_detail=self._desk.notice or "paper orders are filled by the desk's own model",
-                    models=model_facts(desk),
-                    clock_skew=feed.skew,
-                    second_path=self._second.trouble,
-                )
-            )
+        return health.Facts(
+            now=desk.clock.now(),
+            speed=desk.clock.speed,
+            started=snapshot.started,
+            feed=feed.name,
+            feed_up=feed.up,
+            feed_detail=feed.detail,
+            last_data=feed.last_frame,
+            held={position.symbol: feed.symbols.get(position.symbol) for position in snapshot.positions},
+            jumps=self._jumps(),
+            posts_waiting=backlog.waiting,
+            oldest_post=timedelta(seconds=backlog.oldest),
+            posts_failed=backlog.failed,
+            post_detail=backlog.why,
+            rows_unread=max(0, snapshot.seq - (backlog.read or 0)),
+            unread_for=self._unread.see(snapshot.seq, backlog.read or 0),
+            outbox_trouble=backlog.trouble,
+            slack_up=self._slack.up,
+            slack_detail=self._slack.status(),
+            latency_p99_ms=latency.p99 * 1000 if latency else None,
+            engine_alive=desk.engine_lives(),
+            oldest_message=timedelta(seconds=desk.waited()),
+            inbox_depth=desk.waiting(),
+            loop_lag_ms=self._lag.take_ms(),
+            disk_free=vitals.disk_free(desk.terms.data),
+            memory=vitals.resident_bytes(),
+            misfires=self.schedule.misfires if self.schedule else 0,
+            broker_up=True,
+            broker_detail=self._desk.notice or "paper orders are filled by the desk's own model",
+            models=model_facts(desk),
+            clock_skew=feed.skew,
+            recovered=self.recovery.status() if self.recovery else None,
+            second_path=self._second.trouble,
         )
 
     def _jumps(self) -> dict[str, float]:
@@ -155,6 +157,16 @@ class Checkup:
             report_key=slot.key,
             report_done=self._slack.is_reported(slot.key),
         )
+
+    def _with_upkeep(self, facts: health.Facts) -> health.Facts:
+        account = maintenance.last_account(self._desk.terms.data)
+        if account is not None:
+            removed = sum(account.removed.values())
+            done = health.Upkept(maintenance.sentence(account), not account.problems, removed)
+            return replace(facts, maintained=done)
+        due = next(iter(maintenance_times(self._desk, facts.now, facts.now + timedelta(days=8))), None)
+        when = f"; the first is due on {due:%Y-%m-%d %H:%M} UTC" if due else ""
+        return replace(facts, maintained=health.Upkept(f"There was none yet{when}."))
 
     def _measure(self, facts: health.Facts) -> None:
         projections = self._desk.storage.projections

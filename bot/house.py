@@ -17,6 +17,7 @@ from bot.annals import Annals
 from bot.app import front_desk, slack_client
 from bot.checkup import Checkup
 from bot.console import Console
+from bot.downloads import sources_of
 from bot.jobs import Jobs
 from bot.market_choice import massive_access
 from bot.narration import Narrator
@@ -31,8 +32,9 @@ from bot.schedule import Schedule
 from bot.second_path import SecondPath
 from bot.settings import Settings
 from bot.slack_side import SlackSide
+from bot.upkeep import Upkeep
 from bot.workspace import Workspace
-from engine import Desk, PriceSource, SystemClock, Terms, price_source, vitals
+from engine import Desk, PriceSource, Recovery, SystemClock, Terms, price_source, vitals
 from engine.domain import Instrument, MarketKind, Role, Symbol
 from engine.ports import Feed
 from engine.records import Record
@@ -60,6 +62,7 @@ class House:
         self._jobs = Jobs(self.desk, self._show)
         self._schedule: Schedule | None = None
         self._retraining: Retraining | None = None
+        self._recovering: asyncio.Task[None] | None = None
 
     async def open(self, instruments: Mapping[Symbol, Instrument] | None, progress: Progress) -> None:
         """Start the desk, then Slack, then what looks after both. Raises what makes a start impossible."""
@@ -80,11 +83,18 @@ class House:
             self._workspace.sandbox.show_clock(self.desk.clock, self._settings.zone.key)
         checkup = Checkup(self.desk, slack, self._lag, self._second)
         zone = self._settings.zone
-        source = "massive" if massive_access(self._settings).key else ""
-        self._retraining = again = Retraining(self.desk, self._jobs, self.desk.last_known, source)
-        self._schedule = Schedule(self.desk, zone, self.desk.last_known, checkup.look, self._tidy, again.reach)
-        checkup.schedule = self._schedule
-        self._schedule.start()
+        sources = sources_of(self._settings, self.desk.feed.name)
+        born, known = self.desk.born(), self.desk.last_known
+        self._retraining = again = Retraining(self.desk, self._jobs, born, sources, known)
+        upkeep = Upkeep(self.desk, self._jobs, born)
+        self._schedule = schedule = Schedule(
+            self.desk, zone, known, checkup.look, self._tidy, again.reach, upkeep.reach
+        )
+        every = self.desk.playbook.schedule.recovery.total_seconds()
+        recovery = Recovery(lambda: [*self.desk.parts(), *schedule.parts()], self.desk.clock, every)
+        checkup.schedule, checkup.recovery = schedule, recovery
+        schedule.start()
+        self._recovering = asyncio.create_task(recovery.run(), name="recovery")
         self._measuring = asyncio.create_task(self._lag.watch(), name="loop-lag")
         await checkup.look()
         vitals.keep_pauses_short()
@@ -101,8 +111,9 @@ class House:
             stack.push_async_callback(self.desk.stop, why)
             stack.push_async_callback(self._jobs.close)
             stack.push_async_callback(self._console.stop)
-            if self._measuring is not None:
-                self._measuring.cancel()
+            for task in (self._measuring, self._recovering):
+                if task is not None:
+                    task.cancel()
             if self._retraining is not None:
                 self._retraining.stop()
             if self._schedule is not None:

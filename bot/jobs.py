@@ -65,6 +65,7 @@ class Running:
     result: Mapping[str, Any] | None = None
     last_words: str = ""
     shown: float = 0.0
+    recorded: Future[Record] | None = None  # its end, once that is on its way into the ledger
 
 
 class Jobs:
@@ -133,7 +134,8 @@ class Jobs:
             fate, sentence = _fate(running)
             by = running.cancelled_by or "desk"
             result = running.result or {}
-            self._desk.submit(JobEnded(self._desk.clock.now(), by, running.job, fate, sentence, result))
+            ended = JobEnded(self._desk.clock.now(), by, running.job, fate, sentence, result)
+            running.recorded = self._desk.submit(ended)
             log.info("job %s (%s %s) ended: %s %s", running.job, running.plan.kind, running.plan.text, fate, sentence)
 
     async def _read(self, running: Running) -> None:

@@ -165,13 +165,18 @@ def take_down(handlers: Iterable[logging.Handler]) -> None:
         handler.close()
 
 
-def tidy(folder: Path, now: datetime, keep_days: int = KEEP_DAYS) -> list[Path]:
-    """Delete daily files older than `keep_days`; gives what was deleted."""
+def old(folder: Path, now: datetime, keep_days: int = KEEP_DAYS) -> list[Path]:
+    """The daily files older than `keep_days`."""
     oldest = (now - timedelta(days=keep_days)).strftime("%Y-%m-%d")
-    gone = [
+    return [
         path for stem in ("trading", "errors") for path in folder.glob(f"{stem}_*.log")
         if re.fullmatch(r"\d{4}-\d\d-\d\d", path.stem.removeprefix(f"{stem}_")) and path.stem[-10:] < oldest
     ]  # fmt: skip
+
+
+def tidy(folder: Path, now: datetime, keep_days: int = KEEP_DAYS) -> list[Path]:
+    """Delete daily files older than `keep_days`; gives what was deleted."""
+    gone = old(folder, now, keep_days)
     for path in gone:
         path.unlink(missing_ok=True)
     return gone

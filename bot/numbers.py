@@ -18,6 +18,7 @@ _OWN: dict[str, Callable[[float], str]] = {
     "p_flat": lambda value: percent(value, digits=1),
     "p_down": lambda value: percent(value, digits=1),
     "edge": lambda value: f"{value:+.2f} volatilities".replace("-", "−"),
+    "spread": lambda value: percent(value, digits=3),
     "quantity": amount,
     "count": figure,
     "limit": figure,

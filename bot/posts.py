@@ -299,7 +299,8 @@ def _job_closed(outcome: JobClosed, scene: _Scene) -> Iterator[Post]:
     head = job_subject(outcome.opened.job)
     yield scene.post("closed", SIGNALS, head, "job", op="update", priority=REPORT, data=data)
     if outcome.result.get("picture"):
-        shown = {"picture": outcome.result["picture"], "title": f"{outcome.opened.kind} {outcome.opened.text}"}
+        about = outcome.opened.text.partition(";")[0]  # what is noted behind it stands in the message
+        shown = {"picture": outcome.result["picture"], "title": f"{outcome.opened.kind} {about}"}
         chart = f"chart:{head}"
         yield scene.post("chart", SIGNALS, chart, "job_chart", thread=head, priority=REPORT, data=shown)
 

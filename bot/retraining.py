@@ -1,19 +1,26 @@
 """Training by the clock and by hand: download, check, train, judge; the new version is then on offer.
 
 Each step is a job with a message of its own (`bot.jobs`), one after the other, and the next begins only when the one
-before has come to its end. What was missed while the desk was down runs once at the next start.
+before has come to its end. Checking is the last part of a download: what its closing report found stands in the
+training's message. The backtest is part of the judgement: the trading core trades the newest fifth of the history,
+which the model has not seen, on the new version's forecasts; the result is on its card and in the job's message.
+
+A training is due while none has ended well since its hour, as the ledger has it: so what was missed while the desk was
+down is made good, and what was cut short or failed is tried again, three times in all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from bot.blocks import Rendered
-from bot.jobs import Jobs, Plan
+from bot.downloads import download_plan, last_of, looked_through, span_of
+from bot.jobs import Jobs, Plan, Running
 from engine import slots
 from engine.domain import MarketKind
 from engine.messages import Attempted
@@ -21,12 +28,16 @@ from engine.messages import Attempted
 if TYPE_CHECKING:
     from bot.front import Ask, Front
     from engine import Desk
+    from engine.outcomes import JobClosed
 
 log = logging.getLogger(__name__)
 
 BY = "rule:retrain"
-_SUNDAY = 6
+TRIES = 3
+PAUSE = timedelta(minutes=10)  # desk time between two tries
+_LOOK_BACK = timedelta(days=8)  # every rule has an hour within it
 _LOOK_AGAIN = 1.0  # real seconds between looks whether a job has ended
+_SETTLED = ("done", "refused", "cancelled")  # a refusal stays one until there is more history
 
 
 def train_plan(desk: Desk) -> Plan:
@@ -37,14 +48,6 @@ def train_plan(desk: Desk) -> Plan:
     playbook.write_text(desk.playbook.text, encoding="utf-8")
     where = ("--playbook", str(playbook), "--data-dir", str(desk.terms.data))
     return Plan("train", desk.playbook.name, ("train", *where, "--progress", "json", "--gentle"))
-
-
-def download_plan(desk: Desk, source: str, now: datetime) -> Plan:
-    """Yesterday and the day before from a vendor: late bars of the first are there by then."""
-    symbols, since, until = ",".join(desk.snapshot().symbols), now.date() - timedelta(days=2), now.date()
-    asked = ("--source", source, "--symbols", symbols, "--from", f"{since}", "--to", f"{until}")
-    where = ("--data-dir", str(desk.terms.data), "--progress", "json", "--gentle")
-    return Plan("backfill", f"{source} {since} {until}", ("backfill", *asked, *where))
 
 
 async def begin_training(front: Front, ask: Ask) -> Rendered:
@@ -62,68 +65,125 @@ def training_times(desk: Desk, after: datetime, until: datetime) -> list[datetim
     if model is None:
         return []
     zone = ZoneInfo(desk.terms.timezone) if model.retrain.zone == "desk" else ZoneInfo("UTC")
-    hour, minute = map(int, model.retrain.at.split(":"))
-    day, last = after.astimezone(zone).date(), until.astimezone(zone).date()
-    found = []
-    while day <= last:
-        if model.retrain.day == "every" or day.weekday() == _SUNDAY:
-            found.append(_instant(day, time(hour, minute), zone))
-        day += timedelta(days=1)
-    return [due for due in found if after < due <= until]
+    return slots.times(model.retrain.at, zone, model.retrain.day == "sunday", after, until)
 
 
 def next_training(desk: Desk) -> datetime | None:
-    """The next one by the clock; None where there is nothing to train."""
+    """The next one by the clock, or the next try of the last one; None where there is nothing to train."""
     now = desk.clock.now()
-    return next(iter(training_times(desk, now, now + timedelta(days=8))), None)
+    last = last_training(desk, now - _LOOK_BACK, now)
+    tried = [] if last is None or is_settled(desk, last) else tries_of(desk, last)
+    if 0 < len(tried) < TRIES:
+        return tried[-1].at + PAUSE
+    return next(iter(training_times(desk, now, now + _LOOK_BACK)), None)
 
 
-def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
-    return slots.local_instant(day, at, zone).astimezone(UTC)
+def last_training(desk: Desk, since: datetime, now: datetime) -> datetime | None:
+    """The last hour of a training after `since`."""
+    return next(reversed(training_times(desk, max(since, now - _LOOK_BACK), now)), None)
+
+
+def is_settled(desk: Desk, due: datetime) -> bool:
+    """Whether nothing is left to do: a training of anyone's ended well since then, or ours had an answer."""
+    return any(
+        job.opened.kind == "train"
+        and job.at >= due
+        and (job.fate == "done" or (job.opened.by == BY and job.opened.at >= due and job.fate in _SETTLED))
+        for job in desk.snapshot().jobs
+    )
+
+
+def tries_of(desk: Desk, due: datetime) -> list[JobClosed]:
+    """The trainings by the clock that have been tried since `due`."""
+    jobs = desk.snapshot().jobs
+    return [job for job in jobs if job.opened.kind == "train" and job.opened.by == BY and job.opened.at >= due]
 
 
 class Retraining:
-    """Looks at the clock; at most one chain at a time. `source` is the vendor that history comes from, "" for none."""
+    """Looks at the clock; at most one chain at a time. `sources`: where history comes from, in this order."""
 
-    def __init__(self, desk: Desk, jobs: Jobs, last_known: datetime | None, source: str = "") -> None:
+    def __init__(
+        self, desk: Desk, jobs: Jobs, born: datetime, sources: Sequence[str] = (), down_since: datetime | None = None
+    ) -> None:
+        """Hours before the desk was `born` do not count. `down_since`: the last that it knew before this start."""
         self._desk = desk
         self._jobs = jobs
-        self._source = source if desk.terms.kind is MarketKind.LIVE else ""
-        self._reached = last_known or desk.clock.now()
-        self._due = False
+        self._born = born
+        self._sources = tuple(sources) if desk.terms.kind is MarketKind.LIVE else ()
+        self._down_since = down_since
+        self._begun = (born, 0)  # an hour, and how often this process began with its training
         self._chaining: asyncio.Task[None] | None = None
 
     async def reach(self) -> None:
-        """Begin what has fallen due, once any other long work is over. However many were missed, one is made."""
+        """Begin what is due, once any other long work is over. However many hours were missed, one is made good."""
         now = self._desk.clock.now()
-        self._due = self._due or bool(training_times(self._desk, self._reached, now))
-        self._reached = max(self._reached, now)
-        if self._due and self._jobs.running is None and (self._chaining is None or self._chaining.done()):
-            self._due = False
-            self._chaining = asyncio.create_task(self._chain(now), name="retraining")
+        if self._jobs.running is not None or (self._chaining is not None and not self._chaining.done()):
+            return
+        due = last_training(self._desk, self._born, now)
+        if due is None or is_settled(self._desk, due):
+            return
+        tried = tries_of(self._desk, due)
+        count = max(len(tried), self._begun[1] if self._begun[0] == due else 0)
+        if count >= TRIES or (tried and now < tried[-1].at + PAUSE):
+            return
+        self._begun = (due, count + 1)
+        self._chaining = asyncio.create_task(self._chain(now, due, count + 1), name="retraining")
 
     def stop(self) -> None:
         """Begin nothing more; the job at hand is `Jobs`' to end."""
         if self._chaining is not None:
             self._chaining.cancel()
 
-    async def _chain(self, now: datetime) -> None:
-        """Download and check, then train and judge; a download that failed ends the chain, and says so."""
-        if self._source and not await self._ran(download_plan(self._desk, self._source, now)):
-            detail = "the training of today is skipped: the download before it did not succeed"
+    async def _chain(self, now: datetime, due: datetime, number: int) -> None:
+        """Download and check, then train and judge. Whether the history is new enough is the training's to say."""
+        notes = [f"try {number} of {TRIES}"] if number > 1 else []
+        notes += await self._downloaded(now)
+        plan = await asyncio.to_thread(train_plan, self._desk)
+        ended = await self._ran(Plan(plan.kind, "; ".join((plan.text, *notes)), plan.arguments))
+        if number == TRIES and not is_settled(self._desk, due):
+            following = next_training(self._desk)
+            then = f"; the next is due at {following:%Y-%m-%d %H:%M} UTC" if following else ""
+            detail = f"the training that was due at {due:%Y-%m-%d %H:%M} UTC was tried {TRIES} times and given up{then}"
             log.error(detail)
             self._desk.submit(Attempted(self._desk.clock.now(), BY, "train", False, detail))
-            return
-        await self._ran(await asyncio.to_thread(train_plan, self._desk))
+        elif ended is None:
+            await asyncio.sleep(PAUSE.total_seconds() / self._desk.clock.speed)  # nothing is on record to wait from
 
-    async def _ran(self, plan: Plan) -> bool:
-        """Run one job to its end; whether it came to a good one. Another job that is in the way is waited for."""
+    async def _downloaded(self, now: datetime) -> list[str]:
+        """Ask every source for what the one before did not bring; what there is to say of it."""
+        if not self._sources:
+            return []
+        since, until = await asyncio.to_thread(span_of, self._desk, now, self._down_since)
+        reports: list[Mapping[str, Any]] = []
+        failed = []
+        for source in self._sources:
+            end = min(until, last_of(source, now))
+            if since >= end:
+                continue
+            ended = await self._ran(download_plan(self._desk, source, since, end))
+            if ended is not None and ended.process.returncode == 0:
+                since, self._down_since = end, None
+                reports.append(ended.result or {})
+            else:
+                failed.append(source)
+        told = [looked_through(reports)] if reports else []
+        if failed and since < until:
+            newest = max((at for at, _ in self._desk.snapshot().closes.values()), default=None)
+            until_when = f" until {newest:%Y-%m-%d %H:%M} UTC" if newest else ""
+            who = " and ".join(failed)
+            told.append(f"learning from what is stored{until_when}: the download from {who} did not succeed")
+        return told
+
+    async def _ran(self, plan: Plan) -> Running | None:
+        """Run one job until its end is on record; None when it could not begin. Another in the way is waited for."""
         try:
             while (started := await self._jobs.start(plan, BY)) is None:
                 await asyncio.sleep(_LOOK_AGAIN)
         except OSError as error:
             log.error("the %s could not be started: %s", plan.kind, error)
-            return False
+            return None
         while self._jobs.running is started:
             await asyncio.sleep(_LOOK_AGAIN)
-        return started.process.returncode == 0
+        if started.recorded is not None:
+            await asyncio.wrap_future(started.recorded)
+        return started

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.events import EVENT_JOB_MISSED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from engine import health, slots
+from engine import Part, clock, health, slots
 from engine.messages import Message, Timer
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIDY_EVERY = 3600.0  # real seconds
+STUCK_AFTER, _BEATS = 300.0, 3  # real seconds, and beats missed, after which a job is stuck
+_END_WITHIN = 5.0  # real seconds
 _CHECK_SLOTS_EVERY = 10.0  # real seconds: heals a machine that slept through a slot
 
 
@@ -57,6 +60,24 @@ def missed(last_known: datetime | None, now: datetime, zone: ZoneInfo) -> list[s
     return sorted(latest.values(), key=lambda slot: (slot.due, slots.REPORTS.index(slot.report)))
 
 
+@dataclass(slots=True)
+class Beat:
+    """A job that comes again and again: how often (real seconds), and when it last moved."""
+
+    every: float
+    job: Callable[[], Awaitable[None]]
+    moved: float
+    task: asyncio.Task[None] | None = None  # while it runs
+
+    def trouble(self) -> str:
+        """Why it is stuck; "" while it comes as it should."""
+        since = clock.monotonic() - self.moved
+        if since < max(_BEATS * self.every, STUCK_AFTER):
+            return ""
+        what = "has been at work" if self.task else "has not run"
+        return f"it {what} for {since / 60:.0f} min"
+
+
 class Schedule:
     """The desk's clockwork. `last_known` is the desk time of the ledger's last row before this start, or None."""
 
@@ -68,14 +89,16 @@ class Schedule:
         check_health: Callable[[], Awaitable[None]],
         tidy: Callable[[], None],
         retrain: Callable[[], Awaitable[None]] | None = None,
+        maintain: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`retrain` is asked every few seconds whether a training is due."""
+        """`retrain` and `maintain` are asked every few seconds whether a training or maintenance is due."""
         self._desk = desk
         self._zone = zone
         self._reached = last_known
         self._check_health = check_health
         self._tidy = tidy
-        self._retrain = retrain
+        self._long = {"retrain": retrain, "maintain": maintain}
+        self._beats: dict[str, Beat] = {}
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self.misfires = 0
         self._started = last_known
@@ -92,14 +115,19 @@ class Schedule:
         self._every(health.CHECK_EVERY, self._check_health, "health")
         self._every(TIDY_EVERY, self._tidy_up, "tidy")
         self._every(_CHECK_SLOTS_EVERY, self.reach, "slots")
-        if self._retrain is not None:
-            self._every(_CHECK_SLOTS_EVERY, self._retrain, "retrain")
+        for name, ask in self._long.items():
+            if ask is not None:
+                self._every(_CHECK_SLOTS_EVERY, ask, name)
         self._scheduler.start()
         self._await_next()
 
     def stop(self) -> None:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    def parts(self) -> list[Part]:
+        """The jobs, to be looked at for what is stuck."""
+        return [Part(f"job {name}", beat.trouble, partial(self._again, name)) for name, beat in self._beats.items()]
 
     @property
     def last_slot(self) -> slots.Slot | None:
@@ -128,9 +156,9 @@ class Schedule:
 
     def _await_next(self) -> None:
         """One wake-up exactly at the next slot; the regular look at the clock is the safety net."""
-        clock = self._desk.clock
-        now = clock.now()
-        wait = (slots.next_slot(now, self._zone).due - now).total_seconds() / clock.speed
+        desk_clock = self._desk.clock
+        now = desk_clock.now()
+        wait = (slots.next_slot(now, self._zone).due - now).total_seconds() / desk_clock.speed
         self._scheduler.add_job(
             partial(_until_stopped, self.reach),
             "interval",
@@ -141,15 +169,27 @@ class Schedule:
         )
 
     def _every(self, seconds: float, job: Callable[[], Awaitable[None]], name: str) -> None:
+        self._beats[name] = beat = Beat(seconds, job, clock.monotonic())
         self._scheduler.add_job(
-            partial(_until_stopped, job),
+            partial(_beaten, beat),
             "interval",
             seconds=seconds,
             id=name,
+            replace_existing=True,
             max_instances=1,
             coalesce=True,
             misfire_grace_time=60,
         )
+
+    async def _again(self, name: str) -> None:
+        """End what a job hangs in, and have it come again."""
+        beat = self._beats[name]
+        if beat.task is not None:
+            beat.task.cancel()
+            await asyncio.wait([beat.task], timeout=_END_WITHIN)
+        self._every(beat.every, beat.job, name)
+        if not self._scheduler.running:
+            self._scheduler.start()
 
     async def _tidy_up(self) -> None:
         await asyncio.to_thread(self._tidy)
@@ -157,6 +197,14 @@ class Schedule:
     def _on_missed(self, event: Any) -> None:
         self.misfires += 1
         log.warning("the scheduled job %s was missed", event.job_id)
+
+
+async def _beaten(beat: Beat) -> None:
+    beat.task, beat.moved = asyncio.current_task(), clock.monotonic()
+    try:
+        await _until_stopped(beat.job)
+    finally:
+        beat.task, beat.moved = None, clock.monotonic()
 
 
 async def _until_stopped(job: Callable[[], Awaitable[None]]) -> None:

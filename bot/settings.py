@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_HISTORIES = ("auto", "off", "kraken", "massive", "massive-files")
+_WITH_A_NAME = ("ccxt", "ccxt-trades", "files", "kraken-csv", "massive-files")
 
 
 class SettingsError(ValueError):
@@ -96,7 +99,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     store_ticks: Literal["segments", "database", "off"] = "segments"
     tick_days: int = Field(default=7, ge=1)
+    backups_kept: int = Field(default=3, ge=0)
+    history_source: str = "auto"
     dask_scheduler: OptionalText = None
+    train_backend: Literal["sequential", "loky", "dask"] | None = None
+    train_workers: Annotated[int | None, Field(ge=1)] = None
 
     @field_validator("slack_api_url", "kraken_rest_url", "massive_rest_url", "massive_files_url", mode="after")
     @classmethod
@@ -125,6 +132,25 @@ class Settings(BaseSettings):
             raise ValueError("use an IANA name such as America/Los_Angeles or Europe/Berlin")
         return value
 
+    @field_validator("history_source", mode="after")
+    @classmethod
+    def _known_history(cls, value: str) -> str:
+        kind, _, rest = value.partition(":")
+        if kind not in (_WITH_A_NAME if rest else _HISTORIES):
+            raise ValueError(f"use {', '.join(_HISTORIES)}, {', '.join(f'{one}:…' for one in _WITH_A_NAME)}")
+        return value
+
+    @field_validator("train_backend", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _dask_has_a_scheduler(self) -> Settings:
+        if self.train_backend == "dask" and self.dask_scheduler is None:
+            raise ValueError("TRAIN_BACKEND was 'dask': it needs DASK_SCHEDULER, like tcp://10.0.0.5:8786")
+        return self
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
@@ -133,6 +159,11 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def backend(self) -> str:
+        """Where trainings fit their folds: as it is set; without that on the Dask cluster, if there is one."""
+        return self.train_backend or ("dask" if self.dask_scheduler else "sequential")
 
     @property
     def has_slack(self) -> bool:
@@ -163,6 +194,8 @@ def read_settings(env_file: Path | None = None) -> Settings:
 
 def _fault(error: Mapping[str, Any]) -> str:
     """One unusable setting in words; what may be a secret is not shown."""
+    if not error["loc"]:  # two that do not go together: the sentence names them
+        return str(error["msg"]).removeprefix("Value error, ")
     name = str(error["loc"][0]).upper()
     value = "" if name.lower() in _SECRET else f" was {error['input']!r}"
     return f"{name}{value}: {_WANTED.get(error['type']) or error['msg'].removeprefix('Value error, ')}"

@@ -2,8 +2,9 @@
 
 The rule, which `tests/test_house.py` keeps: `from engine import NAME` for a NAME in `__all__`, or the four files of
 shared words `engine.domain`, `engine.messages`, `engine.snapshot` and `engine.ports`. Most names are a room's word or
-function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `training` (commands),
-`clock` (waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots`, `verdict` (reports).
+function. Whole rooms are open where the bot does a room's own trade: `backfill`, `backtest`, `maintenance`, `training`
+(commands), `clock` (waiting), `health`, `watch` and `vitals` (the check), `curve`, `performance`, `slots`, `verdict`
+(reports).
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine import backfill, backtest, clock, curve, health, performance, slots, training, verdict, vitals, watch
+    from engine import (
+        backfill,
+        backtest,
+        clock,
+        curve,
+        health,
+        maintenance,
+        performance,
+        slots,
+        training,
+        verdict,
+        vitals,
+        watch,
+    )
     from engine.clock import Clock, SystemClock
     from engine.codec import encode
     from engine.core import compile as compile_core
@@ -32,6 +46,7 @@ if TYPE_CHECKING:
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
     from engine.ports import Feed
+    from engine.recovery import Part, Recovery
     from engine.replaying import Anchor, replay_file, verify
     from engine.runtime import Desk, Terms
     from engine.serving import ServingStatus
@@ -58,9 +73,11 @@ __all__ = [
     "ModelCard",
     "ModelError",
     "ModelFolder",
+    "Part",
     "Playbook",
     "PlaybookError",
     "PriceSource",
+    "Recovery",
     "ServingStatus",
     "StoreError",
     "SystemClock",
@@ -86,6 +103,7 @@ __all__ = [
     "lock_folder",
     "lock_token",
     "look_at_database",
+    "maintenance",
     "meant_pair",
     "migrate_folder",
     "performance",
@@ -122,6 +140,7 @@ _ROOMS = {
     "engine.market.symbols": ("current:renamed",),
     "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
     "engine.ports": ("Feed",),
+    "engine.recovery": ("Part", "Recovery"),
     "engine.replaying": ("Anchor", "replay_file", "verify"),
     "engine.runtime": ("Desk", "Terms"),
     "engine.storage": ("look_at_database",),
@@ -134,7 +153,7 @@ _ROOMS = {
     "engine.trader": ("stop_fault",),
 }
 _OPEN = {
-    *("backfill", "backtest", "clock", "curve", "health", "performance"),
+    *("backfill", "backtest", "clock", "curve", "health", "maintenance", "performance"),
     *("slots", "training", "verdict", "vitals", "watch"),
 }
 _DOORS = {words.split(":")[-1]: (room, words.split(":")[0]) for room, names in _ROOMS.items() for words in names}

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from engine.clock import Clock
 from engine.domain import Symbol, instant, micros
 from engine.gaps import Gap, GapFinder
-from engine.market.errors import MarketError
+from engine.market.errors import FeedUnreachable, MarketError
 from engine.ports import BarColumns, Feed
 from engine.records import Record
 from engine.storage import Storage
@@ -30,10 +30,14 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 10.0  # real seconds
 SETTLED = timedelta(seconds=20)  # desk time: a minute younger than this may not be whole at its source either
 BEFORE = timedelta(minutes=15)  # history asked for before a gap, for the close that quiet minutes are flat at
+AFTER = timedelta(minutes=30)  # and after it: a trade there shows that the source is past the gap
+SURE = timedelta(minutes=30)  # desk time: what a source has not told by then was not traded; plans are 15 min late
 REACH = timedelta(hours=12)
 AT_ONCE = 20  # symbols of history in one transaction
-AGAIN = timedelta(minutes=10)  # desk time before a gap that history could not fill is tried again
+SOON = timedelta(minutes=1)  # desk time before a gap is tried again whose end the source may not have told yet
+AGAIN = timedelta(minutes=10)  # and before any other that history could not fill
 
+Key: TypeAlias = tuple[Symbol, datetime]  # of a gap: its start
 Ask: TypeAlias = Callable[[Symbol, datetime, datetime], Awaitable[BarColumns]]
 
 
@@ -66,7 +70,9 @@ class Healer:
         self._owed: set[Symbol] = set()  # of which the start brought no history
         self._done = Healed()
         self._seen = self._waiting = 0
-        self._beyond: dict[tuple[Symbol, datetime], datetime] = {}  # gap → when it was tried
+        self._beyond: set[Key] = set()
+        self._tried: dict[Key, datetime] = {}  # gap that is still there → when history was asked for it
+        self._refused: dict[Symbol, str] = {}
         self._trouble = ""
 
     # ------------------------------------------------------------ from the engine thread
@@ -128,7 +134,7 @@ class Healer:
         self._waiting = len(gaps)
         if self._ask is not None:
             await self._heal(gaps, self._ask)
-        self._trouble = ""
+        self._trouble = next(iter(self._refused.values()), "")
 
     async def _catch_up(self, ask: Ask) -> None:
         """What the start would have brought: without it, nobody would look at what a crash left half done."""
@@ -139,28 +145,42 @@ class Healer:
             self._owed.discard(symbol)
 
     async def _heal(self, gaps: Sequence[Unhealed], ask: Ask) -> None:
-        ready = sorted(gap for gap in gaps if gap.end <= self._settled() and not self._tried(gap))
+        ready = sorted(gap for gap in gaps if gap.end <= self._settled() and not self._rests(gap))
         for symbol, group in itertools.groupby(ready, key=lambda gap: gap.symbol):
-            stretches = list(group)
-            since, until = min(gap.start for gap in stretches), max(gap.end for gap in stretches)
-            bars = await ask(symbol, since - BEFORE, until)
-            await self._write([Span(bars, since, until)])
-            self._note(stretches, bars)
-        self._beyond = {key: at for key, at in self._beyond.items() if key in {(gap[0], gap[1]) for gap in gaps}}
+            try:
+                await self._heal_coin(symbol, list(group), ask)
+            except FeedUnreachable:
+                raise
+            except MarketError as error:  # of this coin; the others are asked for all the same
+                self._refused[symbol] = str(error)
+        if ready:
+            gaps = await asyncio.to_thread(self._storage.unhealed)
+            self._waiting = len(gaps)
+        left, now = {(gap.symbol, gap.start) for gap in gaps}, self._clock.now()
+        self._tried |= {(gap.symbol, gap.start): now for gap in ready}
+        self._tried = {key: at for key, at in self._tried.items() if key in left}
+        self._beyond &= left
+        self._refused = {symbol: why for symbol, why in self._refused.items() if symbol in {key[0] for key in left}}
 
-    def _note(self, gaps: Sequence[Unhealed], bars: BarColumns) -> None:
-        """A gap that begins before history does cannot be filled whole."""
-        now = self._clock.now()
-        first = int(bars.time[0]) if bars.time.size else None
-        for gap in gaps:
-            if first is None or micros(gap.start) < first - 60_000_000:
-                self._beyond[gap.symbol, gap.start] = now
-            else:
-                self._beyond.pop((gap.symbol, gap.start), None)
+    async def _heal_coin(self, symbol: Symbol, gaps: Sequence[Unhealed], ask: Ask) -> None:
+        since, until = min(gap.start for gap in gaps), max(gap.end for gap in gaps)
+        asked = max(until, min(until + AFTER, self._settled()))
+        bars = await ask(symbol, since - BEFORE, asked)
+        if _begins_after(bars, since):  # nothing was traded just before, or history does not go so far
+            bars = await ask(symbol, since - REACH, asked)
+        await self._write([Span(bars, since, until, self._clock.now() - SURE)])
+        keys = {(symbol, gap.start) for gap in gaps}
+        self._beyond = self._beyond - keys | {(symbol, gap.start) for gap in gaps if _begins_after(bars, gap.start)}
+        self._refused.pop(symbol, None)
 
-    def _tried(self, gap: Unhealed) -> bool:
-        at = self._beyond.get((gap.symbol, gap.start))
-        return at is not None and self._clock.now() - at < AGAIN
+    def _rests(self, gap: Unhealed) -> bool:
+        """Whether a gap that was there still after it was tried waits for the next time."""
+        key = (gap.symbol, gap.start)
+        at = self._tried.get(key)
+        if at is None:
+            return False
+        soon = key not in self._beyond and at <= gap.end + SURE
+        return self._clock.now() - at < (SOON if soon else AGAIN)
 
     async def _write(self, spans: Sequence[Span]) -> None:
         done = await asyncio.to_thread(self._storage.heal, spans, self._since or self._clock.now())
@@ -170,6 +190,11 @@ class Healer:
 
     def _settled(self) -> datetime:
         return self._clock.now() - SETTLED
+
+
+def _begins_after(bars: BarColumns, at: datetime) -> bool:
+    """Whether history begins after `at`: a gap that begins there cannot be filled whole."""
+    return not bars.time.size or micros(at) < int(bars.time[0]) - 60_000_000
 
 
 def _as_span(bars: BarColumns, settled: datetime) -> Span:

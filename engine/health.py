@@ -65,6 +65,15 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Upkept:
+    """What the desk last did for itself: in a sentence, whether it came to a good end, and how often it had to act."""
+
+    sentence: str
+    well: bool = True
+    acts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What was measured at `now` (desk time). None: not measured, or not there in this set-up."""
 
@@ -104,6 +113,8 @@ class Facts:
     report_key: str = ""
     report_done: bool | None = None  # that slot's report stands in Slack
     clock_skew: timedelta | None = None  # against the feed's or the venue's clock
+    maintained: Upkept | None = None  # None: never yet
+    recovered: Upkept | None = None  # the last look for what is stuck
     second_path: str = ""  # what went wrong on the second alert path, "" if nothing
 
 
@@ -269,6 +280,9 @@ def _work(facts: Facts) -> Iterator[Reading]:
             f"Missed since the start: {_count(missed, 'scheduled job')}." if missed else "Every scheduled job has run."
         )
         yield Reading("scheduler", WARNING if missed else OK, float(missed), "count", sentence)
+    for name, done in (("maintenance", facts.maintained), ("recovery", facts.recovered)):
+        if done is not None:
+            yield Reading(name, OK if done.well else WARNING, float(done.acts), "count", done.sentence)
     if facts.broker_up is not None:
         detail = f": {facts.broker_detail}" if facts.broker_detail else ""
         sentence = f"The broker answers{detail}." if facts.broker_up else f"The broker does not answer{detail}."

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.clock import Clock, monotonic
 from engine.domain import BarQuality, Print, Quote, Symbol
-from engine.messages import ClosePosition, Message, Minute, MoveStop, Press, Slice, Timer
+from engine.messages import Analysis, ClosePosition, Message, Minute, MoveStop, Press, Slice, Timer
 from engine.records import Record
 
 _PEOPLE = (Press, ClosePosition, MoveStop)
@@ -171,7 +171,14 @@ class Inbox:
             changes["quote"] = self.quotes.get(self._pending.get(message.proposal, ""))
         elif isinstance(message, ClosePosition | MoveStop):
             changes["quote"] = self.quotes.get(message.symbol)
+        elif isinstance(message, Analysis):
+            changes["quotes"] = self._quotes_of(message)
         return replace(message, **changes)
+
+    def _quotes_of(self, analysis: Analysis) -> tuple[Quote, ...]:
+        """What the market itself gave; a price that stands in for a quote says nothing about the spread."""
+        entered = {one.symbol for one in analysis.signals if one.action == "enter" and one.expected_value is not None}
+        return tuple(quote for symbol in sorted(entered) if (quote := self.quotes.real(symbol)) is not None)
 
     def _stand_in(self, minute: Minute) -> None:
         for symbol, close, quality in zip(minute.symbols, minute.close, minute.quality, strict=True):

@@ -72,7 +72,7 @@ class Minute:
 
     `quality` holds `BarQuality` values. `missing` names the symbols that have no bar for this minute.
     `caught_up` marks bars that history delivered after a restart: they warm indicators, mark missed exits and
-    open nothing.
+    open nothing. `trades` are the numbers of trades, None for a bar whose source does not count them; empty: for all.
     """
 
     at: datetime
@@ -85,6 +85,11 @@ class Minute:
     quality: tuple[str, ...]
     missing: tuple[Symbol, ...] = ()
     caught_up: bool = False
+    trades: tuple[int | None, ...] = ()
+
+    def trade_counts(self) -> tuple[int | None, ...]:
+        """`trades`, one entry per symbol in any case."""
+        return self.trades or (None,) * len(self.symbols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +113,18 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast."""
+    """The analyst's answer to one `Minute`: signals, the numbers `/why` shows, by symbol, and what models forecast.
+
+    `quotes`: the last bid and ask that the market gave of symbols whose entry must be worth its costs, stamped on entry
+    to the inbox.
+    """
 
     at: datetime
     minute: datetime
     signals: tuple[Signal, ...]
     steps: Mapping[Symbol, tuple[GateStep, ...]] = field(default_factory=dict)
     forecasts: tuple[Forecast, ...] = ()
+    quotes: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +310,8 @@ class JobStarted:
 
 @dataclass(frozen=True, slots=True)
 class JobEnded:
-    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped) or failed; `result` is JSON."""
+    """`fate`: done, incomplete, cancelled (by a person), interrupted (the desk stopped), refused (too little to learn
+    from) or failed; `result` is JSON."""
 
     at: datetime
     by: str

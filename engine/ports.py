@@ -38,6 +38,12 @@ class BarColumns:
     vwap: np.ndarray | None = None  # volume-weighted average price; NaN where the source gave none
     trades: np.ndarray | None = None  # number of trades, float64; NaN where the source gave none
 
+    def cut(self, rows: slice | np.ndarray) -> BarColumns:
+        """These rows only (a slice, a mask or places), of every column there is."""
+        names = ("time", "open", "high", "low", "close", "volume", "vwap", "trades")
+        columns = {name: column[rows] for name in names if (column := getattr(self, name)) is not None}
+        return BarColumns(self.symbol, self.interval, **columns)
+
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:

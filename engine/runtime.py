@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,10 +23,12 @@ from engine.inbox import Inbox, QuoteBoard
 from engine.latency import Percentiles
 from engine.loop import Announce, EngineLoop
 from engine.market.second_source import PriceSource
-from engine.messages import Born, Guarded, Message, Started, Stopped
+from engine.messages import Born, Guarded, Message, Minute, Started, Stopped
+from engine.parts import FEED, parts_of
 from engine.playbook import Playbook
 from engine.ports import Feed, FeedStatus
 from engine.records import Record
+from engine.recovery import Part
 from engine.serving import Serving
 from engine.snapshot import Snapshot
 from engine.storage import Storage
@@ -34,7 +36,7 @@ from engine.store.ledger import SqliteLedger
 from engine.store.reserve import DiskReserve
 from engine.store.tick_keeping import TickTerms
 from engine.supply import HISTORY_MINUTES, Supply
-from engine.tasks import Watched
+from engine.tasks import Tasks
 from engine.warming import MinuteTail, as_columns, joined, up_to
 from engine.written import code_hash
 
@@ -99,8 +101,7 @@ class Desk:
                 folder, forecaster, self.clock, self._inbox.submit, self.snapshot, self.storage.note_experiments
             )
             self._loop.on_record(self.serving.on_record)
-        self._watched = Watched()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
 
     # ------------------------------------------------------------ what the bot asks
 
@@ -121,6 +122,11 @@ class Desk:
     def records(self, after: int = 0) -> Iterator[Record]:
         """The ledger after sequence `after`, read beside the engine."""
         return self._ledger.read(after=after)
+
+    def born(self) -> datetime:
+        """When the ledger began; now for a new one."""
+        first = next(iter(self._ledger.read()), None) if self._ledger.head()[0] else None
+        return first.at if first else self.clock.now()
 
     def feed_status(self) -> FeedStatus:
         return self.feed.status()
@@ -143,9 +149,14 @@ class Desk:
                 speed=max(1.0, self.clock.speed),
                 ticks=self.storage.tick_status(),
                 live=self.feed.kind is MarketKind.LIVE,
-                broken=self._watched.broken(),
+                broken=self._tasks.broken(),
             )
         )
+
+    def parts(self) -> Sequence[Part]:
+        """What can be stuck, for `Recovery`. Call on the loop."""
+        orders = Part("gateway", self._gateway.trouble, lambda: asyncio.to_thread(self._gateway.revive))
+        return parts_of(self._tasks, self._supply, self.storage, orders, self.serving, self._recorded)
 
     def compare_with(self, source: PriceSource, limit: float) -> None:
         """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""
@@ -186,7 +197,7 @@ class Desk:
         self._loop.on_record(self._supply.analyse)
         self._loop.on_record(lambda record: self.storage.wake(record.seq))
         self._loop.on_record(self.healer.on_record)
-        self.healer.begin(self.terms.symbols, tail.last, self._birth())
+        self.healer.begin(self.terms.symbols, tail.last, self.born())
         if instruments is not None:
             say(f"asking {self.feed.name} for history")
         history = await self._supply.history() if instruments is not None else {}
@@ -195,25 +206,22 @@ class Desk:
         self._supply.start()
         self._loop.start()
         await self._begin()
+        self._supply.last = tail.last
         if tail.last is not None:
             self._supply.catch_up(history, tail.last)
         self.storage.start()
-        self._tasks = [asyncio.create_task(self._supply.run(instruments is not None, tail.last), name="feed")]
-        self._keep("poll", lambda: poll_silent(self, self._supply.sink))
-        self._keep("healer", self.healer.run)
+        self._tasks.begin(FEED, lambda: self._supply.run(instruments is not None, tail.last))
+        if hasattr(self.feed, "poll"):  # of another feed silent prices cannot be asked for
+            self._tasks.keep("poll", lambda: poll_silent(self, self._supply.sink))
+        self._tasks.keep("healer", self.healer.run)
         if self.serving is not None:
-            self._keep("models", self.serving.run)
+            self._tasks.keep("models", self.serving.run)
         if self._cross is not None:
-            self._keep("second source", self._cross.run)
-
-    def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        self._tasks.append(asyncio.create_task(self._watched.keep(name, work), name=name))
+            self._tasks.keep("second source", self._cross.run)
 
     async def stop(self, why: str) -> None:
         """No new entries, record, let workers finish; positions stay as they are."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         await self.feed.close()
         await asyncio.to_thread(self._stop, why)
 
@@ -233,6 +241,12 @@ class Desk:
         self._gateway.resume(self._loop.trader.unanswered(), self._loop.trader.consented())
         tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
         self.last_known = self._loop.snapshot().at
+
+    def _recorded(self) -> Sequence[Minute]:
+        """The last minutes on record."""
+        tail = MinuteTail(HISTORY_MINUTES)
+        tail.see(self._ledger.read(after=max(0, self._ledger.head()[0] - ROWS_A_MINUTE * HISTORY_MINUTES)))
+        return tuple(tail.minutes)
 
     def _known_instruments(self) -> dict[Symbol, Instrument]:
         """What the last run knew, else symbols without steps: entries wait for the feed anyway."""
@@ -267,11 +281,6 @@ class Desk:
         if {symbol: self._instruments.get(symbol) for symbol in found} != found:
             self._instruments.update(found)
             await self._ask(self._started(self.clock.now(), anew=False))
-
-    def _birth(self) -> datetime:
-        """When the ledger began; now for a new one."""
-        first = next(iter(self._ledger.read()), None) if self._ledger.head()[0] else None
-        return first.at if first else self.clock.now()
 
     async def _ask(self, message: Message) -> Record:
         return await asyncio.wrap_future(self.submit(message))

@@ -113,6 +113,10 @@ class Serving:
         self._wanted, self._reloaded = None, monotonic()
         self._reloads += 1
 
+    def take_over(self, forecaster: Forecaster) -> None:
+        """Another forecaster is at work: the next look gives it the models that stand."""
+        self.forecaster, self._wanted = forecaster, None
+
     def is_silent(self, state: ModelState, now: datetime) -> bool:
         """Whether a champion that should forecast has not for too long, in desk time."""
         if self.forecaster.lineup.champion is None or state.champion is None or state.champion.expires <= now:

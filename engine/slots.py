@@ -86,6 +86,18 @@ def next_slot(after: datetime, zone: ZoneInfo) -> Slot:
     return slots(after, after + timedelta(days=3), zone)[0]
 
 
+def times(at: str, zone: ZoneInfo, sundays: bool, after: datetime, until: datetime) -> list[datetime]:
+    """When `at` (24-hour clock of `zone`) comes with `after` < due ≤ `until`, on every day or on Sundays only; UTC."""
+    hour, minute = map(int, at.split(":"))
+    day, last = require_utc(after).astimezone(zone).date(), require_utc(until).astimezone(zone).date()
+    found = []
+    while day <= last:
+        if not sundays or day.weekday() == _SUNDAY:
+            found.append(local_instant(day, time(hour, minute), zone))
+        day += timedelta(days=1)
+    return [due for due in found if after < due <= until]
+
+
 def last_slot(until: datetime, zone: ZoneInfo) -> Slot:
     """The latest slot that has fallen due."""
     return slots(until - timedelta(days=3), until, zone)[-1]

@@ -22,7 +22,7 @@ from engine.domain import (
     TradeRecord,
 )
 from engine.forecasts import ModelState
-from engine.outcomes import SignalSeen
+from engine.outcomes import JobClosed, SignalSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ class Snapshot:
     rules_since: datetime | None = None  # when they came into force
     model: str = ""  # the model that the playbook trades on, by name; "" when it trades by rule
     models: Mapping[str, ModelState] = field(default_factory=dict)  # by name; empty while none was ever trained
+    jobs: tuple[JobClosed, ...] = ()  # the last long works that ended, oldest first, without their results
 
     @property
     def held(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ import psycopg
 
 from engine.domain import Print, Quote
 from engine.messages import Born
+from engine.recovery import Part
 from engine.store.database import Connection, Database, addressed, embedded, open_database
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.errors import DatabaseAddressError, DatabaseDown, LeaseHeld, StoreError
@@ -75,6 +77,7 @@ class Storage:
         self._database: Database | None = None
         self._lease: Lease | None = None
         self._projections: Projections | None = None
+        self._opening: threading.Thread | None = None
         self._problem = ""
         self._lost = ""
         self._known: tuple[str, str] | None = None
@@ -109,7 +112,15 @@ class Storage:
         if self._database is not None:
             self._follow(self._database)
         else:
-            threading.Thread(target=self._open_later, name="database", daemon=True).start()
+            self._await()
+
+    def parts(self) -> list[Part]:
+        """The threads of the store, to be looked at for what is stuck."""
+        return [
+            Part("database", self._writing_trouble, lambda: asyncio.to_thread(self._write_again)),
+            Part("lease", lambda: self._lease.trouble() if self._lease else "", self._renew_again),
+            Part("raw trades", lambda: self._ticks.trouble() if self._ticks else "", self._keep_again),
+        ]
 
     def wake(self, seq: int) -> None:
         if self._projections is not None:
@@ -219,6 +230,30 @@ class Storage:
     def _follow(self, database: Database) -> None:
         self._projections = Projections(database, self._ledger, self._lease, self.notes, self._exchange)
         self._projections.start()
+
+    def _await(self) -> None:
+        self._opening = threading.Thread(target=self._open_later, name="database", daemon=True)
+        self._opening.start()
+
+    def _writing_trouble(self) -> str:
+        if self._projections is not None:
+            return self._projections.trouble()
+        waiting = self._opening is None or self._opening.is_alive() or self._stopped.is_set() or self._lost
+        return "" if waiting else "the thread that waits for it ended"
+
+    def _write_again(self) -> None:
+        if self._database is not None:
+            self._follow(self._database)
+        else:
+            self._await()
+
+    async def _renew_again(self) -> None:
+        if self._lease is not None:
+            self._lease.revive()
+
+    async def _keep_again(self) -> None:
+        if self._ticks is not None:
+            await asyncio.to_thread(self._ticks.revive)
 
     def _open_later(self) -> None:
         while not self._stopped.wait(self._retry):

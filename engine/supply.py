@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from engine.analyst import Analyst, AnalystThread, Forecaster
+from engine.clock import monotonic
 from engine.delivery import DeskSink
-from engine.domain import Instrument, State, Symbol
+from engine.domain import Instrument, MarketKind, State, Symbol
 from engine.inbox import Inbox
 from engine.market.errors import MarketError
 from engine.messages import Analysis, FeedChanged, Guarded, Minute
 from engine.playbook import Playbook
 from engine.ports import BarColumns, Feed
 from engine.records import Record
+from engine.recovery import BLOCKED
 from engine.strategies import StrategyError
-from engine.warming import missed
+from engine.warming import as_columns, joined, missed
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ PREPARE_WITHIN = 10.0  # real seconds
 PREPARE_AGAIN = (5.0, 10.0, 20.0, 40.0, 60.0)
 WARM_WITHIN = 20.0
 HISTORY_MINUTES = 720
+MINUTES_SILENT = 600.0  # real seconds without a minute on record from a feed that is up: it is stuck
+PRICES_SILENT = timedelta(minutes=30)  # the same without any price
 
 History = Mapping[Symbol, BarColumns]
 
@@ -57,10 +61,14 @@ class Supply:
         self.sink = DeskSink(inbox, feed.has_prints)
         self._keep = keep
         self._inbox = inbox
+        self._playbook = playbook
         self._symbols = symbols
         self._found = found
+        self._heard = monotonic()
+        self.broken = ""  # what ended the feed's task for good
+        self.last: datetime | None = None  # the last minute on record in this run
         self._analyst = Analyst(playbook, symbols)
-        self._worker = AnalystThread(self._analyst, self._answered, self._analyst_failed)
+        self._worker = self._thread_of(self._analyst)
 
     @property
     def forecaster(self) -> Forecaster | None:
@@ -102,6 +110,7 @@ class Supply:
 
     async def run(self, ready: bool, last: datetime | None) -> None:
         """Deliver for as long as the desk runs; what breaks the feed for good is logged and holds entries."""
+        self._heard, self.broken = monotonic(), ""
         self._say(False, "connecting")
         try:
             if not ready:
@@ -109,6 +118,7 @@ class Supply:
             await self.feed.run(self.sink)
         except Exception as error:
             log.critical("the feed %s broke; the desk runs without prices", self.feed.name, exc_info=error)
+            self.broken = f"it ended with {type(error).__name__}: {error}" if self.feed.kind is MarketKind.LIVE else ""
             note = f"the feed {self.feed.name} broke ({type(error).__name__}); see the error log and restart the desk"
             self._inbox.submit(Guarded(self.feed.clock.now(), "FEED", State.REDUCING, True, note))
             self._say(False, note)
@@ -121,7 +131,75 @@ class Supply:
     def analyse(self, record: Record) -> None:
         """Hand a durable minute to the analyst."""
         if isinstance(record.message, Minute):
+            self.last, self._heard = record.message.at, monotonic()
             self._worker.submit(record.message)
+
+    # ------------------------------------------------------------ what is stuck
+
+    def feed_trouble(self) -> str:
+        """Why a live feed that is up is none: it closes no minutes, or has no prices; "" while it is well."""
+        if self.broken:
+            return self.broken
+        status, now = self.feed.status(), self.feed.clock.now()
+        if self.feed.kind is not MarketKind.LIVE or not status.up:
+            return ""  # an invented market stands or falls with the desk; a line that is down is tried again anyway
+        if (silent := monotonic() - self._heard) > MINUTES_SILENT:
+            return f"it is up, and has closed no minute for {silent / 60:.0f} min"
+        if status.symbols and (quiet := now - max(status.symbols.values())) > PRICES_SILENT:
+            return f"it is up, and has had no price for {quiet.total_seconds() / 60:.0f} min"
+        return ""
+
+    def lift(self, code: str, note: str) -> None:
+        """What held entries was started again."""
+        self._inbox.submit(Guarded(self.feed.clock.now(), code, State.REDUCING, False, note))
+
+    def analyst_trouble(self) -> str:
+        """Why no minute is answered; "" while they are. A strategy's own mistake would only come again."""
+        error = self._worker.error
+        if isinstance(error, StrategyError):
+            return ""
+        if error is not None:
+            return f"it ended with {type(error).__name__}: {error}"
+        waiting = self._worker.stuck(BLOCKED)
+        return f"{waiting} minutes wait for its answer" if waiting else ""
+
+    async def renew_analyst(self, recorded: Callable[[], Iterable[Minute]]) -> Forecaster | None:
+        """A new analyst, its indicators from history and the record; minutes that come meanwhile wait for it.
+
+        `recorded` gives the last minutes of the ledger, from a worker thread. Returns its forecaster.
+        """
+        analyst = Analyst(self._playbook, self._symbols)
+        before, worker = self._worker, self._thread_of(analyst)
+        self._worker = worker
+        before.leave()
+        known = self.last  # read after the change: what is on record by now is in `recorded`, what follows in the queue
+        history = await self._bars(known)
+
+        def warm() -> None:
+            tail = [one for one in recorded() if known is None or one.at <= known]
+            for symbol, bars in joined(history, as_columns(tail)).items():
+                analyst.warm(symbol, bars)
+
+        await asyncio.to_thread(warm)
+        self._analyst = analyst
+        worker.start(known)
+        return analyst.forecaster
+
+    async def _bars(self, until: datetime | None) -> History:
+        """What the feed can say of the past without being begun again; less where it cannot."""
+        ask: Callable[[Symbol, datetime, datetime], Awaitable[BarColumns]] | None = getattr(self.feed, "bars", None)
+        found: dict[Symbol, BarColumns] = {}
+        if ask is None or until is None:
+            return found
+        for symbol in self._symbols:
+            try:
+                found[symbol] = await ask(symbol, until - timedelta(minutes=HISTORY_MINUTES), until)
+            except (MarketError, OSError) as error:
+                log.warning("no history of %s for the analyst: %s", symbol, error)
+        return found
+
+    def _thread_of(self, analyst: Analyst) -> AnalystThread:
+        return AnalystThread(analyst, self._answered, self._analyst_failed)
 
     async def _prepare_again(self, last: datetime | None) -> None:
         waits = itertools.chain(PREPARE_AGAIN, itertools.repeat(PREPARE_AGAIN[-1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +15,8 @@ from engine.ports import BarColumns
 from engine.records import Record
 
 MINUTE = timedelta(minutes=1)
-FIELDS = ("open", "high", "low", "close", "volume")
+PRICES = ("open", "high", "low", "close", "volume")
+FIELDS = (*PRICES, "trades")
 
 
 class MinuteTail:
@@ -36,9 +38,9 @@ def as_columns(minutes: Iterable[Minute]) -> dict[Symbol, BarColumns]:
     rows: dict[Symbol, list[tuple[float, ...]]] = {}
     for minute in minutes:
         at = float(micros(minute.at))
-        bars = zip(minute.symbols, minute.open, minute.high, minute.low, minute.close, minute.volume, strict=True)
-        for symbol, *values in bars:
-            rows.setdefault(symbol, []).append((at, *values))
+        prices = (minute.open, minute.high, minute.low, minute.close, minute.volume)
+        for symbol, trades, *values in zip(minute.symbols, minute.trade_counts(), *prices, strict=True):
+            rows.setdefault(symbol, []).append((at, *values, math.nan if trades is None else trades))
     return {symbol: _columns(symbol, np.array(values)) for symbol, values in rows.items()}
 
 
@@ -49,7 +51,7 @@ def joined(older: Mapping[Symbol, BarColumns], newer: Mapping[Symbol, BarColumns
 
 def up_to(history: Mapping[Symbol, BarColumns], last: datetime) -> dict[Symbol, BarColumns]:
     """The bars that closed at or before `last`."""
-    return {symbol: _kept(bars, bars.time <= micros(last)) for symbol, bars in history.items()}
+    return {symbol: bars.cut(bars.time <= micros(last)) for symbol, bars in history.items()}
 
 
 def missed(history: Mapping[Symbol, BarColumns], after: datetime) -> list[Minute]:
@@ -64,19 +66,20 @@ def missed(history: Mapping[Symbol, BarColumns], after: datetime) -> list[Minute
 
 def _minute(at: int, rows: Sequence[tuple[Symbol, BarColumns, int]], symbols: Sequence[Symbol]) -> Minute:
     present = {symbol for symbol, _, _ in rows}
-    columns = {name: tuple(float(getattr(bars, name)[row]) for _, bars, row in rows) for name in FIELDS}
+    columns = {name: tuple(float(getattr(bars, name)[row]) for _, bars, row in rows) for name in PRICES}
     return Minute(
         at=instant(at),
         symbols=tuple(symbol for symbol, _, _ in rows),
         quality=(BarQuality.HEALED.value,) * len(rows),
         missing=tuple(symbol for symbol in symbols if symbol not in present),
         caught_up=True,
+        trades=tuple(_count(bars, row) for _, bars, row in rows),
         **columns,
     )
 
 
-def _kept(bars: BarColumns, rows: np.ndarray) -> BarColumns:
-    return BarColumns(bars.symbol, bars.interval, **{name: getattr(bars, name)[rows] for name in ("time", *FIELDS)})
+def _count(bars: BarColumns, row: int) -> int | None:
+    return int(bars.trades[row]) if bars.trades is not None and np.isfinite(bars.trades[row]) else None
 
 
 def _joined(older: BarColumns | None, newer: BarColumns | None) -> BarColumns:
@@ -86,8 +89,13 @@ def _joined(older: BarColumns | None, newer: BarColumns | None) -> BarColumns:
     if older is None:
         return newer
     keep = older.time < newer.time[0]
-    parts = {name: np.concatenate([getattr(older, name)[keep], getattr(newer, name)]) for name in ("time", *FIELDS)}
-    return BarColumns(newer.symbol, newer.interval, **parts)
+    parts = {name: np.concatenate([getattr(older, name)[keep], getattr(newer, name)]) for name in ("time", *PRICES)}
+    trades = np.concatenate([_counts(older)[keep], _counts(newer)])
+    return BarColumns(newer.symbol, newer.interval, **parts, trades=trades)
+
+
+def _counts(bars: BarColumns) -> np.ndarray:
+    return np.full(len(bars.time), np.nan) if bars.trades is None else bars.trades
 
 
 def _columns(symbol: Symbol, table: np.ndarray) -> BarColumns:

@@ -17,7 +17,9 @@ PATIENT_AFTER = 6  # checks in a row before a busy minute of the machine is an a
 
 _PATIENT = frozenset({"ledger", "event loop", "inbox"})
 _TOLD_BY_THE_TRADER = frozenset({"prices"})
-_STUBBORN = frozenset({"scheduler", "memory", "second path", "ledger"})  # warnings that age alone makes no worse
+_STUBBORN = frozenset(
+    {"scheduler", "memory", "second path", "ledger", "maintenance", "recovery"}
+)  # warnings that age alone makes no worse
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from engine.healing import HealingStatus
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
 from engine.market.second_source import KrakenQuotes, price_source
 from engine.ports import FeedStatus
-from engine.tasks import Watched
+from engine.tasks import Tasks
 from tests.days.desk import NOW
 from tests.servers.kraken import KrakenServer
 
@@ -182,23 +182,26 @@ async def test_a_ticker_row_that_cannot_be_read_costs_only_itself_and_nothing_re
 
 
 async def test_a_task_that_breaks_is_said_and_begins_again(caplog):
-    watched, began = Watched(again=0.0), []
+    tasks, began = Tasks(again=0.0), []
 
     async def work():
         began.append(len(began))
         if len(began) < 3:
             raise TypeError("a null in the row")
 
-    await watched.keep("second source", work)
+    tasks.keep("second source", work)
+    while len(began) < 3:
+        await asyncio.sleep(0)
+    await tasks.stop()
     assert began == [0, 1, 2]
     assert [one.levelname for one in caplog.records] == ["CRITICAL"] * 2
-    told = readings(broken=watched.broken())["tasks"]
+    told = readings(broken=tasks.broken())["tasks"]
     assert (told.status, told.value) == ("warning", 1.0)
     assert "second source (TypeError: a null in the row)" in told.sentence
 
 
 async def test_a_task_that_is_cancelled_is_not_begun_again():
-    watched, lives = Watched(again=0.0), []
+    tasks, lives = Tasks(again=0.0), []
 
     async def work():
         lives.append("begun")
@@ -207,12 +210,10 @@ async def test_a_task_that_is_cancelled_is_not_begun_again():
         finally:
             lives.append("let go")
 
-    task = asyncio.create_task(watched.keep("healer", work))
+    tasks.keep("healer", work)
     await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert (lives, watched.broken()) == (["begun", "let go"], {})
+    await tasks.stop()
+    assert (lives, tasks.broken()) == (["begun", "let go"], {})
 
 
 async def test_a_doubt_lapses_also_where_the_look_itself_breaks_and_health_says_that_it_will():

@@ -16,7 +16,9 @@ FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "bot").rglob("*.py")]
 FLOORS = (
     ("engine.__init__",),
     ("engine.runtime", "engine.origins"),
+    ("engine.parts",),
     ("engine.data_health",),
+    ("engine.maintenance",),
     ("engine.training",),
     ("engine.supply", "engine.healing", "engine.crosscheck", "engine.serving"),
     (
@@ -30,6 +32,8 @@ FLOORS = (
     ),
     ("engine.restoring", "engine.writing"),
     ("engine.checkpoint", "engine.disk_watch", "engine.faults", "engine.inbox", "engine.watch", "engine.vitals"),
+    ("engine.tasks",),
+    ("engine.recovery",),
     ("engine.trader", "engine.analyst", "engine.health"),
     ("engine.market", "engine.brokers", "engine.store"),
     ("engine.evaluation", "engine.verdict"),
@@ -43,7 +47,6 @@ FLOORS = (
         "engine.gaps",
         "engine.ports",
         "engine.slots",
-        "engine.tasks",
         "engine.client_ids",
         "engine.latency",
         "engine.written",

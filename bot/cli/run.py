@@ -27,7 +27,7 @@ def add(subparsers: Any) -> None:
         "--feed",
         metavar="FEED",
         help="kraken (default), massive (needs a key), simulated, or replay:PATH of a bars file (.parquet, .csv) or "
-        "recorded frames (.jsonl)",
+        "recorded frames of Kraken or Binance (.jsonl, .txt, also .zst)",
     )
     command.add_argument(
         "--planted",

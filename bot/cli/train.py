@@ -21,6 +21,7 @@ from engine.messages import Born
 if TYPE_CHECKING:
     from engine import ModelCard, Playbook, training
 
+LATE = "STALE_DATA"
 EPILOG = """\
 examples:
   nightdesk train --playbook direction
@@ -49,9 +50,12 @@ def add(subparsers: Any) -> None:
     command.add_argument(
         "--backend",
         metavar="NAME",
-        help="where folds are fitted: sequential, loky (processes here) or dask (default with DASK_SCHEDULER)",
+        help="where folds are fitted: sequential, loky (processes here) or dask (default: TRAIN_BACKEND, else dask "
+        "with DASK_SCHEDULER, else sequential)",
     )
-    command.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of loky")
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="loky's processes (default: TRAIN_WORKERS, or one a core)"
+    )
     command.add_argument("--walk-forward", action="store_true", help="also train again and again on what was before")
     command.add_argument("--cpcv", action="store_true", help="also test every path of 6 groups, 2 at a time")
     command.add_argument("--sweep", type=Path, metavar="FILE", help="YAML like `depth: [2, 3, 4]`: try these before")
@@ -87,10 +91,19 @@ def run(args: argparse.Namespace) -> int:
     except SettingsError as error:
         fail(str(error), code=2)
     except room.JudgementError as error:
-        fail(f"{error} ({error.code}); nothing has changed, an older model goes on")
+        return _refuse(args, f"{error} ({error.code}); nothing has changed, an older model goes on", error.code)
     except (room.SpreadError, PlaybookError, MarketError, StoreError, LedgerError, ModelError) as error:
         fail(str(error))
     return _tell(args, trained, notes, data)
+
+
+def _refuse(args: argparse.Namespace, why: str, code: str) -> int:
+    """There is nothing to learn from as the data is now. What is only late may be there at another try, which a job
+    that failed is given and one that was refused is not."""
+    if args.progress == "json" and code != LATE:
+        print(json.dumps({"result": {"fate": "refused", "why": why}}), flush=True)
+        return 1
+    fail(why)
 
 
 def _playbook(args: argparse.Namespace, settings: Settings) -> Playbook:
@@ -112,11 +125,7 @@ def _train(
     if born and args.planted not in (None, born.planted):
         fail(f"the desk in {data} is on another market; name another folder with --data-dir")
     now = _now(born, data)
-    spread = room.spread_named(
-        args.backend or ("dask" if settings.dask_scheduler else "sequential"),
-        args.workers,
-        settings.dask_scheduler or "",
-    )
+    spread = spread_of(args, settings)
     swept = room.read_sweep(_text(args.sweep), str(args.sweep)) if args.sweep else None
     with shown(args.progress) as tell, room.opened(data / "experiments.sqlite") as experiments:
         tell("reading bars", 0.0)
@@ -126,6 +135,14 @@ def _train(
         label = "" if args.bars else born.label if born else PLANTED_LABEL if args.planted is not None else ""
         folder = ModelFolder(data / "models")
         return room.train(playbook, source.bars, lab, folder, tell, _drawn(settings), label, study), source.absent
+
+
+def spread_of(args: argparse.Namespace, settings: Settings) -> training.Spread:
+    """Where folds are fitted: as the command line says, else the settings. Raises `SpreadError`."""
+    from engine import training as room
+
+    workers = args.workers or settings.train_workers or os.cpu_count() or 1
+    return room.spread_named(args.backend or settings.backend, workers, settings.dask_scheduler or "")
 
 
 def _source(

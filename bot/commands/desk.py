@@ -14,6 +14,7 @@ from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import DEEDS, ActionId, ViewId, pressed
 from bot.render import price
 from bot.retraining import begin_training
+from bot.upkeep import begin_maintenance
 from engine.domain import Role
 from engine.messages import (
     Attempted,
@@ -78,9 +79,9 @@ async def desk(front: Front, ask: Ask) -> Rendered | Answer:
 def need(text: str) -> Role:
     """A stranger may claim; long work is the admins'; everything else under /desk is read by viewers."""
     word = next(iter(text.lower().split()), "")
-    return {"claim": Role.NONE, "backfill": Role.ADMIN, "backtest": Role.ADMIN, "train": Role.ADMIN}.get(
-        word, Role.VIEWER
-    )
+    if word == "claim":
+        return Role.NONE
+    return Role.ADMIN if word in {"backfill", "backtest", "train", "maintain"} else Role.VIEWER
 
 
 async def _help(front: Front, ask: Ask) -> Rendered:
@@ -220,6 +221,7 @@ _WORDS: dict[str, Handler] = {
     "universe": _universe,
     "models": models,
     "train": begin_training,
+    "maintain": begin_maintenance,
     "config": _config,
     "audit": _audit,
     "version": _version,

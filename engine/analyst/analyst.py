@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -87,8 +88,9 @@ class Analyst:
             if self._panel is not None:
                 self._panel.warm(bars)
         elif bars.interval == _MINUTE:
-            for at, row in zip(bars.time.tolist(), columns.T.tolist(), strict=True):
-                self._feed(track, at, (row[0], row[1], row[2], row[3], row[4]))
+            trades = np.full(len(bars.time), np.nan) if bars.trades is None else bars.trades
+            for at, row, count in zip(bars.time.tolist(), columns.T.tolist(), trades.tolist(), strict=True):
+                self._feed(track, at, (row[0], row[1], row[2], row[3], row[4], count))
         else:
             raise ValueError(f"warm-up bars of {symbol} are {bars.interval} long; give one-minute bars")
 
@@ -97,8 +99,8 @@ class Analyst:
         at = micros(minute.at)
         columns = (minute.open, minute.high, minute.low, minute.close, minute.volume)
         closed = {
-            symbol: self._feed(self._track(symbol), at, (row[0], row[1], row[2], row[3], row[4]))
-            for symbol, *row in zip(minute.symbols, *columns, strict=True)
+            symbol: self._feed(self._track(symbol), at, (*row, math.nan if count is None else float(count)))
+            for symbol, count, *row in zip(minute.symbols, minute.trade_counts(), *columns, strict=True)
         }
         late = {symbol: self._flush(symbol, at) for symbol in minute.missing}
         self._take_rows(at)
@@ -155,7 +157,7 @@ class Analyst:
 
     def _take(self, track: _Track, closed: list[Closed]) -> None:
         for _, bar in closed:
-            self._extend(track, np.array(bar).reshape(_FIELDS, 1))
+            self._extend(track, np.array(bar[:_FIELDS]).reshape(_FIELDS, 1))
         if self._panel is not None:
             track.closed += closed
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.domain import BarQuality, GateStep, Symbol, micros
 from engine.features.panel import FeatureRows
-from engine.features.sets import FeatureSet, find_set
+from engine.features.sets import FeatureSet, find_set, known
 from engine.forecasting.cases import Rows
 from engine.forecasting.drift import psi
 from engine.forecasting.model import Model, row_hash
@@ -87,7 +87,7 @@ class Forecaster:
     def why_not(self, model: Model) -> str | None:
         """Why a model cannot forecast for this desk; None when it can. (Expiry is asked at each minute.)"""
         passport, label = model.passport, self.terms.label
-        if passport.features != self.features.names:
+        if self.features.serving(passport.features, self.step) is None:
             return (
                 f"{passport.version} reads {passport.feature_set} ({len(passport.features)} features), this desk has "
                 f"{self.features.name} ({len(self.features)}); train anew"
@@ -105,17 +105,19 @@ class Forecaster:
         due = self.is_due(at)
         idle = _idle(lineup, minute.at)
         quality = dict(zip(minute.symbols, minute.quality, strict=True))
-        fresh = self._fresh(rows, quality) if due else np.zeros(0, np.int64)
+        good = self._good(rows, quality) if due else np.zeros(0, np.int64)
         told: list[Forecast] = []
         answers: dict[Symbol, tuple[Column, float]] = {}
         champion = None if idle else lineup.champion
         for model in filter(None, (champion, *(one for one in lineup.challengers if one.passport.expires > minute.at))):
             shadow = model is not champion
-            made = self._predict(model, minute, rows, fresh, shadow)
+            seen = _read_by(model, rows)
+            fresh = good[seen.known[good]]
+            made = self._predict(model, minute, seen, fresh, shadow)
             told += [forecast for forecast, _ in made]
             if not shadow:
                 answers = {one.symbol: (np.array(one.probabilities), one.edge) for one, _ in made}
-                self._remember(model, rows, fresh, [one for one, _ in made], at)
+                self._remember(model, seen, fresh, [one for one, _ in made], at)
         steps = {symbol: self._step_of(symbol, quality, rows, idle, due, answers, champion) for symbol in rows.symbols}
         threshold = champion.passport.figures.get("threshold") if champion else None
         return Told(tuple(told), answers, steps, threshold)
@@ -153,11 +155,9 @@ class Forecaster:
 
     # ------------------------------------------------------------ one minute
 
-    def _fresh(self, rows: FeatureRows, quality: Mapping[Symbol, str]) -> Rows:
+    def _good(self, rows: FeatureRows, quality: Mapping[Symbol, str]) -> Rows:
         good = [number for number, symbol in enumerate(rows.symbols) if quality.get(symbol) in PREDICTED_ON]
-        place = np.array(good, np.int64)
-        answer: Rows = place[rows.known[place]] if len(place) else place
-        return answer
+        return np.array(good, np.int64)
 
     def _predict(
         self, model: Model, minute: Minute, rows: FeatureRows, fresh: Rows, shadow: bool
@@ -227,9 +227,24 @@ class Forecaster:
         if quality.get(symbol) not in PREDICTED_ON:
             why = f"its last bar is {quality[symbol]}" if symbol in quality else "no bar closed"
             return GateStep("model", False, f"{symbol} is not predicted on: {why}.")
-        warm = self.features.warm_up
+        return self._not_known(symbol, _read_by(champion, rows))
+
+    def _not_known(self, symbol: Symbol, rows: FeatureRows) -> GateStep:
+        warm, row = self.features.warm_up, rows.values[rows.symbols.index(symbol)]
+        absent = {name for name, value in zip(rows.names, row, strict=True) if not np.isfinite(value)}
         words = f"{symbol} is not predicted on: a feature is not known yet; all are after {warm} bars without a gap."
+        if absent == {entry.name for entry in self.features.entries if entry.needs_trades}:
+            words = f"{symbol} is not predicted on: its feed does not say how many trades a minute had."
         return GateStep("model", False, words, {"needed": float(warm)})
+
+
+def _read_by(model: Model, rows: FeatureRows) -> FeatureRows:
+    """The columns that a model reads: one that was trained without trade counts does not miss them."""
+    names = model.passport.features
+    if names == rows.names:
+        return rows
+    values = rows.values[:, [rows.names.index(name) for name in names]]
+    return FeatureRows(rows.at, rows.symbols, names, values, known(values))
 
 
 def _taken_apart(forecast: Forecast, names: Sequence[str], kind: str, row: Column, weights: Column) -> Explanation:
@@ -262,5 +277,5 @@ def _idle(lineup: Lineup, at: datetime) -> str:
 
 
 def live_set(terms: ModelTerms, step: timedelta) -> FeatureSet:
-    """What of the playbook's feature set a desk can know: live minutes carry no trade counts."""
-    return find_set(terms.features).for_source(step, has_trades=False)
+    """The playbook's features that such bars can give; what a feed does not know (trade counts) is NaN in the rows."""
+    return find_set(terms.features).for_source(step, has_trades=True)

@@ -132,7 +132,7 @@ def _missing(evaluated: Evaluated) -> str:
 def _covered(evaluated: Evaluated, numbers: Numbers) -> GateStep | None:
     """Whether what the forecast promises is more than a round trip costs; None where nobody asks, or nothing is known.
 
-    Costs are fee, slippage and the spread that slippage stands for, both ways.
+    Costs are fee and slippage, both ways; the Trader, who has the quotes, adds the spread (`engine.trader.spreads`).
     """
     value = _value(evaluated.value)
     if evaluated.costs is None or value is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-Row: TypeAlias = tuple[float, float, float, float, float]
-"""Open, high, low, close, volume."""
+Row: TypeAlias = tuple[float, float, float, float, float, float]
+"""Open, high, low, close, volume, number of trades (NaN where it is not known)."""
 Closed: TypeAlias = tuple[int, Row]
 """A bar with the end of its interval, in microseconds."""
 
@@ -35,4 +35,4 @@ class RollingBar:
 
 
 def _joined(a: Row, b: Row) -> Row:
-    return a[0], max(a[1], b[1]), min(a[2], b[2]), b[3], a[4] + b[4]
+    return a[0], max(a[1], b[1]), min(a[2], b[2]), b[3], a[4] + b[4], a[5] + b[5]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from engine.analyst.analyst import Analyst
+from engine.clock import monotonic
 from engine.messages import Analysis, Minute
 
 
@@ -19,11 +21,26 @@ class AnalystThread:
         self._analyst = analyst
         self._answered = answered
         self._failed = failed
+        self.error: BaseException | None = None  # what ended it
         self._minutes: queue.SimpleQueue[Minute | None] = queue.SimpleQueue()
+        self._known: datetime | None = None
+        self._moved = monotonic()
+        self._is_left = False
         self._thread = threading.Thread(target=self._run, name="analyst", daemon=True)
 
-    def start(self) -> None:
+    def start(self, known: datetime | None = None) -> None:
+        """Begin; minutes up to `known` are in the indicators already."""
+        self._known = known
         self._thread.start()
+
+    def stuck(self, after: float) -> int:
+        """How many minutes wait, when none was taken up in so many real seconds; else 0."""
+        return self._minutes.qsize() if monotonic() - self._moved > after else 0
+
+    def leave(self) -> None:
+        """Another takes over: whatever this one still answers is not wanted any more."""
+        self._is_left = True
+        self._minutes.put(None)
 
     def submit(self, minute: Minute) -> None:
         """Queue one minute; returns at once."""
@@ -38,6 +55,13 @@ class AnalystThread:
     def _run(self) -> None:
         try:
             while (minute := self._minutes.get()) is not None:
-                self._answered(self._analyst.on(minute))
+                self._moved = monotonic()
+                if self._known is None or minute.at > self._known:
+                    answer = self._analyst.on(minute)
+                    if self._is_left:
+                        return
+                    self._answered(answer)
         except Exception as error:  # noqa: BLE001 (handed on: the desk raises the alarm)
-            self._failed(error)
+            self.error = error
+            if not self._is_left:
+                self._failed(error)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from engine.backfill.gaps import QUIET, Gap, gaps_of
+from engine.backfill.gaps import QUIET, Gap, complete, gaps_of
 from engine.backfill.outages import Presence, outages
 from engine.backfill.outliers import Outlier, outliers
 from engine.backfill.report import Report, SymbolReport
@@ -15,14 +15,18 @@ from engine.backfill.wanted import Wanted
 from engine.domain import Symbol, instant, micros
 from engine.ports import BarColumns, Listing, Piece
 
-LISTED_MOST = 1_000  # gaps without trades that one symbol puts into the table, the longest first
+LISTED_MOST = 1_000  # gaps without trades that one symbol has in the table by themselves, the longest first
 A_DAY = timedelta(days=1)
 
 
 class Closing:
-    """Give it every symbol's bars with `see`, then `tell` the report. `left`: pieces that were not fetched."""
+    """Give it every symbol's bars with `see`, then `tell` the report. `left`: pieces that were not fetched.
+
+    `whole`: the stretches in which everything that was traded is stored, and absent bars are quiet ones.
+    """
 
     def __init__(self, wanted: Wanted, left: Sequence[Piece]) -> None:
+        self.whole: list[Gap] = []
         self._wanted = wanted
         self._left = left
         self._slots = (wanted.until - wanted.since) // wanted.interval
@@ -45,7 +49,7 @@ class Closing:
         self._reports[bars.symbol] = SymbolReport(len(bars.time), *times)
 
     def tell(self, report: Report) -> list[Gap]:
-        """Fill in the report; returns the gaps that belong into the table."""
+        """Fill in the report and `whole`; returns the gaps that belong into the table."""
         out = outages(self._coins, self._slots)
         listed: list[Gap] = []
         for coin in self._coins:
@@ -54,6 +58,7 @@ class Closing:
             worth = _worth_listing(gaps)
             report.unlisted += len(gaps) - len(worth)
             listed.extend(worth)
+            self.whole.extend(complete(coin, out, self._wanted.since, self._wanted.interval))
         report.symbols = self._reports
         report.outliers = sorted(self._outliers, key=lambda one: -abs(one.move))
         return listed

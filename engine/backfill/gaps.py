@@ -13,6 +13,7 @@ from engine.domain import Symbol
 
 OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED = "venue outage", "no trades", "not listed", "not fetched"
 REFUSED = "bad rows"  # the source had a bar, which could not be believed
+COMPLETE = "complete"  # no gap: in such a stretch every absent bar was without trades
 CAUSES = (OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED, REFUSED)
 
 
@@ -25,6 +26,15 @@ class Gap:
     end: datetime
     cause: str
     bars: int
+
+
+def complete(coin: Presence, out: np.ndarray, since: datetime, interval: timedelta) -> Iterator[Gap]:
+    """The stretches in which every bar that is absent was not traded; `bars` counts those."""
+    quiet = ~coin.present & ~coin.refused & coin.fetched & coin.listed & ~out
+    for first, last in stretches(coin.present | quiet):
+        bars = int(quiet[first:last].sum())
+        if bars:
+            yield Gap(coin.symbol, since + first * interval, since + last * interval, COMPLETE, bars)
 
 
 def gaps_of(coin: Presence, out: np.ndarray, since: datetime, interval: timedelta) -> Iterator[Gap]:

@@ -49,7 +49,7 @@ class Keeper(Protocol):
         ...
 
     def note_gaps(self, symbols: Sequence[Symbol], gaps: Sequence[Gap]) -> None:
-        """Let these be the known gaps of `symbols` in the wanted range."""
+        """Let these be the known gaps, and the complete stretches, of `symbols` in the wanted range."""
         ...
 
     def add_up(self, report: Report, marks: set[str], before: set[str]) -> None:
@@ -172,7 +172,7 @@ class Backfill:
             self.progress.checked += 1
             self._watch(self.progress)
         gaps = await self._in_thread(closing.tell, self.report)
-        await self._in_thread(self._keeper.note_gaps, list(self.progress.parts), gaps)
+        await self._in_thread(self._keeper.note_gaps, list(self.progress.parts), [*gaps, *closing.whole])
         self.report.checked = True
 
     # ------------------------------------------------------------ one piece

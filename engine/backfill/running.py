@@ -12,9 +12,8 @@ from engine.backfill.progress import Progress
 from engine.backfill.wanted import Wanted
 from engine.clock import SystemClock
 from engine.ports import History
-from engine.store.database import Database, open_database
-from engine.store.errors import FolderInUse
-from engine.store.folder import BACKFILL_LOCK, FileLock, lock_folder
+from engine.store.database import Database, let_go, open_database
+from engine.store.folder import BACKFILL_LOCK, FileLock
 from engine.store.migrating import migrate
 
 
@@ -34,7 +33,7 @@ def opened(url: str | None, data_dir: Path, *, desks_own: bool = False) -> Itera
             yield database
         finally:
             if not desks_own:
-                _let_go(database, data_dir)
+                let_go(database, data_dir)
 
 
 def prepared_job(
@@ -47,14 +46,3 @@ def prepared_job(
     """A job ready to `run`. `watch` hears of every piece."""
     keeper = StoreKeeper(database, wanted, history.name, SystemClock().now)
     return Backfill(history, keeper, wanted, watch, writers=writers)
-
-
-def _let_go(database: Database, data_dir: Path) -> None:
-    """Stop the embedded server, whoever started it, unless a desk works on it."""
-    if database.server is None:
-        return
-    try:
-        with lock_folder(data_dir):
-            database.close()
-    except FolderInUse:
-        return

@@ -11,7 +11,7 @@ from engine.backtest.frames import BarsError
 from engine.backtest.market import Series
 from engine.domain import Symbol, instant, micros
 from engine.evaluation import forecast_columns
-from engine.features.sets import FeatureSet, find_set, known
+from engine.features.sets import FeatureSet, counted, find_set, known
 from engine.forecasting.model import Model, Passport
 from engine.playbook.model import Playbook
 from engine.playbook.model_terms import ModelTerms
@@ -74,8 +74,8 @@ def _forecast(terms: ModelTerms, model: Model, series: Series) -> Mapping[str, C
             f"the model {passport.version} reads bars of {passport.interval.total_seconds():g} s; those of "
             f"{series.symbol} are {step.total_seconds():g} s long"
         )
-    bars = BarColumns(series.symbol, step, series.time + series.interval, *series.prices)
-    rows = _features(terms, passport, step).batch(bars)
+    bars = series.as_columns()
+    rows = _features(terms, passport, bars).batch(bars)
     due = np.flatnonzero(known(rows) & (bars.time % (terms.predict_every // _MICROSECOND) == 0))
     probability = np.full((len(series), passport.classes), np.nan)
     edge = np.full(len(series), np.nan)
@@ -85,11 +85,13 @@ def _forecast(terms: ModelTerms, model: Model, series: Series) -> Mapping[str, C
     return forecast_columns(probability, edge, passport.figures.get("threshold"))
 
 
-def _features(terms: ModelTerms, passport: Passport, step: timedelta) -> FeatureSet:
-    features = find_set(terms.features).for_source(step, has_trades=False)
-    if features.names != passport.features:
+def _features(terms: ModelTerms, passport: Passport, bars: BarColumns) -> FeatureSet:
+    whole = find_set(terms.features)
+    features = whole.serving(passport.features, bars.interval)
+    given = whole.for_source(bars.interval, counted(bars))
+    if features is None or not set(features.names) <= set(given.names):
         raise BarsError(
             f"the model {passport.version} reads {passport.feature_set} ({len(passport.features)} features) and these "
-            f"bars give {features.name} ({len(features)}); train anew on bars like these"
+            f"bars give {given.name} ({len(given)}); train anew on bars like these"
         )
     return features

@@ -16,6 +16,7 @@ from engine.market.bar_tables import pick, read_table, rows_by_symbol, said
 from engine.market.errors import BarsError
 
 COLUMNS = ("symbol", "time", "open", "high", "low", "close", "volume")
+TRADES = "trades"
 _PRICES = ("open", "high", "low", "close", "volume")
 
 
@@ -27,6 +28,7 @@ class FileBars:
     path: Path
     time: NDArray[np.int64]
     prices: tuple[NDArray[np.float64], ...]  # open, high, low, close, volume
+    trades: NDArray[np.float64] | None = None  # how many; NaN where the file does not say
 
 
 def read_names(path: Path) -> list[str]:
@@ -37,19 +39,19 @@ def read_names(path: Path) -> list[str]:
 
 def read_bars(path: Path, names: Sequence[str]) -> list[FileBars]:
     """The bars of `names` from one file. Raises `BarsError`."""
-    table = _table(path, list(COLUMNS))
+    table = _table(path, list(COLUMNS), (TRADES,))
     if table.column("symbol").null_count:
         raise BarsError(f"{path}: {table.column('symbol').null_count} rows have no symbol")
     rows = rows_by_symbol(table.column("symbol"))
     return [_of_symbol(path, name, pick(table, rows[name])) for name in names]
 
 
-def _table(path: Path, wanted: list[str]) -> pa.Table:
-    table = read_table(path, wanted, require=lambda found: _require(path, found))
+def _table(path: Path, wanted: list[str], optional: Sequence[str] = ()) -> pa.Table:
+    table = read_table(path, wanted, require=lambda found: _require(path, found), optional=optional)
     symbols = table.column("symbol")
     if not (pa.types.is_string(symbols.type) or pa.types.is_large_string(symbols.type)):
         table = table.set_column(table.column_names.index("symbol"), "symbol", symbols.cast(pa.string()))
-    return table.select(wanted)
+    return table
 
 
 def _require(path: Path, found: Sequence[str]) -> None:
@@ -67,7 +69,8 @@ def _of_symbol(path: Path, name: str, rows: pa.Table) -> FileBars:
     prices = tuple(_numbers(where, field, rows.column(field)) for field in _PRICES)
     _check_order(where, time)
     _check_prices(where, time, prices)
-    return FileBars(name, path, time, prices)
+    trades = _numbers(where, TRADES, rows.column(TRADES)) if TRADES in rows.column_names else None
+    return FileBars(name, path, time, prices, trades)
 
 
 def _times(where: str, column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from engine.backtest.frames import BarsError, FileBars, read_bars, read_names, s
 from engine.backtest.symbols import choose, from_universe
 from engine.domain import Symbol, micros
 from engine.market.names import split_joined
+from engine.ports import BarColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Series:
     low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
+    trades: NDArray[np.float64] | None = None  # how many; NaN where the source does not say
 
     @property
     def prices(self) -> tuple[NDArray[np.float64], ...]:
@@ -37,8 +39,19 @@ class Series:
 
     def since(self, time: int) -> Series:
         """The bars that open at `time` (µs) or later."""
-        first = int(np.searchsorted(self.time, time))
-        return Series(self.symbol, self.interval, self.time[first:], *(column[first:] for column in self.prices))
+        return self.cut(int(np.searchsorted(self.time, time)), len(self))
+
+    def cut(self, first: int, last: int) -> Series:
+        """The bars from place `first` to `last`, exclusive."""
+        names = ("time", "open", "high", "low", "close", "volume", "trades")
+        columns = {name: column[first:last] for name in names if (column := getattr(self, name)) is not None}
+        return replace(self, **columns)
+
+    def as_columns(self) -> BarColumns:
+        """The same bars, with the time of their close."""
+        first, high, low, close, volume = self.prices
+        step, time = timedelta(microseconds=self.interval), self.time + self.interval
+        return BarColumns(self.symbol, step, time, first, high, low, close, volume, None, self.trades)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -93,6 +106,7 @@ def resample(series: Series, step: int) -> Series:
         np.minimum.reduceat(series.low, first),
         series.close[last],
         np.add.reduceat(series.volume, first),
+        None if series.trades is None else np.add.reduceat(series.trades, first),
     )
 
 
@@ -108,8 +122,10 @@ def _join(symbol: Symbol, pieces: list[FileBars]) -> Series:
                 f"(as {after.name}, from {said(after.time[0])}): the bars overlap; give one of them"
             )
     time = np.concatenate([piece.time for piece in ordered])
-    columns = [np.concatenate([piece.prices[i] for piece in ordered]) for i in range(5)]
-    return Series(symbol, _interval(symbol, time), time, *columns)
+    first, high, low, close, volume = (np.concatenate([piece.prices[i] for piece in ordered]) for i in range(5))
+    counts = [piece.trades if piece.trades is not None else np.full(len(piece.time), np.nan) for piece in ordered]
+    trades = np.concatenate(counts) if any(piece.trades is not None for piece in ordered) else None
+    return Series(symbol, _interval(symbol, time), time, first, high, low, close, volume, trades)
 
 
 def _interval(symbol: Symbol, time: NDArray[np.int64]) -> int:
@@ -128,5 +144,4 @@ def _cut(series: Series, start: datetime | None, end: datetime | None) -> Series
             f"no bar of {series.symbol} lies in the dates asked for; "
             f"the files have {said(series.time[0])} to {said(series.time[-1])}"
         )
-    columns = ("time", "open", "high", "low", "close", "volume")
-    return replace(series, **{name: getattr(series, name)[first:last] for name in columns})
+    return series.cut(first, last)

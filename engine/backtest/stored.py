@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series
 from engine.clock import SystemClock
-from engine.domain import Symbol, instant
+from engine.domain import Symbol, instant, micros
+from engine.features.quiet import with_quiet_bars
 from engine.market.names import canonical, meant_pair
 from engine.playbook import Playbook
+from engine.ports import BarColumns
 from engine.store.bars import MINUTE
 from engine.store.database import Database, open_database
 from engine.store.embedded import EmbeddedPostgres
+from engine.store.history_gaps import read_quiet
 from engine.store.reading import read_bars, reading
 
 EARLIEST = instant(0)
@@ -50,9 +53,26 @@ def stored_market(
 
 def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datetime, until: datetime) -> Series:
     step = playbook.step or MINUTE
-    bars = read_bars(database, LIVE, symbol, step, since, until)
+    bars = with_stored_quiet(database, LIVE, read_bars(database, LIVE, symbol, step, since, until), since, until)
     span = round(step.total_seconds() * 1_000_000)
-    return Series(symbol, span, bars.time - span, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    columns = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.trades)
+    return Series(symbol, span, bars.time - span, *columns)
+
+
+def with_stored_quiet(
+    database: Database, market: str, bars: BarColumns, since: datetime, until: datetime
+) -> BarColumns:
+    """Stored bars that opened in [since, until), with a flat one for each that the store knows to be without a trade:
+    so the live desk sees them."""
+    if not len(bars.time):
+        return bars
+    with reading(database) as connection:
+        known = read_quiet(connection, market, bars.interval, bars.symbol)
+    step = bars.interval // timedelta(microseconds=1)
+    begin, stop = -(-micros(since) // step) * step, micros(until)
+    stretches = [(max(micros(first), begin), min(micros(end), stop)) for first, end in known]
+    stretches = [(first, end) for first, end in stretches if first < end]
+    return with_quiet_bars(bars, stretches) if stretches else bars
 
 
 @contextmanager

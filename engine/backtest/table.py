@@ -12,6 +12,7 @@ from engine.domain import ExitReason, TradeRecord
 from engine.performance import Performance, Tally
 
 _MOST_ROWS = 25
+NO_SPREAD = "costs are fees and slippage; bars know no spread, which a live entry has to be worth as well"
 
 
 def table(done: Backtest, measured: Performance) -> str:
@@ -19,7 +20,7 @@ def table(done: Backtest, measured: Performance) -> str:
     span = f"{done.start:%Y-%m-%d %H:%M} to {done.end:%Y-%m-%d %H:%M} UTC"
     coins = ", ".join(done.symbols[:5]) + (f" and {len(done.symbols) - 5} more" if len(done.symbols) > 5 else "")
     head = [f"{done.playbook.name} on {coins}", f"{span}, {done.bars:,} bars of {_span(done.interval)}", ""]
-    blocks = [*head, *_pairs(list(_figures(done, measured)))]
+    blocks = [*head, *_pairs(list(_figures(done, measured))), NO_SPREAD]
     if len(measured.by_symbol) > 1:
         blocks += ["", *_tallies("by coin", measured.by_symbol)]
     if len(measured.by_strategy) > 1:

@@ -38,9 +38,21 @@ class Gateway:
         self._consents = Consents()
         self._waiting: queue.SimpleQueue[tuple[Order, bool] | None] = queue.SimpleQueue()
         self._ended = threading.Event()
+        self._in_hand: Order | None = None
         self._thread = threading.Thread(target=self._work, name="gateway", daemon=True)
 
     def start(self) -> None:
+        self._thread.start()
+
+    def trouble(self) -> str:
+        """Why nothing is ordered any more; "" while the worker runs."""
+        return "" if self._thread.is_alive() or self._ended.is_set() else "its thread ended"
+
+    def revive(self) -> None:
+        """A new thread for what waits. The order that the old one had in hand is asked for before it is sent again."""
+        if self._in_hand is not None:
+            self._waiting.put((self._in_hand, True))
+        self._thread = threading.Thread(target=self._work, name="gateway", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -79,6 +91,7 @@ class Gateway:
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
             order, ask_first = item
+            self._in_hand = order
             try:
                 answer = self.handle(order, ask_first)
             except (OSError, RuntimeError, ValueError):
@@ -90,3 +103,4 @@ class Gateway:
                 continue
             if answer is not None:
                 self._submit(answer)
+            self._in_hand = None

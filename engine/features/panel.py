@@ -15,7 +15,7 @@ from engine.features.sets import FeatureSet, Matrix, known
 from engine.ports import BarColumns
 
 ClosedBar: TypeAlias = tuple[int, Sequence[float]]
-"""Close in µs, and open, high, low, close, volume (and the number of trades where it is known)."""
+"""Close in µs, and open, high, low, close, volume and the number of trades (NaN, or left out, where not known)."""
 
 _FIELDS = 6
 

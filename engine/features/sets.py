@@ -105,6 +105,11 @@ class FeatureSet:
             take=tuple(int(places[i]) for i in kept),
         )
 
+    def serving(self, names: Sequence[str], interval: timedelta) -> FeatureSet | None:
+        """The set with exactly these features, with trade counts or without; None where bars cannot give them."""
+        made = (self.for_source(interval, has_trades) for has_trades in (True, False))
+        return next((one for one in made if one.names == tuple(names)), None)
+
     def for_bars(self, bars: Sequence[BarColumns]) -> FeatureSet:
         """`for_source` by what is there: bars of one interval, with trade counts when each coin has nearly all.
 
@@ -113,7 +118,7 @@ class FeatureSet:
         intervals = {one.interval for one in bars}
         if len(intervals) != 1:
             raise ValueError(f"{self.name}: bars of {len(intervals)} intervals; give bars of one")
-        return self.for_source(intervals.pop(), all(_counted(one) for one in bars))
+        return self.for_source(intervals.pop(), all(counted(one) for one in bars))
 
     def batch(self, bars: BarColumns, out: Matrix | None = None) -> Matrix:
         """The rows of `bars`: float64 [T, n], a row per bar, NaN where nothing is known. `out` is memory for them.
@@ -162,7 +167,8 @@ def known(rows: Matrix) -> NDArray[np.bool_]:
     return flags
 
 
-def _counted(bars: BarColumns) -> bool:
+def counted(bars: BarColumns) -> bool:
+    """Whether nearly all bars say how many trades they had."""
     return bars.trades is not None and int(np.isfinite(bars.trades).sum()) >= COUNTED * len(bars.trades)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from engine.market.bar_tables import is_text, read_table
 from engine.market.errors import BarsError
 from engine.market.names import QUOTES, split_joined
-from engine.market.row_checks import as_micros
+from engine.market.row_checks import NUMBERS_MOST, as_micros, micros_of_floats
 
 PRICES = ("open", "high", "low", "close", "volume")
 _ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -56,6 +57,18 @@ class FileColumns:
 
 def read_columns(path: Path) -> FileColumns:
     """Read a file. Raises `BarsError` with a sentence when it is no file of bars."""
+    try:
+        return _read(path)
+    except pa.ArrowException as error:
+        why = str(error).splitlines()[0]
+        if "UTF8" in why:
+            raise BarsError(f"{path} holds text that is not UTF-8; save it as UTF-8") from error
+        raise BarsError(f"{path} holds a value that cannot be read: {why}") from error
+    except UnicodeDecodeError as error:
+        raise BarsError(f"{path} holds text that is not UTF-8; save it as UTF-8") from error
+
+
+def _read(path: Path) -> FileColumns:
     broken: list[int] = []
     header = _header(path) if is_text(path) else ()
     found: dict[str, str] = {}
@@ -104,6 +117,10 @@ def _meant(path: Path, names: Sequence[str]) -> dict[str, str]:
     missing = [name for name in _REQUIRED if name not in found]
     if missing:
         raise BarsError(f"{path} has no column {', '.join(missing)}; it has {', '.join(names)}")
+    counts = Counter(name.strip().lower() for name in names)
+    twice = sorted({name for name in found.values() if counts[name.strip().lower()] > 1})
+    if twice:
+        raise BarsError(f"{path} has the column {', '.join(twice)} more than once; leave one of each")
     return found
 
 
@@ -140,17 +157,16 @@ def _times(path: Path, column: pa.ChunkedArray) -> tuple[np.ndarray, str]:
         return stamps.fill_null(NO_TIME).to_numpy(), ""
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise BarsError(f"{path}: its times are {kind}; they must be UTC times or numbers since 1970")
-    numbers = column.cast(pa.float64(), safe=False).to_numpy() if pa.types.is_floating(kind) else None
-    if numbers is None:
-        known = column.is_valid().to_numpy()
-        whole = column.fill_null(0).cast(pa.int64()).to_numpy()
+    if pa.types.is_floating(kind):
+        numbers = column.cast(pa.float64(), safe=False).to_numpy()
+        known = np.abs(numbers) < NUMBERS_MOST
+        times, units = micros_of_floats(numbers[known])
     else:
-        known = np.isfinite(numbers)
-        whole = np.where(known & (np.abs(numbers) < 1e11), numbers * 1e6, np.nan_to_num(numbers)).astype(np.int64)
-    times, units = as_micros(whole[known])
+        known = column.is_valid().to_numpy()
+        times, units = as_micros(column.drop_null().cast(pa.int64()).to_numpy())
     result = np.full(known.size, NO_TIME)
     result[known] = times
-    if len(units) < 2 or numbers is not None:
+    if len(units) < 2:
         return result, ""
     return result, f"{path.name} mixes times in {' and '.join(units)}: each was read by its own size"
 

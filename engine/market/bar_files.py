@@ -27,7 +27,7 @@ class FileFound:
     """What a look into one file showed; `fault` says why nothing can be taken from it."""
 
     path: Path
-    mark: str  # of its content
+    mark: str  # of its content, or of its path when nothing can be taken from it
     lives: tuple[Life, ...] = ()
     notes: tuple[str, ...] = ()
     fault: str = ""
@@ -96,13 +96,13 @@ class BarFiles:
     # ------------------------------------------------------------ looking
 
     def _look(self, path: Path) -> FileFound:
-        with path.open("rb") as file:
-            mark = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        mark = _mark(str(path).encode(errors="surrogateescape"))  # what cannot be read is told of for each file
         try:
+            content = _content(path)
             columns = self._columns(path)
             lives = tuple(lives_of(path, columns, self._clock.now()))
             return FileFound(
-                path, mark, self._fitting(path, lives), _notes(path, columns, lives), width=_width(columns)
+                path, content, self._fitting(path, lives), _notes(path, columns, lives), width=_width(columns)
             )
         except BarsError as error:
             return FileFound(path, mark, fault=str(error))
@@ -172,12 +172,26 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
+def _content(path: Path) -> str:
+    if not str(path).isprintable():
+        raise BarsError(f"the file {str(path)!r} has a name that cannot be written down; rename it")
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    except OSError as error:
+        raise BarsError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _mark(name: bytes) -> str:
+    return hashlib.blake2b(name, digest_size=8).hexdigest()
+
+
 def _base(symbol: Symbol) -> str:
     return symbol.partition("/")[0]
 
 
 def _word(path: Path) -> str:
-    return path.name.replace(" ", "_")
+    return "_".join(path.name.encode(errors="replace").decode().split())
 
 
 def _width(columns: FileColumns) -> timedelta:

@@ -31,8 +31,10 @@ def read_table(
     require: Callable[[Sequence[str]], None] = lambda names: None,
     names: Sequence[str] = (),
     on_broken: Callable[[int], None] | None = None,
+    optional: Sequence[str] = (),
 ) -> pa.Table:
-    """The `wanted` columns of a file (None: all). `require` sees the columns that there are before the rows are read.
+    """The `wanted` columns of a file (None: all), and those of the `optional` that it has. `require` sees the names of
+    its columns before the rows are read.
 
     CSV alone: `names` are given to the columns of a file without a header; `on_broken` is told of every row with too
     many or too few fields, which is left out then, else such a row is an error. Raises `BarsError`.
@@ -43,14 +45,23 @@ def read_table(
         if is_text(path):
             table = _csv(path, names, on_broken)
             require(table.column_names)
-            return table if wanted is None else table.select(wanted)
-        require(pyarrow.parquet.read_schema(path).names)
-        return pyarrow.parquet.read_table(path, columns=wanted)
+            return table if wanted is None else table.select(_with(wanted, optional, table.column_names))
+        there = pyarrow.parquet.read_schema(path).names
+        require(there)
+        return pyarrow.parquet.read_table(path, columns=wanted and _with(wanted, optional, there))
+    except UnicodeDecodeError as error:
+        raise BarsError(f"{path} holds text that is not UTF-8; save it as UTF-8") from error
+    except KeyError as error:
+        raise BarsError(f"{path} has a column more than once: {error.args[0]}") from error
     except (pa.ArrowException, OSError, EOFError) as error:
         why = str(error).splitlines()[0]
         if "Truncated" in why:
             raise BarsError(f"{path} is cut short ({why}): fetch it again") from error
         raise BarsError(f"{path} is neither a Parquet nor a CSV file of bars: {why}") from error
+
+
+def _with(wanted: list[str], optional: Sequence[str], there: Sequence[str]) -> list[str]:
+    return [*wanted, *(name for name in optional if name in there)]
 
 
 def _csv(path: Path, names: Sequence[str], on_broken: Callable[[int], None] | None) -> pa.Table:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.domain import BarQuality, Print, Symbol, instant, micros
+from engine.domain import OF_A_BAR, BarQuality, Print, Symbol, instant, micros
 from engine.market.doubts import Doubts
 from engine.market.last_close import LastCloses
 from engine.market.sequence import Sequence as TradeIds
@@ -32,6 +32,7 @@ class _Forming:
     low: float
     close: float
     volume: float
+    trades: int | None  # None where prints were made of a bar, which does not say how many there were
 
     def add(self, key: Key, price: float, quantity: float) -> None:
         if key < self.first:
@@ -43,6 +44,8 @@ class _Forming:
         elif price < self.low:
             self.low = price
         self.volume += quantity
+        if self.trades is not None:
+            self.trades += 1
 
 
 @dataclass(slots=True)
@@ -163,7 +166,8 @@ class BarBuilder:
         forming = self._bars.get(symbol)
         if forming is None:
             price = item.price
-            self._bars[symbol] = _Forming(key, key, price, price, price, price, item.quantity)
+            trades = None if item.side == OF_A_BAR else 1
+            self._bars[symbol] = _Forming(key, key, price, price, price, price, item.quantity, trades)
         else:
             forming.add(key, item.price, item.quantity)
         if at > self._reached[symbol]:
@@ -210,7 +214,8 @@ class BarBuilder:
         forming = self._forming.pop(self._next, {})
         self._next += 1
         self._from = self._until = LONG_AGO
-        rows, missing = [], []
+        rows: list[Row] = []
+        missing = []
         for symbol in self.symbols:
             bar = forming.get(symbol)
             if bar is not None:
@@ -220,10 +225,10 @@ class BarBuilder:
             if price is None or not self._is_whole(symbol, start, end):
                 missing.append(symbol)
             elif bar is None:
-                rows.append((symbol, price, price, price, price, 0.0, self._grade(symbol, start, BarQuality.QUIET)))
+                rows.append((symbol, price, price, price, price, 0.0, self._grade(symbol, start, BarQuality.QUIET), 0))
             else:
                 grade = self._grade(symbol, start, BarQuality.GOOD)
-                rows.append((symbol, bar.open, bar.high, bar.low, bar.close, bar.volume, grade))
+                rows.append((symbol, bar.open, bar.high, bar.low, bar.close, bar.volume, grade, bar.trades))
         self.doubts.settle(end, self._reached)
         return as_minute(instant(end), rows, missing)
 
@@ -235,10 +240,11 @@ class BarBuilder:
         return (BarQuality.DOUBTFUL if doubtful else quality).value
 
 
-Row = tuple[Symbol, float, float, float, float, float, str]
+Row = tuple[Symbol, float, float, float, float, float, str, int | None]
 
 
 def as_minute(at: datetime, rows: Sequence[Row], missing: Sequence[Symbol]) -> Minute:
-    """One `Minute` that closed at `at`, from (symbol, open, high, low, close, volume, quality) rows."""
-    symbols, opens, highs, lows, closes, volumes, qualities = zip(*rows, strict=True) if rows else ((),) * 7
-    return Minute(at, symbols, opens, highs, lows, closes, volumes, qualities, tuple(missing))
+    """One `Minute` that closed at `at`, from (symbol, open, high, low, close, volume, quality, trades) rows."""
+    symbols, opens, highs, lows, closes, volumes, qualities, trades = zip(*rows, strict=True) if rows else ((),) * 8
+    known = trades if any(count is not None for count in trades) else ()
+    return Minute(at, symbols, opens, highs, lows, closes, volumes, qualities, tuple(missing), trades=known)

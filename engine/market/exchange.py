@@ -14,19 +14,17 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 
 from engine.clock import Clock
-from engine.domain import Quote, Symbol, micros
+from engine.domain import Quote, Symbol, instant, micros
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
-from engine.market.prints import Prints, joined
+from engine.market.exchange_trades import Rows, Trades, every_trade
 from engine.market.symbols import Absent, absence, find, lives
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_MS = 15_000
-QUIET_MS = 3_600_000  # some (Binance) answer for an hour after the instant only: empty does not mean the end
 TRADES = 1_000  # asked for at a time; an exchange gives fewer where it must
 _DOLLARS = {"USD": ("USDT", "USDC")}  # far nearer to a dollar than two sources ever agree
 FIRST = datetime(2010, 1, 1, tzinfo=UTC)  # before any exchange
-PAGES_MOST = 100_000  # of one answer: an exchange that goes on and on is not believed
 
 
 class ExchangeRefused(MarketError):
@@ -117,22 +115,28 @@ class Exchange:
         table = [[math.nan if value is None else float(value) for value in row[:6]] for row in rows or ()]
         return np.array(table, np.float64).reshape(len(table), 6)
 
-    async def trades(self, symbol: Symbol, since: datetime, until: datetime) -> Prints:
-        """Every public trade in [`since`, `until`) that the exchange still gives, each once, in order of time."""
+    async def trades(self, symbol: Symbol, since: datetime, until: datetime) -> Trades:
+        """Every public trade in [`since`, `until`), each once, in order of time.
+
+        Raises `ExchangeRefused` when the exchange gives none that old.
+        """
         name, first, end = await self._name(symbol), micros(since), micros(until)
         if not self._api.has.get("fetchTrades"):
             raise ExchangeRefused(f"{self.name} gives no public trades")
-        parts, cursor = [_prints(())], first // 1_000
-        for _ in range(PAGES_MOST):
+
+        async def ask(since_ms: int | None) -> Rows:
             async with self._asking(f"trades of {name}"):
-                page = _prints(await self._api.fetch_trades(name, since=cursor, limit=TRADES))
-            parts.append(page)
-            newest = int(page.time.max()) // 1_000 if page.time.size else 0
-            cursor = newest if newest > cursor else cursor + (1 if newest == cursor else QUIET_MS)
-            if cursor * 1_000 >= end:
-                break
-        whole = joined(parts)
-        return whole.at((whole.time >= first) & (whole.time < end))
+                rows: Rows = await self._api.fetch_trades(name, since=since_ms, limit=TRADES)
+                return rows
+
+        found = await every_trade(ask, first, end)
+        if found.begins is not None:
+            begins = instant(found.begins * 1_000)
+            raise ExchangeRefused(
+                f"{self.name} gives no trades of {name} that old: they begin at {begins:%Y-%m-%d %H:%M} UTC; ask from"
+                " there, or for its candles"
+            )
+        return found
 
     async def book(self, symbol: Symbol, depth: int = 25) -> OrderBook:
         """The order book now, at most `depth` levels a side."""
@@ -219,21 +223,6 @@ def _moved(addresses: Any, url: str) -> Any:
         return addresses
     here, path = urlsplit(url), urlsplit(addresses).path
     return urlunsplit((here.scheme, here.netloc, path, "", ""))
-
-
-def _prints(rows: Sequence[Mapping[str, Any]]) -> Prints:
-    """ccxt's trades; a number that is no integer leaves the trade without one."""
-    numbers = [_number(row.get("id")) for row in rows]
-    return Prints(
-        np.array([int(row["timestamp"]) * 1_000 for row in rows], np.int64),
-        np.array(numbers, np.int64),
-        np.array([row["price"] for row in rows], np.float64),
-        np.array([row["amount"] for row in rows], np.float64),
-    )
-
-
-def _number(text: object) -> int:
-    return int(text) if isinstance(text, str) and text.isdigit() and len(text) < 19 else -1
 
 
 def _short(error: BaseException) -> str:

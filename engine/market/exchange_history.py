@@ -11,6 +11,7 @@ import numpy as np
 from engine.clock import Clock
 from engine.domain import Symbol, instant, micros
 from engine.market.exchange import Exchange
+from engine.market.exchange_trades import Trades
 from engine.market.prints import bars_of
 from engine.market.spans import spans, written
 from engine.market.symbols import Absent, absence, listing, lives
@@ -64,8 +65,7 @@ class ExchangeHistory:
     async def fetch(self, piece: Piece) -> Fetched:
         (symbol,) = piece.symbols
         if self._trades:
-            prints = await self._exchange.trades(symbol, piece.since, piece.until)
-            return Fetched((bars_of(symbol, prints, self._interval),))
+            return self._of_trades(symbol, await self._exchange.trades(symbol, piece.since, piece.until))
         if not self._carried:
             self._carried = await self._exchange.names_ever()
         parts, rejected = [np.empty((0, 6))], []
@@ -80,6 +80,17 @@ class ExchangeHistory:
 
     async def close(self) -> None:
         await self._exchange.close()
+
+    def _of_trades(self, symbol: Symbol, found: Trades) -> Fetched:
+        """Bars, but for those that lack trades because too many came at one instant."""
+        prints, width = found.prints, self._seconds * 1_000_000
+        opened = sorted({at * 1_000 // width * width for at in found.cut})
+        whole = prints.at(~np.isin(prints.time // width * width, opened))
+        fetched = Fetched((bars_of(symbol, whole, self._interval),))
+        if not opened:
+            return fetched
+        sentence = f"{self.name} gives only a part of its trades of {symbol} at {instant(found.cut[0] * 1_000)}"
+        return replace(fetched, rejected=(Rejected(symbol, "TRADES_CUT", len(opened), sentence, tuple(opened)),))
 
     # ------------------------------------------------------------ candles
 

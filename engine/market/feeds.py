@@ -32,16 +32,17 @@ def from_path(
     clock: Clock | None = None,
     speed: float = 1.0,
 ) -> Replay:
-    """A replay of `path`: bars from `.parquet` and `.csv`, frames from `.jsonl`, `.ndjson` (also `.zst`)."""
+    """A replay of `path`: bars from `.parquet` and `.csv`, frames from `.jsonl`, `.ndjson`, `.txt` (also `.zst`)."""
     if not path.is_file():
         raise RecordError(f"there is no file {path} to replay")
     kind = "".join(path.suffixes[-2:]) if path.suffix == ".zst" else path.suffix
     if kind in (".parquet", ".csv"):
         return ReplayedBars(path, symbols, begin=begin, clock=clock, speed=speed)
-    if kind in (".jsonl", ".ndjson", ".jsonl.zst", ".ndjson.zst"):
+    if kind.removesuffix(".zst") in (".jsonl", ".ndjson", ".txt"):
         return ReplayedFrames(path, symbols, begin=begin, clock=clock, speed=speed)
     raise RecordError(
-        f"{path} is of no kind that can be replayed; bars are .parquet or .csv, frames .jsonl or .jsonl.zst"
+        f"{path} is of no kind that can be replayed; bars are .parquet or .csv, frames .jsonl, .ndjson or .txt, "
+        "alone or packed (.zst)"
     )
 
 

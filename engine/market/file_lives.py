@@ -62,7 +62,7 @@ def _order(columns: FileColumns) -> np.ndarray:
 
 def _of_name(file: str, name: str, rows: np.ndarray, columns: FileColumns, now: int) -> Iterator[Life]:
     pair, time = split_joined(name), columns.time[rows]
-    if "/" not in pair:
+    if "/" not in pair or not pair.isprintable():
         yield _left_out(name, pair, "NOT_A_PAIR", len(rows), f"{file}: {name!r} is no pair of coins")
         return
     untimed, early, late = time == NO_TIME, (time < FIRST_COIN) & (time != NO_TIME), time > now

@@ -61,7 +61,7 @@ class Intake:
         self.is_up = False
         self.skew = Skew()
         self._wariness = Wariness()
-        self.prints = self.late = self.gap_count = self.lost = 0
+        self.prints = self.quotes = self.late = self.gap_count = self.lost = 0
         self.last_frame: datetime | None = None
         self._grace = grace
         self._numbered = numbered
@@ -145,6 +145,7 @@ class Intake:
             if streamed:
                 self.seen[accepted.symbol] = now
             if isinstance(accepted, Quote):
+                self.quotes += 1
                 self.sink.on_quote(accepted)
             elif accepted is not item:  # its own minute has it; as a price it acts from now on
                 self.sink.on_print(accepted)
@@ -204,11 +205,15 @@ class Intake:
         self.builder.interrupt(now - self.skew.ahead, now + self.skew.behind, symbols)
 
     def advance(self, complete_until: datetime | None = None) -> None:
-        """Deliver the minutes whose time has come at the market, and say which trades before them never came."""
+        """Deliver the minutes whose time has come at the market, and say which trades before them never came.
+
+        `complete_until`: the feed has delivered everything before that instant, and nothing is known of what is later.
+        """
         now = self.clock.now()
         if self.clock.speed == 1:
             self._look_at_clocks(now)
-        for minute in self.builder.advance(now - self.skew.ahead, complete_until):
+        there = now - self.skew.ahead
+        for minute in self.builder.advance(min(there, complete_until or there), complete_until):
             self.sink.on_minute(minute)
         if self.ids.holes:
             self._name_lost(now)

@@ -1,4 +1,4 @@
-"""One symbol's order book from Kraken v2 frames, proven by its CRC32 over the digits as sent, last zeros included."""
+"""One symbol's order book from Kraken frames, proven by its CRC32 over the digits as sent, last zeros included."""
 
 from __future__ import annotations
 
@@ -41,15 +41,23 @@ class OrderBook:
 
     def apply(self, entry: BookEntry, *, snapshot: bool) -> bool:
         """Take one snapshot or update; True when the checksum agrees."""
+        self.change(entry.asks, entry.bids, snapshot=snapshot)
+        return self.agrees(entry.checksum)
+
+    def agrees(self, told: int) -> bool:
+        """Whether the book has the checksum that the venue told."""
+        return checksum(self.asks.items(), self.bids.items()) == told
+
+    def change(self, asks: Iterable[Change], bids: Iterable[Change], *, snapshot: bool) -> None:
+        """Take levels that nothing proves, as v1's snapshots are: the next checksum covers them too."""
         if snapshot:
             self.asks, self.bids = {}, {}
-        _change(self.asks, entry.asks)
-        _change(self.bids, entry.bids)
+        _change(self.asks, asks)
+        _change(self.bids, bids)
         for price in sorted(self.asks)[self.depth :] if len(self.asks) > self.depth else ():
             del self.asks[price]
         for price in sorted(self.bids, reverse=True)[self.depth :] if len(self.bids) > self.depth else ():
             del self.bids[price]
-        return checksum(self.asks.items(), self.bids.items()) == entry.checksum
 
     def best(self) -> tuple[float, float] | None:
         """Best bid and ask, or None while a side is empty."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,8 +19,10 @@ import pyarrow.csv
 
 from engine.clock import Clock
 from engine.domain import Symbol, instant, micros
+from engine.market.bar_tables import said
 from engine.market.errors import BarsError, MarketError
-from engine.market.row_checks import as_micros
+from engine.market.file_lives import FIRST_COIN
+from engine.market.row_checks import NUMBERS_MOST, micros_of_floats
 from engine.market.spans import spans, written
 from engine.market.symbols import Absent, find, listing
 from engine.ports import BarColumns, Fetched, Listing, Piece, Rejected
@@ -29,7 +32,7 @@ COLUMNS = ("time", "open", "high", "low", "close", "volume", "trades")
 YEAR = timedelta(days=365)
 _NAMED = re.compile(r"^([A-Za-z0-9.]+)_(\d+)\.csv$")
 # What a damaged or locked archive comes to: zipfile says RuntimeError of a password and of a method it does not know.
-_PACKED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+_PACKED = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class KrakenFiles:
     def _listing(self, symbol: Symbol) -> Listing:
         members = self._members[symbol]
         known = replace(listing(SOURCE, symbol), source_name=" and ".join(member.name for member in members))
-        firsts = [first for member in members if (first := _first(member))]
+        firsts = [first for member in members if (first := _first(member, micros(self._clock.now())))]
         return replace(known, first=min(firsts)) if firsts else known
 
     def _why_not(self, symbol: Symbol) -> str:
@@ -109,7 +112,7 @@ class KrakenFiles:
         fresh = self._open is None or self._open[0] != symbol
         if fresh:
             self._open = None
-            self._open = (symbol, *_whole(symbol, self._members[symbol], self._interval))
+            self._open = (symbol, *_whole(symbol, self._members[symbol], self._interval, micros(self._clock.now())))
         assert self._open is not None
         _, bars, rejected, note = self._open
         width = self._interval // timedelta(microseconds=1)
@@ -123,10 +126,10 @@ class KrakenFiles:
 def _members(path: Path, minutes: int) -> dict[Symbol, tuple[Member, ...]]:
     """Symbol → its files of this interval, an older name's first."""
     if path.is_dir():
-        every = [Member(file.name, file, size=file.stat().st_size) for file in sorted(path.rglob("*.csv"))]
-    elif path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            every = [Member(Path(i.filename).name, Path(i.filename), path, i.CRC) for i in archive.infolist()]
+        files = (file for file in sorted(path.rglob("*.csv")) if file.is_file())
+        every = [Member(file.name, file, size=file.stat().st_size) for file in files]
+    elif path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+        every = _packed(path)
     elif path.is_file():
         every = [Member(path.name, path, size=path.stat().st_size)]
     else:
@@ -144,24 +147,42 @@ def _members(path: Path, minutes: int) -> dict[Symbol, tuple[Member, ...]]:
     return found
 
 
+def _packed(path: Path) -> list[Member]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [Member(Path(i.filename).name, Path(i.filename), path, i.CRC) for i in archive.infolist()]
+    except _PACKED as error:
+        raise BarsError(f"{path} is no whole zip ({error}); fetch it again") from error
+
+
 def _content(members: Sequence[Member]) -> str:
     return "-".join(str(member.size) for member in members)
 
 
-def _first(member: Member) -> datetime | None:
-    field = member.read(64).partition(b",")[0]
-    return instant(int(as_micros(np.array([int(field)]))[0][0])) if field.isdigit() else None
+def _first(member: Member, now: int) -> datetime | None:
+    """When its first bar opened; None where the file does not say: its pieces tell what is wrong with it."""
+    try:
+        field = member.read(64).partition(b",")[0]
+    except BarsError:
+        return None
+    number = np.array([float(field) if field.isdigit() else 0.0])
+    if number[0] >= NUMBERS_MOST:
+        return None
+    opened = int(micros_of_floats(number)[0][0])
+    return instant(opened) if FIRST_COIN <= opened <= now else None
 
 
 def _whole(
-    symbol: Symbol, members: Sequence[Member], interval: timedelta
+    symbol: Symbol, members: Sequence[Member], interval: timedelta, now: int
 ) -> tuple[BarColumns, tuple[Rejected, ...], str]:
     """Every bar of a symbol, in order of time. Raises `BarsError` for a file that cannot be read as a whole."""
-    tables, broken, notes = [], 0, []
+    tables, rejected, notes = [], list[Rejected](), []
     for member in members:
-        table, left_out, units = _table(member)
-        tables.append(table)
-        broken += left_out
+        table, broken, units = _table(member)
+        if broken:
+            rejected.append(Rejected(symbol, "MALFORMED", broken, f"{member.name}: lines that are no bars"))
+        rejected += _untimely(symbol, member, table[:, 0], now)
+        tables.append(table[(table[:, 0] >= FIRST_COIN) & (table[:, 0] <= now)])
         if len(units) > 1:
             notes.append(f"{member.name} mixes times in {' and '.join(units)}: each was read by its own size.")
     whole = np.concatenate(tables)
@@ -169,8 +190,19 @@ def _whole(
     opened, high, low, close, volume, trades = (np.ascontiguousarray(whole[:, k]) for k in range(1, 7))
     closed = whole[:, 0].astype(np.int64) + interval // timedelta(microseconds=1)
     bars = BarColumns(symbol, interval, closed, opened, high, low, close, volume, trades=trades)
-    sentence = f"{', '.join(member.name for member in members)}: lines that are no bars"
-    return bars, (Rejected(symbol, "MALFORMED", broken, sentence),) if broken else (), " ".join(notes)
+    return bars, tuple(rejected), " ".join(notes)
+
+
+def _untimely(symbol: Symbol, member: Member, opened: np.ndarray, now: int) -> Iterator[Rejected]:
+    """What opened at a time that no bar can have: no piece asks for it, so it is named here."""
+    for wrong, code, words in (
+        (opened < FIRST_COIN, "TIME_IMPOSSIBLE", "are from before there were coins"),
+        (opened > now, "FUTURE", "lie in the future"),
+    ):
+        count = int(wrong.sum())
+        if count:
+            sentence = f"{member.name}: {count} bars of {symbol} {words}, such as {said(opened[wrong][-1])}"
+            yield Rejected(symbol, code, count, sentence)
 
 
 def _table(member: Member) -> tuple[np.ndarray, int, tuple[str, ...]]:
@@ -188,7 +220,7 @@ def _table(member: Member) -> tuple[np.ndarray, int, tuple[str, ...]]:
             pyarrow.csv.ReadOptions(column_names=list(COLUMNS)),
             pyarrow.csv.ParseOptions(invalid_row_handler=leave_out),
         )
-        whole = np.column_stack([column.cast(pa.float64()).to_numpy() for column in table.columns])
+        whole = np.column_stack([column.cast(pa.float64(), safe=False).to_numpy() for column in table.columns])
     except pa.ArrowException as error:
         why = str(error).splitlines()[0]
         raise BarsError(f"{member.name} is no OHLCVT file ({', '.join(COLUMNS)}, without a header): {why}") from error
@@ -196,8 +228,8 @@ def _table(member: Member) -> tuple[np.ndarray, int, tuple[str, ...]]:
         raise BarsError(
             f"{member.name} is no OHLCVT file ({', '.join(COLUMNS)}, without a header): it has no such line"
         )
-    known = np.isfinite(whole[:, 0])
-    times, units = as_micros(whole[known, 0].astype(np.int64))
+    known = np.abs(whole[:, 0]) < NUMBERS_MOST
+    times, units = micros_of_floats(whole[known, 0])
     whole = whole[known]
     whole[:, 0] = times
     return whole, broken + int((~known).sum()), units

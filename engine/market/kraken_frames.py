@@ -94,6 +94,11 @@ class KrakenFrames:
         elif type(frame) is BookFrame and self._depth:
             self._books(frame.data, frame.type == "snapshot", now)
 
+    @property
+    def refused(self) -> Mapping[Symbol, str]:
+        """Which symbols the venue would not subscribe, and why."""
+        return self.subscriptions.refused
+
     def take_requests(self) -> list[Request]:
         """What must be sent now; the list is emptied."""
         taken, self.requests = self.requests, []

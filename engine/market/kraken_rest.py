@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -180,17 +181,17 @@ def ohlc_columns(symbol: Symbol, result: Mapping[str, Any], now_us: int) -> BarC
     rows = next((value for key, value in result.items() if key != "last" and isinstance(value, list)), [])
     last = int(result.get("last") or 0)
     numbers = [row for row in map(_numbers, rows) if row]
-    table = np.array(numbers, float).reshape(len(numbers), 6)
+    table = np.array(numbers, float).reshape(len(numbers), 7)
     time = table[:, 0].astype(np.int64) * 1_000_000
-    good = (time <= last * 1_000_000) & (time + MINUTE_US <= now_us) & possible(table[:, 1:])
+    good = (time <= last * 1_000_000) & (time + MINUTE_US <= now_us) & possible(table[:, 1:6])
     if good.sum() < len(rows) - 1:
         log.warning("%s: %d of %d history rows were not usable", symbol, len(rows) - 1 - good.sum(), len(rows))
-    return columns_of(symbol, time[good], table[good, 1:])
+    return columns_of(symbol, time[good], table[good, 1:6], table[good, 6])
 
 
 def _numbers(row: Sequence[Any]) -> tuple[float, ...] | None:
-    """(time in seconds, open, high, low, close, volume), or None when the row is no such thing."""
+    """(time in seconds, open, high, low, close, volume, trades), or None when the row is no such thing."""
     try:
-        return tuple(float(row[column]) for column in (0, 1, 2, 3, 4, 6))
+        return (*(float(row[column]) for column in (0, 1, 2, 3, 4, 6)), float(row[7]) if len(row) > 7 else math.nan)
     except (TypeError, ValueError, IndexError, KeyError):
         return None

@@ -97,13 +97,16 @@ def _table(name: str, content: bytes) -> Any:
     missing = [column for column in NEEDED if column not in header.split(",")]
     if missing:
         raise FileBroken(f"{name} lacks {', '.join(missing)}; its columns are {header[:160]!r}")
+    twice = [column for column in (*NEEDED, *OPTIONAL) if header.split(",").count(column) > 1]
+    if twice:
+        raise FileBroken(f"{name} has the column {', '.join(twice)} more than once; get it again")
     kinds = {column: pyarrow.float64() for column in (*PRICES, "volume", *OPTIONAL)}
     kinds |= {"window_start": pyarrow.int64(), "ticker": pyarrow.dictionary(pyarrow.int32(), pyarrow.string())}
     options = csv.ConvertOptions(column_types=kinds, null_values=["", "null", "NULL", "nan", "NaN"])
     try:
         return csv.read_csv(pyarrow.BufferReader(text), convert_options=options)
-    except pyarrow.ArrowInvalid as error:
-        raise FileBroken(f"{name} is no readable CSV: {str(error)[:160]}") from error
+    except pyarrow.ArrowException as error:
+        raise FileBroken(f"{name} is no readable CSV: {str(error).splitlines()[0][:160]}") from error
 
 
 def _text(name: str, content: bytes) -> bytes:

@@ -81,7 +81,7 @@ class PlantedPrices:
         price, quantity = (np.concatenate(parts or (np.empty((0, _PRINTS)),))[cut] for parts in _columns(made))
         opened = end - (len(price) - np.arange(len(price))) * MINUTE_US
         rows = (price[:, 0], price.max(1), price.min(1), price[:, -1], quantity.sum(1))
-        return columns_of(symbol, opened, np.column_stack(rows))
+        return columns_of(symbol, opened, np.column_stack(rows), np.full(len(opened), _PRINTS))
 
     def chances(self, symbol: Symbol, first: int, end: int) -> Column:
         """For each of `bars`: how likely its close two hours later is higher, to who knows how this market works."""

@@ -146,7 +146,9 @@ class ReplayedBars:
             float(column[k]) for column in (bars.open, bars.high, bars.low, bars.close, bars.volume)
         )
         quality = BarQuality.GOOD if volume > 0 else BarQuality.QUIET
-        return (symbol, opened, high, low, last, volume, quality.value)
+        counted = bars.trades is not None and np.isfinite(bars.trades[k])
+        trades = int(bars.trades[k]) if bars.trades is not None and counted else None
+        return (symbol, opened, high, low, last, volume, quality.value, trades)
 
     def _believed(self, row: Row, at: datetime) -> bool:
         """A close more than half away from the last is doubtful until the next bar confirms it."""

@@ -60,4 +60,5 @@ def _reduce(
         low=np.minimum.reduceat(columns.low, starts)[kept],
         close=columns.close[starts + parts - 1][kept],
         volume=np.add.reduceat(columns.volume, starts)[kept],
+        trades=None if columns.trades is None else np.add.reduceat(columns.trades, starts)[kept],
     )

@@ -16,6 +16,7 @@ MINUTE = timedelta(minutes=1)
 PER_UNIT = {"seconds": 1_000_000.0, "milliseconds": 1_000.0, "microseconds": 1.0, "nanoseconds": 0.001}
 _UNITS = tuple(PER_UNIT)
 _LIMITS = (1e11, 1e14, 1e17)  # seconds stay below the first until the year 5138, and so on
+NUMBERS_MOST = 2.0**63  # at or beyond it, or not finite, no float is a time in any unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ def as_micros(stamps: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         rows, factor = unit == number, PER_UNIT[_UNITS[int(number)]]
         result[rows] = stamps[rows] * int(factor) if factor >= 1 else stamps[rows] // 1_000
     return result, tuple(_UNITS[int(number)] for number in found)
+
+
+def micros_of_floats(stamps: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """As `as_micros`, from floats below `NUMBERS_MOST`: seconds may have a fraction."""
+    seconds = np.abs(stamps) < _LIMITS[0]
+    whole = np.where(seconds, stamps * PER_UNIT[_UNITS[0]], stamps).astype(np.int64)
+    units = np.unique(np.digitize(np.abs(stamps), _LIMITS))
+    result = whole.copy()
+    result[~seconds] = as_micros(whole[~seconds])[0]
+    return result, tuple(_UNITS[int(number)] for number in units)
 
 
 def checked(symbols: Sequence[Symbol], rows: Rows, since_us: int, until_us: int, now_us: int) -> Fetched:

@@ -98,7 +98,7 @@ class SimulatedPrices:
             part = price[left:right] if right > left else np.array([last])
             last = float(part[-1])
             rows[minute] = part[0], part.max(), part.min(), last, float(quantity[left:right].sum())
-        return columns_of(symbol, opened, rows)
+        return columns_of(symbol, opened, rows, np.diff(edges))
 
     def outage(self, hour: int) -> tuple[int, int] | None:
         """When the whole venue is silent in this hour: (from, to) in µs, or None."""

@@ -24,6 +24,7 @@ from engine.playbook.parts import (
     Positive,
     ProposalTerms,
     Quality,
+    Schedule,
     StrategyUse,
 )
 from engine.playbook.translate import round_trip, to_rules
@@ -54,6 +55,7 @@ class Playbook(Part):
     )
     quality: Quality = Quality()
     notices: Notices = Notices()
+    schedule: Schedule = Schedule()
     model: ModelTerms | None = None
 
     _programs: tuple[Strategy, ...] = PrivateAttr(default=())
@@ -101,7 +103,8 @@ class Playbook(Part):
     @property
     def hash(self) -> str:
         """SHA-256 of everything that decides: the effective values and the source of each strategy."""
-        content = {"playbook": self.model_dump(mode="json"), "source": [program.digest for program in self._programs]}
+        decides = self.model_dump(mode="json", exclude={"schedule"})
+        content = {"playbook": decides, "source": [program.digest for program in self._programs]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -212,3 +212,25 @@ class Notices(Part):
     big_win: Positive | None = None
     big_loss: Positive | None = None
     daily_goal: Positive | None = None
+
+
+class Upkeep(Part):
+    """When the desk tidies up: `at` (24-hour clock, in `zone`: the desk's own, or utc), on every day or on Sundays."""
+
+    at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:00"
+    zone: Literal["desk", "utc"] = "utc"
+    day: Literal["every", "sunday"] = "sunday"
+
+
+class Schedule(Part):
+    """What the desk does for itself: weekly maintenance, and every so often (real time) a look for what is stuck."""
+
+    maintenance: Upkeep = Upkeep()
+    recovery: Span = timedelta(hours=1)
+
+    @field_validator("recovery")
+    @classmethod
+    def _sensible(cls, every: timedelta) -> timedelta:
+        if not timedelta(minutes=5) <= every <= timedelta(days=1):
+            raise ValueError("look for what is stuck every 5 min to 24 h, like 1 h")
+        return every

@@ -32,7 +32,11 @@ def to_rules(playbook: Playbook, instruments: Sequence[Instrument]) -> core.Rule
 
 
 def round_trip(playbook: Playbook, use: StrategyUse) -> float:
-    """Fee and slippage of an entry and its exit, as a share of the order: of its largest size, where slippage grows."""
+    """Fee and slippage of an entry and its exit, as a share of the order: of its largest size, where slippage grows.
+
+    A playbook knows no spread: the live one comes on top in the Trader (`engine.trader.spreads`), and in a backtest the
+    slippage stands for it.
+    """
     costs, sizing = _costs(playbook.costs), use.sizing
     amount = playbook.capital * sizing.max_weight if sizing.amount is None else sizing.amount
     slippage = min(costs.slippage_cap, costs.slippage_base + costs.slippage_per_100k * amount / 100_000)

@@ -22,7 +22,7 @@ INTERVALS = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-BarRow: TypeAlias = tuple[str, datetime, float, float, float, float, float, str, str]
+BarRow: TypeAlias = tuple[str, datetime, float, float, float, float, float, int | None, str, str]
 
 # A row that says the same is left alone: no new version of it, no new stamp of its month.
 _KEEP_NEWER = """
@@ -31,12 +31,12 @@ ON CONFLICT (market, symbol, interval, time) DO UPDATE SET open = excluded.open,
     source = excluded.source, revision = excluded.revision,
     vwap = CASE WHEN (bars.open, bars.high, bars.low, bars.close, bars.volume)
         = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume) THEN bars.vwap END,
-    trades = CASE WHEN (bars.open, bars.high, bars.low, bars.close, bars.volume)
-        = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume) THEN bars.trades END
+    trades = coalesce(excluded.trades, CASE WHEN (bars.open, bars.high, bars.low, bars.close, bars.volume)
+        = (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume) THEN bars.trades END)
 WHERE bars.revision <= excluded.revision AND
-    (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.quality, bars.source, bars.revision)
-    IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.quality,
-    excluded.source, excluded.revision)
+    (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.trades, bars.quality, bars.source, bars.revision)
+    IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
+    coalesce(excluded.trades, bars.trades), excluded.quality, excluded.source, excluded.revision)
 """
 # What the minutes say now is what a longer bar is, whatever was there.
 _REPLACE = """
@@ -49,10 +49,10 @@ WHERE (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.vwap, bars.
 """
 # Arrays in one statement: as fast as COPY for this, and it needs no temporary table (poolers have none).
 _INSERT = f"""
-INSERT INTO bars (market, symbol, interval, time, open, high, low, close, volume, quality, source, revision)
-SELECT %s, b.symbol, '1m', b.time, b.open, b.high, b.low, b.close, b.volume, b.quality, b.source, 0
+INSERT INTO bars (market, symbol, interval, time, open, high, low, close, volume, trades, quality, source, revision)
+SELECT %s, b.symbol, '1m', b.time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.quality, b.source, 0
 FROM unnest(%s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
-    %s::text[], %s::text[]) AS b(symbol, time, open, high, low, close, volume, quality, source)
+    %s::integer[], %s::text[], %s::text[]) AS b(symbol, time, open, high, low, close, volume, trades, quality, source)
 ORDER BY b.symbol, b.time
 {_KEEP_NEWER}
 """
@@ -117,7 +117,7 @@ def floor(at: datetime, span: timedelta) -> datetime:
 
 def _rows(minute: Minute, exchange: str) -> Iterable[BarRow]:
     opened, source = minute.at - MINUTE, source_of(exchange, live=not minute.caught_up)
-    columns = (minute.symbols, minute.open, minute.high, minute.low, minute.close, minute.volume, minute.quality)
-    for symbol, *prices, quality in zip(*columns, strict=True):
-        first, high, low, close, volume = prices
-        yield symbol, opened, first, high, low, close, volume, quality, source
+    prices = (minute.open, minute.high, minute.low, minute.close, minute.volume)
+    columns = (minute.symbols, *prices, minute.trade_counts(), minute.quality)
+    for symbol, first, high, low, close, volume, trades, quality in zip(*columns, strict=True):
+        yield symbol, opened, first, high, low, close, volume, trades, quality, source

@@ -9,7 +9,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from engine.store.embedded import EmbeddedPostgres
-from engine.store.errors import DatabaseAddressError, DatabaseDown, StoreError
+from engine.store.errors import DatabaseAddressError, DatabaseDown, FolderInUse, StoreError
+from engine.store.folder import lock_folder
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -107,3 +108,14 @@ def addressed(url: str) -> Database:
     pooled = str(parts.get("port")) == _TRANSACTION_POOLER_PORT or str(parts.get("pgbouncer")) == "true"
     parts.pop("pgbouncer", None)
     return Database(make_conninfo(**{**_PATIENCE, **parts}), name, pooled=pooled)
+
+
+def let_go(database: Database, data_dir: Path) -> None:
+    """Stop the embedded server, whoever started it, unless a desk works on it."""
+    if database.server is None:
+        return
+    try:
+        with lock_folder(data_dir):
+            database.close()
+    except FolderInUse:
+        return

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from engine.domain import Symbol
 from engine.gaps import Gap
 from engine.store.database import Connection
+from engine.store.history_gaps import QUIET, quiet_feed
 
 MINUTE = timedelta(minutes=1)
 
@@ -20,10 +21,18 @@ ON CONFLICT (desk_id, feed, symbol, gap_start) DO UPDATE SET healed = false,
     cause = CASE WHEN %(suspected)s THEN gaps.cause ELSE excluded.cause END,
     gap_end = CASE WHEN %(suspected)s THEN greatest(gaps.gap_end, excluded.gap_end) ELSE excluded.gap_end END
 """
-_FILLED = """
-(SELECT count(*) FROM bars b WHERE b.market = %(market)s AND b.symbol = gaps.symbol AND b.interval = '1m'
+# Filled: a bar for every minute, or what a backfill of the market found to be without trades.
+_OF_HISTORY = f"q.desk_id = %(market)s AND q.symbol = gaps.symbol AND {QUIET} AND {quiet_feed('q.feed')}"
+_FILLED = f"""
+((SELECT count(*) FROM bars b WHERE b.market = %(market)s AND b.symbol = gaps.symbol AND b.interval = '1m'
     AND b.time >= gaps.gap_start AND b.time < gaps.gap_end)
     = extract(epoch FROM gaps.gap_end - gaps.gap_start) / 60
+OR EXISTS (SELECT 1 FROM gaps q WHERE {_OF_HISTORY} AND q.gap_start < gaps.gap_end AND q.gap_end > gaps.gap_start)
+    AND NOT EXISTS (
+        SELECT 1 FROM generate_series(gaps.gap_start, gaps.gap_end - interval '1 minute', interval '1 minute') AS m(at)
+        WHERE NOT EXISTS (SELECT 1 FROM bars b WHERE b.market = %(market)s AND b.symbol = gaps.symbol
+                AND b.interval = '1m' AND b.time = m.at)
+            AND NOT EXISTS (SELECT 1 FROM gaps q WHERE {_OF_HISTORY} AND q.gap_start <= m.at AND q.gap_end > m.at)))
 """
 _MARK_FILLED = f"""
 UPDATE gaps SET healed = true WHERE desk_id = %(desk)s AND symbol = %(symbol)s AND gap_start = %(start)s

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from engine.domain import Symbol, instant
+from engine.domain import Symbol, instant, micros
 from engine.ports import BarColumns
 from engine.store.bars import MINUTE, roll_up, source_of
 from engine.store.database import Connection
@@ -51,11 +51,15 @@ class Healed(NamedTuple):
 
 
 class Span(NamedTuple):
-    """History of one symbol, and the stretch that it is an account of."""
+    """History of one symbol, and the stretch that it is an account of.
+
+    `told`: until when the source has said all that was traded, also where its last bar is older; None: not known.
+    """
 
     bars: BarColumns
     since: datetime
     until: datetime
+    told: datetime | None = None
 
 
 def write_history(
@@ -86,15 +90,16 @@ def write_history(
     return Healed(added, len(changed) - added, gaps)
 
 
-def filled(bars: BarColumns, since: datetime, until: datetime) -> BarColumns:
+def filled(bars: BarColumns, since: datetime, until: datetime, told: datetime | None = None) -> BarColumns:
     """`bars` within [`since`, `until`), with a flat bar of volume 0 for each minute in which the source saw no trade.
 
-    Minutes before its first bar, and after its last, stay away: of those the source says nothing.
+    Minutes before its first bar, and after its last and after `told`, stay away: of those the source says nothing.
     """
     first, last = (int(at.timestamp() * 1_000_000) for at in (since, until))
     if not bars.time.size:
         return bars
-    time = np.arange(bars.time[0], bars.time[-1] + 1, _MINUTE_US)
+    end = bars.time[-1] if told is None else max(bars.time[-1], micros(told) // _MINUTE_US * _MINUTE_US)
+    time = np.arange(bars.time[0], end + 1, _MINUTE_US)
     place = np.searchsorted(bars.time, time, side="right") - 1
     real = bars.time[place] == time
     close = bars.close[place]
@@ -106,7 +111,7 @@ def filled(bars: BarColumns, since: datetime, until: datetime) -> BarColumns:
 
 
 def _rows(span: Span, live_since: datetime) -> list[Row]:
-    bars = filled(span.bars, span.since, span.until)
+    bars = filled(*span)
     columns = (bars.open, bars.high, bars.low, bars.close, bars.volume)
     rows: list[Row] = []
     for close_us, o, h, low, c, v in zip(bars.time.tolist(), *(column.tolist() for column in columns), strict=True):

@@ -1,17 +1,24 @@
 """The gaps of past history in the gap table: by market and source, replaced as a whole whenever somebody looks again.
 
 A desk's own gaps (`gaps`) are keyed by the desk and wait to be healed; these are keyed by the market, which is no
-desk, and say what a source does not have.
+desk, and say what a source does not have. Beside them stand the stretches that are *complete*: all that was traded in
+them is stored, so that a bar which is absent there had no trades. A thin coin has a hundred thousand such bars, in a
+handful of stretches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.domain import Symbol
+from engine.store.bars import floor
 from engine.store.database import Connection
+from engine.store.reading import interval_name
+
+COMPLETE = "complete"
+QUIET = f"cause IN ('no trades', '{COMPLETE}')"  # in SQL: what is absent in such a stretch was not traded
 
 
 class PastGap(NamedTuple):
@@ -26,6 +33,16 @@ class PastGap(NamedTuple):
 def feed_name(source: str, interval: str) -> str:
     """What stands in the column `feed`."""
     return source if interval == "1m" else f"{source} {interval}"
+
+
+def complete_name(feed: str) -> str:
+    """What stands in the column `feed` for the complete stretches of `feed`."""
+    return f"{COMPLETE}:{feed}"
+
+
+def quiet_feed(column: str) -> str:
+    """SQL: whether a `feed` tells of minutes."""
+    return f"strpos({column}, ' ') = 0"
 
 
 def replace_gaps(
@@ -66,15 +83,22 @@ def read_past_gaps(connection: Connection, market: str, feed: str, symbol: Symbo
     return [PastGap(*row) for row in rows.fetchall()]
 
 
-def read_quiet(connection: Connection, market: str, interval: str, symbol: Symbol) -> list[tuple[datetime, datetime]]:
-    """The stretches of a symbol, in order, in which its sources had no bar because nothing was traded."""
+def read_quiet(connection: Connection, market: str, step: timedelta, symbol: Symbol) -> list[tuple[datetime, datetime]]:
+    """The stretches of a symbol, in order, in which a bar of `step` that is absent is so because nothing was traded.
+
+    Longer bars are built of minutes too: one that lies whole in such a stretch of minutes is quiet.
+    """
     rows = connection.execute(
-        "SELECT gap_start, gap_end FROM gaps WHERE desk_id = %s AND symbol = %s AND cause = 'no trades'"
-        " AND (CASE WHEN %s = '1m' THEN strpos(feed, ' ') = 0 ELSE right(feed, length(%s) + 1) = ' ' || %s END)"
-        " ORDER BY gap_start",
-        (market, symbol, interval, interval, interval),
+        f"SELECT gap_start, gap_end, {quiet_feed('feed')} FROM gaps WHERE desk_id = %s AND symbol = %s AND {QUIET}"
+        f" AND ({quiet_feed('feed')} OR right(feed, length(%s)) = %s) ORDER BY gap_start".encode(),
+        (market, symbol, *2 * (f" {interval_name(step)}",)),
     )
-    return [(start, end) for start, end in rows.fetchall()]
+    found = [(_ceiling(start, step), floor(end, step)) if minutes else (start, end) for start, end, minutes in rows]
+    return [(start, end) for start, end in found if start < end]
+
+
+def _ceiling(at: datetime, step: timedelta) -> datetime:
+    return floor(at + step - timedelta(microseconds=1), step)
 
 
 def _cut(connection: Connection, words: dict[str, object]) -> None:

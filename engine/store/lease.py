@@ -102,6 +102,17 @@ class Lease:
                 self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
                 self._thread.start()
 
+    def trouble(self) -> str:
+        """Why the lease is not renewed any more; "" while it is, or need not be."""
+        idle = self._thread is None or self._stop.is_set() or self.lost
+        return "" if idle or (self._thread and self._thread.is_alive()) else "its thread ended"
+
+    def revive(self) -> None:
+        """Renew again, on a new thread."""
+        with self._lock:
+            self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+            self._thread.start()
+
     def check(self, connection: Connection) -> None:
         """Inside a write's transaction: raise `LeaseLost` unless the lease is ours until it ends."""
         row = connection.execute(f"{_READ} WHERE name = %s FOR SHARE", (_NAME,)).fetchone()

@@ -74,6 +74,12 @@ class Projections:
         if self._thread.ident is not None:
             self._thread.join(seconds)
 
+    def trouble(self) -> str:
+        """Why nothing is written any more though it could be; "" while the worker runs, or must not."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        lost = self._lease is not None and self._lease.lost
+        return "its thread ended" if ended and not lost and not self._stop.is_set() else ""
+
     def wake(self, seq: int) -> None:
         """A record became durable. Returns at once; any thread."""
         self._progress.came(seq)

@@ -28,12 +28,25 @@ class Finishing:
         self._again_after = again_after
         self._queue: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._ending = threading.Event()
+        self._in_hand: Path | None = None
         self._thread = threading.Thread(target=self._run, name="tick-segments", daemon=True)
 
     def start(self, home: Path) -> None:
         """Begin with what an earlier run left in `home`."""
         for journal in left_behind(home):
             self._queue.put(journal)
+        self._thread.start()
+
+    def trouble(self) -> str:
+        """Why journals are not finished any more; "" while they are."""
+        ended = self._thread.ident is not None and not self._thread.is_alive() and not self._ending.is_set()
+        return "the thread that finishes journals ended" if ended else ""
+
+    def revive(self) -> None:
+        """A new thread; the journal that the old one had in hand comes last."""
+        if self._in_hand is not None:
+            self._queue.put(self._in_hand)
+        self._thread = threading.Thread(target=self._run, name="tick-segments", daemon=True)
         self._thread.start()
 
     def take(self, journal: Path) -> None:
@@ -48,8 +61,10 @@ class Finishing:
 
     def _run(self) -> None:
         while (journal := self._queue.get()) is not None and not self._ending.is_set():
+            self._in_hand = journal
             while not self._done(journal) and not self._ending.wait(self._again_after):
                 pass
+            self._in_hand = None
 
     def _done(self, journal: Path) -> bool:
         try:

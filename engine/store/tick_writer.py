@@ -94,6 +94,22 @@ class TickWriter:
             self._thread.join(within)
         self._finishing.stop(within)
 
+    def trouble(self) -> str:
+        """Why nothing is stored any more; "" while both threads run."""
+        ended = self._thread.ident is not None and not self._thread.is_alive() and not self._ending.is_set()
+        return "its thread ended" if ended else self._finishing.trouble()
+
+    def revive(self) -> None:
+        """New threads for those that ended. A journal that the old one had open may be torn: it is finished as is."""
+        if self._finishing.trouble():
+            self._finishing.revive()
+        if self._thread.is_alive():
+            return
+        for day in list(self._journals):
+            self._finish(day)
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
+        self._thread.start()
+
     def put(self, item: Print, quote: Quote | None) -> None:
         """Take one trade and return at once. What finds no room is counted as dropped, never waited for."""
         if item.side == OF_A_BAR:

@@ -13,7 +13,8 @@ CAPITAL_CODES = frozenset(("NO_SIZE", "MIN_ORDER", "EXPOSURE", "STRATEGY_CAPITAL
 DATA_CODES = frozenset(
     ("NO_PRICE", "DATA", "NOT_ENOUGH_GOOD_BARS", "FEED_DOWN", "NO_ANALYSIS", "DOUBTFUL", "BAD_BAR", "EXITS_ONLY")
 )
-GATES = ("data", "model", "threshold", "strategy", "risk", "capital", "consent")
+COSTS = "COSTS"
+GATES = ("data", "model", "threshold", "costs", "strategy", "risk", "capital", "consent")
 _UNREACHED = {gate: GateStep(gate, None, "not reached") for gate in GATES}
 _PASSED = {
     "risk": GateStep("risk", True, "every limit has room"),
@@ -30,6 +31,7 @@ def quiet(symbol: Symbol, at: datetime, steps: Sequence[GateStep]) -> Decision:
 def refused(symbol: Symbol, at: datetime, steps: Sequence[GateStep], no: Refusal) -> Decision:
     """A signal that was turned down; the gate that said no depends on the code."""
     gate = "capital" if no.code in CAPITAL_CODES else "data" if no.code in DATA_CODES else "risk"
+    gate = "costs" if no.code == COSTS else gate
     own = [step for step in steps if step.gate != gate]
     if gate == "capital":
         own.append(_PASSED["risk"])
@@ -63,6 +65,6 @@ def consent_given(desk: Memory, proposal: Proposal, passed: bool, words: str) ->
 
 
 def _complete(steps: Sequence[GateStep]) -> tuple[GateStep, ...]:
-    """All seven gates in order; those not reached say so."""
+    """All gates in order; those not reached say so, and that of the costs is there where somebody asks about them."""
     by_gate: Mapping[str, GateStep] = {step.gate: step for step in steps}
-    return tuple(by_gate.get(gate, _UNREACHED[gate]) for gate in GATES)
+    return tuple(by_gate.get(gate, _UNREACHED[gate]) for gate in GATES if gate != "costs" or gate in by_gate)

@@ -14,6 +14,7 @@ from engine.domain import (
     ExitReason,
     GateStep,
     ProposalStatus,
+    Quote,
     Refusal,
     Signal,
     State,
@@ -23,7 +24,7 @@ from engine.domain import (
 )
 from engine.messages import Analysis, Minute
 from engine.outcomes import Decided
-from engine.trader import chains, curves, errors, holds, settling
+from engine.trader import chains, curves, errors, holds, settling, spreads
 from engine.trader.cards import drop_card, may_ask, open_card, refresh_card
 from engine.trader.events import apply, relevel
 from engine.trader.memory import Cell, Memory
@@ -42,7 +43,20 @@ def on_analysis(desk: Memory, message: Analysis) -> None:
             _late(desk, signal, message.at)
         return
     errors.worked(desk, errors.ANALYSES)
-    decide(desk, minute, message.signals, message.steps, message.at)
+    _note_unwished(desk, message)
+    decide(desk, minute, message.signals, message.steps, message.at, message.quotes)
+
+
+def _note_unwished(desk: Memory, message: Analysis) -> None:
+    """A card that a forecast made waits on, and is not approved while the newest forecast would not make it."""
+    told = {one.symbol for one in message.forecasts if not one.shadow}
+    wished = {(one.strategy, one.symbol, one.side) for one in message.signals if one.action == "enter"}
+    for card in desk.cards.values():
+        it = card.proposal
+        if (it.strategy, it.symbol, it.side) in wished:
+            card.unwished = None
+        elif it.symbol in told and card.signal.expected_value is not None:
+            card.unwished = card.unwished or message.minute
 
 
 def _late(desk: Memory, signal: Signal, at: datetime) -> None:
@@ -78,13 +92,23 @@ class _Round:
     steps: Mapping[Symbol, tuple[GateStep, ...]]
     wishes: dict[tuple[str, Cell], Signal] = field(default_factory=dict)
     told: dict[Symbol, Decision] = field(default_factory=dict)
+    quotes: Sequence[Quote] = ()
+    costs: dict[Symbol, GateStep] = field(default_factory=dict)  # with the spread
+
+    def priced(self, signal: Signal) -> Signal:
+        """The wish less what the live spread costs; whether that is still worth it is in `costs`."""
+        told, step = spreads.priced(self.desk, signal, spreads.quote_of(self.quotes, signal.symbol), self.at)
+        if step is not None:
+            self.costs[signal.symbol] = step
+        return told
 
     def refuse(self, signal: Signal, no: Refusal) -> None:
         self.desk.saw(signal, "refused", no)
         self.tell(chains.refused(signal.symbol, signal.at, self.own_steps(signal.symbol), no))
 
     def own_steps(self, symbol: Symbol) -> Sequence[GateStep]:
-        return self.steps.get(symbol, ())
+        own = self.steps.get(symbol, ())
+        return (*own, self.costs[symbol]) if symbol in self.costs else own
 
     def tell(self, decision: Decision) -> None:
         self.told[decision.symbol] = decision
@@ -99,10 +123,11 @@ def decide(
     signals: Sequence[Signal],
     steps: Mapping[Symbol, tuple[GateStep, ...]],
     at: datetime,
+    quotes: Sequence[Quote] = (),
 ) -> None:
     """Run the core's decision for one minute and say what came of it."""
     desk.waiting = None
-    current = _Round(desk, at, steps)
+    current = _Round(desk, at, steps, quotes=quotes)
     refreshes = _admit(current, signals, minute)
     at_us = micros(minute.at)
     wishes = list(current.wishes.values())
@@ -130,14 +155,15 @@ def _admit(current: _Round, signals: Sequence[Signal], minute: Minute) -> list[S
     """Let wishes through to the core; those of waiting cards come back to be refreshed."""
     refreshes = []
     grades = dict(zip(minute.symbols, minute.quality, strict=True))
-    for signal in signals:
-        cell = (signal.strategy, signal.symbol)
+    for wish in signals:
+        cell = (wish.strategy, wish.symbol)
         card = current.desk.card_of_cell(cell)
-        if signal.action == "exit":
-            current.wishes["exit", cell] = signal
+        if wish.action == "exit":
+            current.wishes["exit", cell] = wish
             continue
+        signal = current.priced(wish)
         if card is not None and card.proposal.side is signal.side:
-            if _may_refresh(current.desk, signal.symbol, grades):
+            if _may_refresh(current.desk, signal.symbol, grades) and not _too_dear(current, signal):
                 refreshes.append(signal)
             continue
         if card is not None:
@@ -149,6 +175,7 @@ def _admit(current: _Round, signals: Sequence[Signal], minute: Minute) -> list[S
             current.tell(chains.told(signal.symbol, signal.at, own, "consent", False, words))
             continue
         no = _not_admitted(current.desk, signal, current.at) or _bad_bar(current, signal, grades)
+        no = no or _too_dear(current, signal)
         if no is None:
             current.wishes["enter", cell] = signal
         else:
@@ -174,6 +201,14 @@ def _not_admitted(desk: Memory, signal: Signal, at: datetime) -> Refusal | None:
     elif is_unknown(desk, signal.symbol):
         code = "UNKNOWN_ORDER"
     return refusal(code, at, signal.strategy, signal.symbol, numbers, sentence) if code else None
+
+
+def _too_dear(current: _Round, signal: Signal) -> Refusal | None:
+    """What the forecast promises does not cover the spread as well."""
+    step = current.costs.get(signal.symbol)
+    if step is None or step.passed:
+        return None
+    return refusal(chains.COSTS, current.at, signal.strategy, signal.symbol, step.numbers)
 
 
 def _may_refresh(desk: Memory, symbol: Symbol, grades: Mapping[Symbol, str]) -> bool:

@@ -25,7 +25,7 @@ from engine.domain import (
 )
 from engine.forecasts import Made, ModelState
 from engine.messages import Born, Minute, Started
-from engine.outcomes import JobOpened, Outcome, Refused, SignalSeen
+from engine.outcomes import JobClosed, JobOpened, Outcome, Refused, SignalSeen
 from engine.snapshot import Fate
 from engine.trader.plan import Plan
 
@@ -42,6 +42,7 @@ class Card:
     proposal: Proposal
     intent: int
     signal: Signal
+    unwished: datetime | None = None  # since when the model's newest forecast does not lead to this wish any more
 
 
 @dataclass(slots=True)
@@ -101,6 +102,7 @@ class Memory:
     roles: dict[str, Role] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
     jobs: dict[str, JobOpened] = field(default_factory=dict)  # long work that has not ended
+    ended: tuple[JobClosed, ...] = ()  # the last that did, oldest first, without what came of it
     failures: dict[str, int] = field(default_factory=dict)  # errors in a row, by kind
     models: dict[str, ModelState] = field(default_factory=dict)  # replaced, never changed
     made: dict[datetime, list[Made]] = field(default_factory=dict)  # forecasts, by when their horizon ends

@@ -97,4 +97,5 @@ def draw(desk: Memory, seq: int, head: str) -> Snapshot:
         rules_since=desk.rules_since,
         model=plan.playbook.model.name if plan.playbook.model else "",
         models=desk.models,
+        jobs=desk.ended,
     )

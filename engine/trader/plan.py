@@ -54,10 +54,18 @@ class Plan:
         return GRACE * self.stretch
 
     def life(self, strategy: str) -> timedelta:
-        """How long a card lives: the playbook's longest life, or a quarter of the strategy's hold, in time or in bars;
-        never more than 10 minutes (× speed)."""
-        quarters = [hold / 4 for hold in self._holds(strategy)]
-        return min([LONGEST_LIFE, self.playbook.proposal.max_life, *quarters]) * self.stretch
+        """How long a card lives: the playbook's longest life, or a quarter of the strategy's hold, in time or in bars,
+        or of its model's horizon; never more than 10 minutes (× speed), nor longer than what was forecast."""
+        horizon = self._horizon(strategy)
+        quarters = [span / 4 for span in (*self._holds(strategy), *horizon)]
+        life = min([LONGEST_LIFE, self.playbook.proposal.max_life, *quarters]) * self.stretch
+        return min([life, *horizon])
+
+    def _horizon(self, strategy: str) -> list[timedelta]:
+        """How far the forecasts reach that the strategy reads; empty for one that reads none."""
+        model, uses = self.playbook.model, zip(self.playbook.strategies, self.playbook.programs, strict=True)
+        reads = any(use.name == strategy and program.forecasts for use, program in uses)
+        return [model.label.horizon] if model is not None and reads else []
 
     def _holds(self, strategy: str) -> list[timedelta]:
         exits = next((use.exits for use in self.playbook.strategies if use.name == strategy), Exits())

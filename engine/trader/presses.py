@@ -9,11 +9,12 @@ from engine.domain import Consent, Proposal, ProposalStatus, Quote, Role, Side, 
 from engine.messages import Press
 from engine.trader import holds
 from engine.trader.cards import change_card, close_card, drop_card
-from engine.trader.chains import consent_given
+from engine.trader.chains import COSTS, consent_given
 from engine.trader.events import apply
 from engine.trader.memory import Card, Memory, Story
 from engine.trader.orders import intend_entry, is_unknown
 from engine.trader.sentences import refusal, sentence_of, who
+from engine.trader.spreads import priced
 
 ACTIONS = ("approve", "reject", "half")
 _DONE = {
@@ -76,14 +77,28 @@ def _approve(desk: Memory, message: Press, card: Card) -> None:
     price = executable(message.quote, card.proposal.side)
     limit = desk.plan.drift_limit(card.proposal.price, card.proposal.stop)
     drift = abs(price / card.proposal.price - 1)
-    if level := _beyond(card, price):
+    if card.unwished is not None:
+        since = desk.plan.clock(card.unwished)
+        words = (
+            f"since {since} the model's forecast is no longer strong enough; nothing was ordered, and the card waits"
+        )
+        _refuse(desk, message, "UNWISHED", f"{words} until it is again, or until it expires")
+    elif level := _beyond(card, price):
         words = f"{price:g} is at or beyond the {level}; the card was re-quoted, press again when it is back"
         _requote(desk, message, card, price, "level", ("BEYOND_STOP", words))
     elif drift > limit:
         words = f"the price moved {drift:.2%} to {price:g} (limit {limit:.2%}); the card was re-quoted, press once more"
         _requote(desk, message, card, price, "drift", ("DRIFT", words))
+    elif dear := _too_dear(desk, message, card):
+        _refuse(desk, message, COSTS, f"{dear}; nothing was ordered, and the card waits for a narrower spread")
     else:
         _grant(desk, message, card, price, limit)
+
+
+def _too_dear(desk: Memory, message: Press, card: Card) -> str:
+    """Why the spread of this moment makes the entry cost more than it promises; "" where it does not."""
+    step = priced(desk, card.signal, message.quote, message.at)[1]
+    return "" if step is None or step.passed else sentence_of(COSTS, step.numbers)
 
 
 def _beyond(card: Card, price: float) -> str:

@@ -30,6 +30,7 @@ _SENTENCES = {
     "STRATEGY_CAPITAL": "the strategy uses {used:.2f} and wants {wanted:.2f}; its share is {limit:.2f}",
     "HEAT": "portfolio heat {used:.2%} plus {wanted:.2%} would pass the limit of {limit:.2%}",
     "NO_CASH": "{free:.2f} is free and {wanted:.2f} is wanted",
+    "COSTS": "an expected {expected:.2%} does not cover {costs:.2%} of fee and slippage and a spread of {spread:.3%}",
     "BEYOND_STOP": "the price is at or beyond the stop or the target",
     "WORSE_PRICE": "the price {price:g} is worse than the {worst:g} that was approved",
     "NO_INTENT": "the proposal is gone",

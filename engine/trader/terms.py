@@ -88,7 +88,8 @@ def _entries(playbook: Playbook, use: StrategyUse) -> Iterator[tuple[str, str]]:
     if use.min_confidence is not None:
         yield "least confidence", _share(use.min_confidence)
     if use.cost_filter:
-        yield "expected move", f"more than {_share(playbook.round_trip(use))}, what entering and leaving costs"
+        costs = _share(playbook.round_trip(use))
+        yield "expected move", f"more than {costs}, what entering and leaving costs, and the live spread"
     if use.sides != ("long",):
         yield "sides", " and ".join(use.sides)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.training.fitting import Lab
     from engine.training.reports import results, summary, table
     from engine.training.sources import Source, from_bars, from_files, from_store, wanted, with_history
-    from engine.training.spreading import BACKENDS, SpreadError, spread_named
+    from engine.training.spreading import BACKENDS, Spread, SpreadError, spread_named
     from engine.training.training import Study, Trained, model_of, train
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "JudgementError",
     "Lab",
     "Source",
+    "Spread",
     "SpreadError",
     "Study",
     "Trained",
@@ -54,7 +55,7 @@ _ROOMS = {
     "engine.training.fitting": ("Lab",),
     "engine.training.reports": ("results", "summary", "table"),
     "engine.training.sources": ("Source", "from_bars", "from_files", "from_store", "wanted", "with_history"),
-    "engine.training.spreading": ("BACKENDS", "SpreadError", "spread_named"),
+    "engine.training.spreading": ("BACKENDS", "Spread", "SpreadError", "spread_named"),
     "engine.training.training": ("Study", "Trained", "model_of", "train"),
 }
 _DOORS = {name: room for room, names in _ROOMS.items() for name in names}

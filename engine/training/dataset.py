@@ -55,17 +55,17 @@ class Dataset:
         return self.rows[rows], self.cases.label[rows]
 
 
-def build(terms: ModelTerms, bars: Sequence[BarColumns], has_trades: bool = False) -> Dataset:
+def build(terms: ModelTerms, bars: Sequence[BarColumns]) -> Dataset:
     """The rows of `bars`, one entry per coin, all of one interval. Raises `JudgementError` when they give too few.
 
-    `has_trades`: whether the live desk will know how many trades a bar had; what it will not know is not learnt from.
+    Where not every coin has nearly all trade counts, they are not learnt from, and the feature set's name says so.
     """
     if not bars:
         raise JudgementError("NO_BARS", "there are no bars to learn from; give files with --bars, or backfill first")
     interval = bars[0].interval
     if any(one.interval != interval for one in bars):
         raise JudgementError("INTERVALS", "the bars are not of one length; choose files of one interval")
-    features = find_set(terms.features).for_source(interval, has_trades)
+    features = find_set(terms.features).for_bars(bars)
     parts = [_coin(terms, features, one) for one in bars]
     time = np.concatenate([part.labels.time[part.kept] for part in parts])
     coin = np.concatenate([np.full(len(part.kept), number) for number, part in enumerate(parts)])

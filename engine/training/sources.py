@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 
 from engine.backtest.market import Series, interval_of, read_market, resample
-from engine.backtest.stored import LIVE, opened
-from engine.domain import Symbol, instant, micros
-from engine.features.quiet import with_quiet_bars
+from engine.backtest.stored import LIVE, opened, with_stored_quiet
+from engine.domain import Symbol, instant
 from engine.forecasting.cases import JudgementError
 from engine.market.errors import BarsError
 from engine.market.names import canonical, meant_pair
@@ -25,8 +23,6 @@ from engine.ports import BarColumns
 from engine.store.bars import MINUTE
 from engine.store.cache import read_cached
 from engine.store.database import Database
-from engine.store.history_gaps import read_quiet
-from engine.store.reading import interval_name, reading
 from engine.training.training import model_of
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -107,18 +103,12 @@ def stored_bars(
 ) -> BarColumns:
     """One coin's bars that opened in [since, until), with those that the store knows to be without a trade put back."""
     bars = read_cached(database, data_dir / "cache", market, symbol, step, since, until)
-    with reading(database) as connection:
-        gaps = read_quiet(connection, market, interval_name(step), symbol)
-    stretches = [(micros(first), micros(end)) for first, end in gaps if end > since and first < until]
-    return with_quiet_bars(bars, stretches) if stretches and len(bars.time) else bars
+    return with_stored_quiet(database, market, bars, since, until)
 
 
 def _columns(series: Series, since: int) -> BarColumns:
     """The bars that open from `since` on, with the time of their close."""
-    first = int(np.searchsorted(series.time, since))
-    step = timedelta(microseconds=series.interval)
-    columns = (series.time + series.interval, *series.prices)
-    return BarColumns(series.symbol, step, *(np.ascontiguousarray(column[first:]) for column in columns))
+    return series.since(since).as_columns()
 
 
 def span_of(source: Source) -> tuple[datetime, datetime]:

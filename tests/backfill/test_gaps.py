@@ -15,6 +15,7 @@ from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE, QUIET, Gap
 from engine.backfill.outliers import outliers
 from engine.backfill.report import Report
 from engine.backfill.wanted import Wanted
+from engine.domain import micros
 from engine.ports import BarColumns, Listing, Piece
 from tests.backfill.made import DAY, MINUTE, START, bars_of, without
 
@@ -176,3 +177,27 @@ def test_another_price_after_days_of_silence_may_be_another_coin() -> None:
 
 def test_an_ordinary_walk_has_no_outliers() -> None:
     assert [*outliers(bars_of("A/USD", 20_000)), *outliers(thin("B/USD", 0.2))] == []
+
+
+def test_where_everything_is_known_one_stretch_says_so_and_every_quiet_minute_lies_in_one() -> None:
+    """Brisk coins tell an outage, a thin one has thousands of quiet minutes, a piece is missing, a row was refused."""
+    brisk = [without(bars_of(symbol, COUNT), (600, 660)) for symbol in ("A/USD", "B/USD", "C/USD")]
+    coin = without(thin("T/USD", 0.3), (0, 0))
+    opened = (coin.time - micros(START)) // 60_000_000 - 1
+    coin = taken(coin, np.flatnonzero(((opened < 600) | (opened >= 660)) & (opened != 2000)))
+    left = [Piece("T 2", ("T/USD",), START + 1000 * MINUTE, START + 1200 * MINUTE)]
+    wanted = Wanted("made", ("A/USD", "B/USD", "C/USD", "T/USD"), START, START + COUNT * MINUTE, MINUTE)
+    closing = Closing(wanted, left)
+    for bars in brisk:
+        closing.see(bars, Listing(bars.symbol, bars.symbol))
+    closing.see(coin, Listing("T/USD", "T"), [micros(START + 2000 * MINUTE)])
+    report = Report(wanted)
+    closing.tell(report)
+
+    whole = [one for one in closing.whole if one.symbol == "T/USD"]
+    covered = {place for one in whole for place in range((one.start - START) // MINUTE, (one.end - START) // MINUTE)}
+    there = set((((coin.time - micros(START)) // 60_000_000) - 1).tolist())
+    unknown = {*range(600, 660), *range(1000, 1200), 2000}
+    assert covered - there == set(range(COUNT)) - there - unknown
+    assert sum(one.bars for one in whole) == report.gaps(QUIET)[1]
+    assert len(whole) <= 6

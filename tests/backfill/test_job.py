@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,15 @@ from engine.backfill.progress import Progress
 from engine.backfill.report import Report
 from engine.backfill.table import table
 from engine.backfill.wanted import Wanted, wanted
-from engine.domain import Symbol
+from engine.backtest.stored import with_stored_quiet
+from engine.domain import Symbol, micros
 from engine.ports import BarColumns, Fetched, Listing, Piece
 from engine.store.bulk import write_bars
 from engine.store.database import Database
 from engine.store.errors import DatabaseDown
 from engine.store.history_gaps import read_past_gaps
 from engine.store.reading import read_bars
+from engine.training.sources import stored_bars
 from tests.backfill.made import DAY, MINUTE, START, MadeHistory, bars_of, without
 
 DAYS = 3
@@ -253,6 +256,32 @@ async def test_gaps_come_into_the_table_with_their_reason_and_are_replaced_when_
         left = [gap for symbol in coins for gap in read_past_gaps(connection, "live", "made", symbol)]
     assert left == []
     assert second.gaps(OUTAGE) == (0, 0)
+
+
+@pytest.mark.parametrize("step", [MINUTE, 5 * MINUTE])
+async def test_every_quiet_minute_of_a_thin_coin_comes_back_however_many_there_are(
+    database: Database, tmp_path: Path, step: timedelta
+) -> None:
+    rows = np.flatnonzero(np.arange(4320) % 2 == 0)
+    rows = rows[(rows < 2000) | (rows >= 2100)]
+    bars = truth("T/USD")["T/USD"]
+    bars.high[:] = bars.low[:] = bars.open[:] = bars.close
+    coins = {"T/USD": taken(bars, rows)}
+    report = await run(database, MadeHistory(coins))
+    assert report.unlisted > 1_000
+    assert report.gaps(QUIET)[1] == 4320 - len(rows)
+
+    learnt = stored_bars(database, tmp_path, "live", "T/USD", step, START, START + 2 * DAY)
+    read = read_bars(database, "live", "T/USD", step, START, START + 2 * DAY)
+    tested = with_stored_quiet(database, "live", read, START, START + 2 * DAY)
+
+    for bars in (learnt, tested):
+        assert np.array_equal(
+            bars.time, micros(START) + (1 + np.arange(2 * DAY // step)) * (step // MINUTE) * 60_000_000
+        )
+        quiet = ~np.isin(bars.time, read.time)
+        assert quiet.any()
+        assert not bars.volume[quiet].any()
 
 
 async def test_a_bar_that_could_not_be_believed_leaves_a_gap_of_that_name_and_no_quiet_minute(

@@ -245,3 +245,23 @@ def test_files_are_taken_whole_where_nothing_narrows_them_down(tmp_path: Path) -
     assert "2,880 new" in done.stdout
     assert f"{START:%Y-%m-%d %H:%M} to {START + 2 * DAY:%Y-%m-%d %H:%M} UTC" in done.stdout
     assert_stored(data, truth)
+
+
+def test_broken_files_in_a_folder_are_a_line_each_and_the_rest_is_stored(tmp_path: Path) -> None:
+    truth = {"BTC/USDT": bars_of("BTC/USDT", 1440)}
+    data, folder = tmp_path / "data", tmp_path / "files"
+    folder.mkdir()
+    text = pd.read_parquet(bar_file(folder, "BTCUSDT", truth["BTC/USDT"])).to_csv(index=False)
+    (folder / "latin.csv").write_bytes(text.replace("BTC", "B\u00dcC", 1).encode("latin-1"))
+    (folder / "twice.csv").write_text(text.replace("low", "close", 1).replace("volume", "volume,low", 1))
+    (folder / "odd\udcff.csv").write_text(text)
+
+    done = command("backfill", "--source", f"files:{folder}", "--data-dir", str(data), home=tmp_path)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "1,440 new" in done.stdout
+    failed = [line for line in done.stdout.splitlines() if line.startswith("failed")]
+    for name, words in (("latin", "is not UTF-8"), ("twice", "close more than once"), ("odd", "rename it")):
+        assert sum(name in line and words in line for line in failed) == 1, name
+    assert_stored(data, truth)

@@ -38,6 +38,7 @@ def test_it_prints_a_table_and_writes_four_files(bars: Path, tmp_path: Path, cap
     for words in ("ema_peers on ADA/USDT, BTC/USDT", "P&L after costs", "by exit"):
         assert words in out
     assert "trading" in err
+    assert "bars know no spread" in out
     assert max(map(len, out.splitlines()[:-1])) <= 100
     assert (tmp_path / "new" / "out" / "equity.png").read_bytes().startswith(b"\x89PNG")
 

@@ -52,6 +52,13 @@ def test_blank_values_of_the_example_file_mean_not_set(monkeypatch) -> None:
         ("KRAKEN_WS_URL", "ws.kraken.com"),
         ("KRAKEN_REST_URL", "https://"),
         ("SLACK_API_URL", "slack.com"),
+        ("TRAIN_BACKEND", "threads"),
+        ("TRAIN_WORKERS", "0"),
+        ("TRAIN_WORKERS", "all"),
+        ("TRAIN_BACKEND", "dask"),
+        ("HISTORY_SOURCE", "binance"),
+        ("HISTORY_SOURCE", "ccxt"),
+        ("HISTORY_SOURCE", "kraken:BTC"),
     ],
 )
 def test_an_unusable_value_is_named_in_one_line(monkeypatch, name: str, value: str) -> None:
@@ -60,6 +67,22 @@ def test_an_unusable_value_is_named_in_one_line(monkeypatch, name: str, value: s
         read_settings()
     assert f"{name} was {value!r}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("named", "backend"),
+    [
+        ({}, "sequential"),
+        ({"DASK_SCHEDULER": "tcp://10.0.0.5:8786"}, "dask"),
+        ({"TRAIN_BACKEND": "Loky", "TRAIN_WORKERS": "3"}, "loky"),
+        ({"TRAIN_BACKEND": "sequential", "DASK_SCHEDULER": "tcp://10.0.0.5:8786"}, "sequential"),
+        ({"TRAIN_BACKEND": "dask", "DASK_SCHEDULER": "tcp://10.0.0.5:8786"}, "dask"),
+    ],
+)
+def test_a_cluster_is_used_where_there_is_one_unless_another_backend_is_named(monkeypatch, named, backend) -> None:
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().backend == backend
 
 
 def test_secrets_never_print(monkeypatch) -> None:

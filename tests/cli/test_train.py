@@ -10,10 +10,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from bot.__main__ import main
+from bot.__main__ import main, parser
+from bot.cli.train import spread_of
+from bot.settings import read_settings
 from engine.forecasting.registry import ModelFolder
 from engine.playbook import load
 from engine.training.experiments import STARTED, opened
+from engine.training.spreading import Spread
 from tests.training.made import market
 
 
@@ -99,6 +102,15 @@ def test_what_cannot_be_is_said_in_one_sentence(bars, tmp_path, capsys, more, sa
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("nightdesk: ")
     assert said in told
+
+
+def test_a_training_is_spread_as_the_command_line_says_or_else_the_settings(monkeypatch):
+    monkeypatch.setenv("TRAIN_BACKEND", "loky")
+    monkeypatch.setenv("TRAIN_WORKERS", "3")
+    settings = read_settings()
+    said, silent = ("train", "--backend", "sequential", "--workers", "2"), ("train",)
+    assert spread_of(parser().parse_args(silent), settings) == Spread("loky", 3)
+    assert spread_of(parser().parse_args(said), settings) == Spread("sequential", 2)
 
 
 def test_a_playbook_without_a_model_has_none_to_train(tmp_path, capsys):

@@ -59,14 +59,15 @@ def minute(markets: dict[str, BarColumns], row: int) -> Minute:
     names = ("open", "high", "low", "close", "volume")
     columns = [tuple(float(getattr(bars, name)[row]) for bars in markets.values()) for name in names]
     at = instant(int(markets["A/USD"].time[row]))
-    return Minute(at, tuple(markets), *columns, ("good",) * len(markets))
+    counts = tuple(int(bars.trades[row]) for bars in markets.values())
+    return Minute(at, tuple(markets), *columns, ("good",) * len(markets), trades=counts)
 
 
 def test_the_analyst_keeps_the_rows_of_the_last_minute_for_a_model() -> None:
-    less = find_set("trend52").for_source(MINUTE, has_trades=False)
+    whole = find_set("trend52")
     markets = coins(720)
-    analyst = Analyst(load("ema"), COINS, less)
-    assert analyst.warm_minutes == less.warm_up
+    analyst = Analyst(load("ema"), COINS, whole)
+    assert analyst.warm_minutes == whole.warm_up
     for name, bars in markets.items():
         analyst.warm(name, part(bars, 0, 700))
     assert analyst.feature_rows is None
@@ -76,7 +77,7 @@ def test_the_analyst_keeps_the_rows_of_the_last_minute_for_a_model() -> None:
         assert rows is not None
         assert rows.known.all()
         for place, name in enumerate(rows.symbols):
-            assert rows.values[place].tobytes() == less.batch(markets[name])[row].tobytes()
+            assert rows.values[place].tobytes() == whole.batch(markets[name])[row].tobytes()
 
 
 def test_longer_bars_have_rows_at_their_closes_only() -> None:

@@ -218,3 +218,15 @@ def _named(bars: BarColumns) -> dict[str, object]:
 
 def _fields(bars: BarColumns) -> dict[str, object]:
     return {**_named(bars), **_columns(bars)}
+
+
+def test_the_row_without_trade_counts_is_the_whole_row_less_that_column() -> None:
+    """A live desk makes whole rows and a model that was trained without counts reads its columns of them."""
+    bars, features = market(1_500, seed=3), find_set("trend52")
+    less = features.for_source(MINUTE, has_trades=False)
+    assert features.warm_up == less.warm_up
+    places = [features.names.index(name) for name in less.names]
+    assert features.batch(bars)[:, places].tobytes() == less.batch(bars).tobytes()
+    assert features.serving(less.names, MINUTE) == less
+    assert features.serving(features.names, MINUTE) is features
+    assert features.serving(("rsi_14",), MINUTE) is None

@@ -108,6 +108,21 @@ async def test_a_file_that_mixes_units_is_read_right_and_says_so(tmp_path):
     assert (rejected, failed) == ([], [])
 
 
+@pytest.mark.parametrize("units", [(1, 1_000), (1_000, 1_000_000), (1, 1_000, 10**6, 10**9)])
+async def test_times_with_empty_cells_are_numbers_with_a_point_and_mixed_units_are_said_all_the_same(tmp_path, units):
+    table = frame()
+    seconds = (table["time"] - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    mixed = seconds * np.resize(units, len(table))
+    mixed[7] = np.nan
+    table.assign(time=mixed).to_parquet(tmp_path / "floats.parquet")
+    bars, rejected, notes, failed = await everything(history(tmp_path))
+    assert np.array_equal(np.unique(np.diff(bars["ADA/USDT"])), [60_000_000, 120_000_000])
+    assert [one.code for one in rejected] == ["NO_TIME"]
+    names = {1: "seconds", 1_000: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
+    assert f"floats.parquet mixes times in {' and '.join(names[unit] for unit in units)}" in notes[0]
+    assert not failed
+
+
 BROKEN = {
     "truncated.csv.gz": r"truncated.csv.gz is cut short \(Truncated compressed stream\): fetch it again",
     "columns.csv": "columns.csv has no column volume; it has symbol, time",
@@ -119,6 +134,17 @@ BROKEN = {
     "hours.parquet": "holds bars of 60 min, not of 1 min; name their length: --interval",
     "nameless.csv": "no column symbol, and its name tells no pair",
     "three.csv": "has no header and 3 columns",
+    "latin.csv": "holds text that is not UTF-8; save it as UTF-8",
+    "header.csv": "holds text that is not UTF-8; save it as UTF-8",
+    "letter.csv": "holds a value that cannot be read: Failed to parse string",
+    "twice.csv": "has the column close more than once",
+    "Twice.csv": "has the column Close more than once",
+    "list.parquet": "holds a value that cannot be read: Unsupported cast from list",
+    "lists.parquet": "holds a value that cannot be read: Unsupported cast from list",
+    "large.parquet": "holds a value that cannot be read: Integer value 9223372036854775813",
+    "gone.csv": "cannot be read: No such file",
+    "nul.csv": "is no pair of coins",
+    "name.csv": "has a name that cannot be written down; rename it",
 }
 
 
@@ -135,17 +161,35 @@ def spoil(folder):
     frame("UNIUSDT", step=HOUR).to_parquet(folder / "hours.parquet")
     table.drop(columns="symbol").to_csv(folder / "nameless.csv", index=False)
     (folder / "three.csv").write_text("1,2,3\n")
+    spoil_cells(folder, table)
+
+
+def spoil_cells(folder, table):
+    text = table.to_csv(index=False)
+    (folder / "latin.csv").write_bytes(text.replace("LINKUSDT", "L\u00cfNKUSDT", 1).encode("latin-1"))
+    (folder / "header.csv").write_bytes(text.replace("volume", "volum\u00e9", 1).encode("latin-1"))
+    (folder / "letter.csv").write_bytes(text.replace("00:05:00+00:00,", "00:05:00+00:00,\u00e9", 1).encode("latin-1"))
+    pd.concat([table, table["close"]], axis=1).to_csv(folder / "twice.csv", index=False)
+    table.assign(Close=2 * table["close"]).to_csv(folder / "Twice.csv", index=False)
+    table.assign(close=[[price] for price in table["close"]]).to_parquet(folder / "list.parquet")
+    table.assign(symbol=[["LINK", "USDT"]] * len(table)).to_parquet(folder / "lists.parquet")
+    table.assign(time=np.full(len(table), 2**63 + 5, np.uint64)).to_parquet(folder / "large.parquet")
+    (folder / "gone.csv").write_text(text + "\n")
+    (folder / "\udcff.name.csv").write_text(text)
+    (folder / "nul.csv").write_text(text.replace("LINK", "L\0NK"))
 
 
 async def test_every_broken_file_is_said_and_the_rest_still_loads(tmp_path):
     spoil(tmp_path)
     frame("ADAUSDT").to_parquet(tmp_path / "good.parquet")
     frame("XRPUSDT").to_csv(tmp_path / "fine.csv", index=False)
-    bars, rejected, _, failed = await everything(history(tmp_path))
+    made = history(tmp_path)
+    (tmp_path / "gone.csv").unlink()
+    bars, rejected, _, failed = await everything(made)
     assert {symbol: len(time) for symbol, time in bars.items()} == {"ADA/USDT": 120, "XRP/USDT": 120}
     assert len(failed) == len(BROKEN)
     for name, words in BROKEN.items():
-        (sentence,) = [text for text in failed if name in text]
+        (sentence,) = [text for text in failed if re.search(rf"(^|/|\.){name}\b", text)]
         assert re.search(words, sentence), sentence
         assert "\n" not in sentence
     assert not rejected

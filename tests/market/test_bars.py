@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.domain import Print, micros
+from engine.domain import OF_A_BAR, Print, micros
 from engine.market.bars import BarBuilder
 from engine.market.rolling import INTERVALS, roll_up
 from engine.ports import BarColumns
@@ -257,3 +257,22 @@ def test_nothing_rolls_up_to_nothing_and_no_interval_is_guessed():
     assert roll_up(empty, INTERVALS["1h"]).bars.time.size == 0
     with pytest.raises(ValueError, match="cannot roll"):
         roll_up(minute_columns(5), timedelta(seconds=90))
+
+
+def test_a_bar_counts_its_trades_and_one_made_of_another_bar_counts_none():
+    builder = alive((A, B))
+    for second in (1, 2, 30):
+        builder.add(trade(A, second, 10.0))
+    builder.add(Print(B, at(3), 5.0, 1.0, at(3), None, OF_A_BAR))
+    builder.add(Print(B, at(4), 5.0, 1.0, at(4), None, OF_A_BAR))
+    builder.add(trade(B, 70, 5.0))
+    first, second = advance(builder, 125)
+    assert dict(zip(first.symbols, first.trades, strict=True)) == {A: 3, B: None}
+    assert dict(zip(second.symbols, second.trades, strict=True)) == {A: 0, B: 1}
+
+
+def test_minutes_in_which_nobody_counts_carry_no_counts():
+    builder = alive()
+    builder.add(Print(A, at(3), 5.0, 1.0, at(3), None, OF_A_BAR))
+    (minute,) = advance(builder, 65)
+    assert (minute.trades, minute.trade_counts()) == ((), (None,))

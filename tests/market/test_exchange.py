@@ -169,6 +169,78 @@ async def test_trades_come_each_once_and_make_bars_with_their_number():
     assert bars.volume.sum() == pytest.approx(0.5 * bars.trades.sum())
 
 
+def trade(number, at_ms, price=100.0):
+    return {"a": number, "p": f"{price}", "q": "0.5", "f": 1, "l": 1, "T": at_ms, "m": False, "M": True}
+
+
+async def bars_of_trades(venue, since=START, until=START + 10 * MINUTE):
+    """The one answer for a stretch of BTC/USDT."""
+    async with binance(venue, "ccxt-trades:binance") as history:
+        await history.prepare(["BTC/USDT"])
+        (piece,) = history.pieces(["BTC/USDT"], since, until)
+        return await history.fetch(piece)
+
+
+@pytest.mark.parametrize("numbered", ["{:06d}-abc", "{:025d}", "{}", ""], ids=["words", "long", "numbers", "none"])
+async def test_no_trade_is_doubled_where_a_page_begins_whatever_its_number_looks_like(numbered):
+    async with BinanceServer(MARKETS) as venue:
+        venue.page = 60
+        venue.trades["BTCUSDT"] = [
+            trade(numbered.format(k), ms(START) + k // 7 * 1_000, price=100 + k % 3) for k in range(900)
+        ]
+        (bars,) = (await bars_of_trades(venue)).bars
+    assert bars.trades.sum() == 900
+    assert bars.volume.sum() == 450
+
+
+async def test_an_instant_with_more_trades_than_a_page_costs_its_bar_and_is_named():
+    burst = ms(START + 3 * MINUTE) + 5
+    rows = [trade(f"x{k}", ms(START) + k * 1_000) for k in range(600)]
+    rows = sorted([*rows, *(trade(f"y{k}", burst) for k in range(150))], key=lambda row: row["T"])
+    async with BinanceServer(MARKETS) as venue:
+        venue.page, venue.trades["BTCUSDT"] = 100, rows
+        answer = await bars_of_trades(venue)
+    ((one,), (bars,)) = answer.rejected, answer.bars
+    assert [(int(at) - micros(START)) // 60_000_000 - 1 for at in bars.time] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert (bars.trades == 60).all()
+    assert (one.code, one.count, one.opened) == ("TRADES_CUT", 1, (micros(START + 3 * MINUTE),))
+    assert "gives only a part of its trades of BTC/USDT at 2024-03-04 00:03" in one.sentence
+
+
+@pytest.mark.parametrize("since", [START, START + timedelta(days=300)])
+@pytest.mark.parametrize("busy", [False, True])
+async def test_an_exchange_that_gives_its_newest_trades_only_has_none_that_old_and_says_so(since, busy):
+    begin = START + timedelta(days=300, minutes=5)
+    async with BinanceServer(MARKETS) as venue:
+        venue.newest_only, venue.page = True, 100
+        venue.trades["BTCUSDT"] = Rolling(ms(begin), moving=busy)
+        with pytest.raises(
+            ExchangeRefused, match=r"gives no trades of BTC/USDT that old: they begin at 2024-12-29 00:"
+        ):
+            await bars_of_trades(venue, since, since + 10 * MINUTE)
+
+
+class Rolling:
+    """Trades a second apart, of which there are more at every look where the market is moving."""
+
+    def __init__(self, first_ms, moving):
+        self._first, self._moving, self._count = first_ms, moving, 200
+
+    def __getitem__(self, last):
+        self._count += 10 * self._moving
+        return [trade(k, self._first + k * 1_000) for k in range(self._count)][last]
+
+
+async def test_a_coin_that_was_quiet_before_its_first_trade_of_a_piece_is_believed():
+    at = ms(START + 8 * MINUTE)
+    async with BinanceServer(MARKETS) as venue:
+        venue.page = 100
+        venue.trades["BTCUSDT"] = [trade(k, ms(START) - 1_000 * (50 - k)) for k in range(50)]
+        venue.trades["BTCUSDT"] += [trade(100 + k, at + k * 1_000) for k in range(200)]
+        (bars,) = (await bars_of_trades(venue)).bars
+    assert bars.trades.sum() == 120
+
+
 async def test_hours_without_a_trade_do_not_end_a_thin_coins_trades():
     hours = [0, 5, 5, 11, 30]  # Binance answers for an hour after the instant that it is asked for
     rows = [

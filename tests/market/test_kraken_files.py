@@ -126,7 +126,48 @@ async def test_a_damaged_zip_is_said_in_one_sentence(tmp_path):
     with pytest.raises(BarsError, match=r"history.zip: XBTUSD_1.csv cannot be unpacked"):
         await all_of(made, "BTC/USD")
     path.write_bytes(body[: len(body) // 2])
-    with pytest.raises(MarketError, match=r"history.zip has no file like XBTUSD_1.csv"):
+    with pytest.raises(MarketError, match=r"history.zip is no whole zip .*; fetch it again"):
         files(path)
     with pytest.raises(MarketError, match="there is no folder or zip"):
         files(tmp_path / "gone")
+
+
+async def test_one_damaged_member_of_a_zip_costs_nothing_but_itself(tmp_path):
+    path = tmp_path / "history.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("XBTUSD_1.csv", "\n".join(lines(3_000)))
+        archive.writestr("ETHUSD_1.csv", "\n".join(lines(5)))
+    body = bytearray(path.read_bytes())
+    body[40:80] = bytes(40)
+    path.write_bytes(body)
+    made = files(path)
+    listings = await made.prepare(())
+    assert set(listings) == {"BTC/USD", "ETH/USD"}
+    with pytest.raises(BarsError, match=r"history.zip: XBTUSD_1.csv cannot be unpacked"):
+        await all_of(made, "BTC/USD")
+    _, bars = await all_of(made, "ETH/USD")
+    assert sum(len(one.time) for one in bars) == 5
+
+
+@pytest.mark.parametrize("time", ["9" * 40, "9" * 19, "9000000000000000000", "-1", "0", "inf"])
+async def test_a_time_that_cannot_be_is_a_line_and_not_the_end(place, time):
+    spoilt = [f"{time},1,1,1,1,1,1", *lines(9)]
+    made = files(place(XBTUSD_1=spoilt, ETHUSD_1=lines(5)))
+    listings = await made.prepare(["BTC/USD", "ETH/USD"])
+    assert listings["ETH/USD"].first == START
+    answers, bars = await all_of(made, "BTC/USD")
+    assert sum(len(one.time) for one in bars) == 9
+    ((code, count),) = [(one.code, one.count) for answer in answers for one in answer.rejected]
+    assert code in ("MALFORMED", "TIME_IMPOSSIBLE", "FUTURE")
+    assert count == 1
+
+
+async def test_a_year_of_future_bars_is_counted_and_named_by_its_file(place):
+    late = START + timedelta(days=1_000)
+    made = files(place(XBTUSD_1=lines(20) + lines(30, late)))
+    await made.prepare(["BTC/USD"])
+    answers, bars = await all_of(made, "BTC/USD", until=START + timedelta(days=2_000))
+    assert sum(len(one.time) for one in bars) == 20
+    (one,) = [one for answer in answers for one in answer.rejected]
+    assert (one.symbol, one.code, one.count) == ("BTC/USD", "FUTURE", 30)
+    assert "XBTUSD_1.csv: 30 bars of BTC/USD lie in the future, such as 2026-09-26" in one.sentence

@@ -181,6 +181,11 @@ BROKEN = {
     "damaged": (whole_day()[:2_000] + b"\0" * 500 + whole_day()[2_500:], "2024-05-01.csv.gz"),
     "other columns": (packed("1,2,3", header="time,price,size"), "lacks ticker, open, high, low, close"),
     "a missing column": (packed(header="ticker,volume,open,close,high,low,transactions"), "lacks window_start"),
+    "a column twice": (packed(header=HEADER + ",close"), "has the column close more than once"),
+    "a Latin-1 letter": (
+        gzip.compress(f"{HEADER}\n{line()},\n".replace("BTC", "B\u00dcC").encode("latin-1")),
+        "is no readable CSV",
+    ),
     "text for a price": (packed(line(o="many")), "is no readable CSV"),
     "a page of HTML": (b"<html><body>Sign in</body></html>", "lacks ticker"),
     "empty": (b"", "lacks ticker"),

@@ -144,15 +144,18 @@ def test_what_cannot_be_replayed_says_why(saved, change, words):
 def test_a_wrong_path_kind_or_symbol_is_one_sentence(saved, tmp_path):
     with pytest.raises(RecordError, match="there is no file"):
         from_path(tmp_path / "nothing.parquet")
-    (tmp_path / "bars.txt").write_text("x")
+    (tmp_path / "bars.md").write_text("x")
     with pytest.raises(RecordError, match="no kind that can be replayed"):
-        from_path(tmp_path / "bars.txt")
+        from_path(tmp_path / "bars.md")
     (tmp_path / "broken.parquet").write_text("x")
     with pytest.raises(RecordError, match="cannot be read as bars"):
         from_path(tmp_path / "broken.parquet")
     (tmp_path / "empty.jsonl").write_text("nothing\n")
-    with pytest.raises(RecordError, match="no frame with a time"):
+    with pytest.raises(RecordError, match=r"no frame that can be replayed; known are the frames of Kraken"):
         from_path(tmp_path / "empty.jsonl")
+    (tmp_path / "beats.jsonl").write_text('{"channel":"heartbeat"}\n')
+    with pytest.raises(RecordError, match="no frame with a time"):
+        from_path(tmp_path / "beats.jsonl")
     with pytest.raises(RecordError, match="ADA/USDT; DOGE is not one of them"):
         from_path(saved(table(3)), ["DOGE"])
 

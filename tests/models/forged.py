@@ -45,7 +45,7 @@ def bars(symbol, count=700, seed=0, begin=BEGIN):
 
 
 def until(one, count):
-    return replace(one, **{n: getattr(one, n)[:count] for n in ("time", "open", "high", "low", "close", "volume")})
+    return one.cut(slice(count))
 
 
 @cache
@@ -109,4 +109,5 @@ def minute_of(market, row, quality=BarQuality.GOOD, **grades):
         close=tuple(float(one.close[row]) for one in market),
         volume=tuple(float(one.volume[row]) for one in market),
         quality=tuple(str(grades.get(one.symbol[:3], quality)) for one in market),
+        trades=tuple(None if one.trades is None else int(one.trades[row]) for one in market),
     )

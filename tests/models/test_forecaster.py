@@ -11,9 +11,10 @@ from engine.analyst import Analyst
 from engine.analyst.forecaster import Lineup
 from engine.domain import BarQuality, micros
 from engine.features.core6 import core6
+from engine.features.trend52 import trend52
 from engine.forecasting.model import Model, row_hash
 from engine.forecasting.registry import ModelFolder
-from tests.models.forged import BEGIN, COINS, bars, minute_of, playbook, saved, until
+from tests.models.forged import BEGIN, COINS, bars, minute_of, passport, playbook, saved, until
 
 WARM = 600
 
@@ -203,3 +204,24 @@ def test_warm_minutes_of_the_desk_are_enough_for_the_features():
     analyst, market = desk()
     assert analyst.warm_minutes >= core6.warm_up
     assert micros(BEGIN) < int(market[0].time[0])
+
+
+def test_a_model_that_learnt_without_trade_counts_forecasts_where_they_are_known(tmp_path):
+    """Its columns are read out of the whole row: the same forecast, whether the feed counts or not."""
+    names = tuple(name for name in trend52.names if name != "transactions_ratio")
+    rows = np.random.default_rng(1).normal(size=(400, 51)).astype(np.float32)
+    trees = xgboost.train({"nthread": 1, "seed": 1}, xgboost.DMatrix(rows, rows[:, 3] > 0), num_boost_round=4)
+    card = passport("v9", feature_set="trend51", features=names, reference=(), importances=())
+    ModelFolder(tmp_path).save(card, trees)
+    model = ModelFolder(tmp_path).load("direction", "v9")
+    counting = [replace(bars(symbol, 900), trades=np.full(900, 7.0)) for symbol in COINS]
+    told = []
+    for market in (counting, [bars(symbol, 900) for symbol in COINS]):
+        analyst = Analyst(playbook(**{"features: core6": "features: trend52"}), COINS)
+        for one in market:
+            analyst.warm(one.symbol, until(one, 880))
+        assert analyst.forecaster.why_not(model) is None
+        analyst.forecaster.use(Lineup(model))
+        told.append(analyst.on(minute_of(market, 880)).forecasts)
+    assert len(told[0]) == 3
+    assert told[0] == told[1]

@@ -27,6 +27,8 @@ class BinanceServer:
         self.tickers: dict[str, tuple[str, str]] = {}
         self.faults: deque[tuple[int, object]] = deque()
         self.ended: set[str] = set()
+        self.page = 1_000  # trades at a time, at most
+        self.newest_only = False  # as some exchanges are: their trades of now, whatever they are asked for
         self.calls: list[tuple[str, dict[str, str]]] = []
 
     async def __aenter__(self) -> BinanceServer:
@@ -91,8 +93,10 @@ class BinanceServer:
 
     def _trades(self, name: str, params: Mapping[str, str]) -> Sequence[object]:
         since, end = int(params.get("startTime", "0")), int(params.get("endTime", str(2**62)))
-        rows = [row for row in self.trades.get(name, []) if since <= int(str(row["T"])) <= end]
-        return rows[: min(1_000, int(params.get("limit", "500")))]
+        most = min(self.page, int(params.get("limit", "500")))
+        if self.newest_only or "startTime" not in params:
+            return self.trades.get(name, [])[-most:]
+        return [row for row in self.trades.get(name, []) if since <= int(str(row["T"])) <= end][:most]
 
     def _depth(self, name: str, params: Mapping[str, str]) -> Mapping[str, object]:
         book = self.books.get(name, {"bids": [], "asks": []})

@@ -174,6 +174,11 @@ async def test_a_playbook_that_trades_by_rule_names_those_that_have_a_model(room
         assert "`direction` and `trend` have one" in (await ask(room, "/desk", word))["text"]
 
 
+async def test_maintenance_is_the_admins(room: Room) -> None:
+    assert "needs the role" in (await ask(room, "/desk", "maintain", "U_RISK"))["text"]
+    assert "not wired into this desk" in (await ask(room, "/desk", "maintain"))["text"]
+
+
 async def test_the_desk_tells_about_itself(room: Room) -> None:
     for word in ("help", "playbook", "universe", "config", "audit", "version"):
         assert "Error id" not in (await ask(room, "/desk", word, "U_VIEWER"))["text"]

@@ -297,10 +297,28 @@ def test_a_backtests_card_has_its_figures_and_promises_no_going_on(words: Words)
     nothing = json.dumps(card(words, TRIED, JobClosed(TRIED, NOW, "desk", "done", "", bare)))
 
     assert "25 %" in moving
-    for figure in ("−$12.50", "−1.25 %", "+2.00 %", "33 %", "$8.00", "3.00 %", "−1.20", "10,080"):
+    for figure in ("−$12.50", "−1.25 %", "+2.00 %", "33 %", "$8.00", "3.00 %", "−1.20", "10,080", "no spread"):
         assert figure in done
     assert "goes on from there" not in json.dumps(ended)
     assert "n/a" in nothing
+
+
+FIGURES = {"accuracy": 0.523, "accuracy_low": 0.511, "accuracy_high": 0.535, "pnl": -31.4, "trades": 41.0}
+TRAINED = {"fate": "done", "model": "direction", "version": "v7", "verdict": "no edge", "figures": FIGURES}
+LEARNING = JobOpened("ef56", "train", "direction; try 2 of 3; history checked: no bar missing", "rule:retrain", NOW)
+
+
+def test_a_trainings_message_says_what_it_is_doing_then_what_the_new_version_is_worth(words: Words) -> None:
+    moving = json.dumps(card(words, LEARNING, progress={"stage": "fitting trees", "share": 0.5}), ensure_ascii=False)
+    closed = JobClosed(LEARNING, NOW, "desk", "done", "Accuracy 52.3 %: no edge.", TRAINED)
+    done = json.dumps(card(words, LEARNING, closed), ensure_ascii=False)
+    refused = card(words, LEARNING, JobClosed(LEARNING, NOW, "desk", "refused", "too few rows (TOO_FEW)"))
+
+    assert "50 %, fitting trees" in moving
+    for figure in ("direction v7", "no edge", "52.3 %", "51.1 % to 53.5 %", "Backtest", "−$31.40", "41 trades"):
+        assert figure in done
+    assert "try 2 of 3" in done
+    assert "too few rows" in json.dumps(refused)
 
 
 # ------------------------------------------------------------ delivery

@@ -51,9 +51,9 @@ def test_quiet_stretches_are_those_of_the_interval_asked_for(database: Database)
     fill(database)
     with database.connect() as connection:
         replace_gaps(connection, "live", "vendor 1h", ["BTC/USD"], SINCE, END, [])
-        assert read_quiet(connection, "live", "1m", "BTC/USD") == [QUIET]
-        assert read_quiet(connection, "live", "1h", "BTC/USD") == []
-        assert read_quiet(connection, "simulated:x", "1m", "BTC/USD") == []
+        assert read_quiet(connection, "live", MINUTE, "BTC/USD") == [QUIET]
+        assert read_quiet(connection, "live", 60 * MINUTE, "BTC/USD") == []
+        assert read_quiet(connection, "simulated:x", MINUTE, "BTC/USD") == []
 
 
 def test_a_coin_that_was_never_stored_is_empty(database: Database, tmp_path: Path) -> None:

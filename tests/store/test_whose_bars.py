@@ -45,3 +45,14 @@ def test_the_history_of_one_feed_leaves_the_bars_of_another_as_they_are(database
     assert [source for source, _ in found] == ["massive history", "kraken feed", "massive history"]
     assert [close for _, close in found] == [77.0, theirs.close[0], 77.0]
     assert (healed.added, healed.revised) == (1, 1)
+
+
+def test_live_bars_say_how_many_trades_they_had_and_unlearn_it_only_for_other_prices(database: Database) -> None:
+    first, second = (minute(START + step * MINUTE, [BTC]) for step in (1, 2))
+    counted = [replace(first, trades=(7,)), replace(second, trades=(0,))]
+    other = replace(first, close=(first.close[0] * 1.01,), high=(first.high[0] * 1.02,))
+    with database.connect() as connection:
+        for written, expected in ((counted, [7, 0]), ([first, second], [7, 0]), ([other], [None, 0])):
+            write_minutes(connection, "live", written, set(), "kraken")
+            rows = connection.execute("SELECT trades FROM bars WHERE interval = '1m' ORDER BY time").fetchall()
+            assert [row[0] for row in rows] == expected

@@ -78,11 +78,12 @@ def test_the_hash_is_of_the_content():
     assert len(hashes | {other}) == 4
 
 
-def test_what_the_live_desk_will_not_know_is_not_learnt_from():
+def test_trade_counts_are_learnt_from_where_every_coin_has_them():
     terms = playbook("trend", sample_every=None).model
     bars = walk(days=20, step=timedelta(minutes=1))
     counted = replace(bars, trades=np.full(len(bars.time), 7.0))
-    assert build(terms, [counted]).features.name == "trend51"
+    assert build(terms, [counted]).features.name == "trend52"
+    assert build(terms, [counted, replace(bars, symbol="ETH/USD")]).features.name == "trend51"
 
 
 def test_the_worth_of_a_class_is_its_mean_move_in_units_of_volatility():

@@ -1,0 +1,49 @@
+"""The parts of a running desk that can be stuck, and what starts each again. The engine thread is not among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from engine.messages import Minute
+from engine.recovery import Part
+from engine.serving import Serving
+from engine.storage import Storage
+from engine.supply import Supply
+from engine.tasks import Tasks
+
+FEED = "feed"
+ENDLESS = ("poll", "healer", "models", "second source")  # tasks that end only by a fault
+
+
+def parts_of(
+    tasks: Tasks,
+    supply: Supply,
+    storage: Storage,
+    orders: Part,
+    serving: Serving | None,
+    recorded: Callable[[], Iterable[Minute]],
+) -> Sequence[Part]:
+    """`orders` is the gateway; `recorded` gives the ledger's last minutes, and may block."""
+    return (
+        Part(FEED, supply.feed_trouble, lambda: _feed_again(tasks, supply)),
+        Part("analyst", supply.analyst_trouble, lambda: _analyst_again(supply, serving, recorded)),
+        orders,
+        *storage.parts(),
+        *tasks.parts(*ENDLESS),
+    )
+
+
+async def _feed_again(tasks: Tasks, supply: Supply) -> None:
+    """As at a start where the feed did not answer: asked anew, caught up from its history, then followed."""
+    was_broken = bool(supply.broken)
+    last = supply.last or supply.feed.clock.now()  # None: nothing was recorded yet, and nothing is to be made good
+    await tasks.again(FEED, lambda: supply.run(False, last))
+    if was_broken:
+        supply.lift("FEED", "the feed was started again")
+
+
+async def _analyst_again(supply: Supply, serving: Serving | None, recorded: Callable[[], Iterable[Minute]]) -> None:
+    forecaster = await supply.renew_analyst(recorded)
+    if serving is not None and forecaster is not None:
+        serving.take_over(forecaster)
+    supply.lift("ANALYST", "the analyst was started again")

@@ -1,0 +1,103 @@
+"""Looks every hour for what is stuck, and starts it again: a task or a thread that ended, a feed that fell silent.
+
+Each part of the desk says of itself what is wrong with it, and how it begins again. The engine thread is no such part:
+nothing here waits for it or holds it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.clock import Clock, monotonic
+from engine.health import Upkept
+
+log = logging.getLogger(__name__)
+
+AGAIN_WITHIN = 60.0  # real seconds for one part to begin again
+BLOCKED = 300.0  # real seconds after which work in hand counts as stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the desk. `trouble` says why it is stuck, "" when it is well; both are called on the loop, and `again`
+    None means that only a new start of the desk helps."""
+
+    name: str
+    trouble: Callable[[], str]
+    again: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look found stuck: `why`, and whether it was started again (else `failed` says what hindered it)."""
+
+    part: str
+    why: str
+    failed: str = ""
+
+
+@dataclass(slots=True)
+class Looked:
+    """The last look, in desk time and on the real clock, and how often anything was started again since the start."""
+
+    at: datetime
+    real: float
+    found: list[Found] = field(default_factory=list)
+    acts: int = 0
+    looks: int = 0
+
+
+class Recovery:
+    """Run `run` as a task of its own, not by the scheduler: that is one of the parts."""
+
+    def __init__(self, parts: Callable[[], Sequence[Part]], clock: Clock, every: float) -> None:
+        """`every`: real seconds between looks."""
+        self._parts = parts
+        self._clock = clock
+        self._every = every
+        self._last = Looked(clock.now(), monotonic())
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(self._every)
+            await self.look()
+
+    async def look(self) -> list[Found]:
+        """One look at every part; what was stuck."""
+        found = [one for part in self._parts() if (one := await self._look_at(part)) is not None]
+        acts = self._last.acts + sum(not one.failed for one in found)
+        self._last = Looked(self._clock.now(), monotonic(), found, acts, self._last.looks + 1)
+        return found
+
+    def status(self) -> Upkept:
+        """For `/health`: what the last look came to, and whether looks come at all."""
+        last = self._last
+        if monotonic() - last.real > 2 * self._every + AGAIN_WITHIN:
+            return Upkept(f"Nobody has looked for what is stuck since {last.at:%H:%M} UTC.", False, last.acts)
+        if not last.looks:
+            return Upkept(f"The first look for what is stuck comes {self._every / 60:.0f} min after the start.")
+        if not last.found:
+            return Upkept(f"Nothing is stuck, as of {last.at:%H:%M} UTC.", True, last.acts)
+        words = [f"{one.part}, {one.why}; {one.failed or 'started again'}." for one in last.found]
+        return Upkept(f"Found stuck at {last.at:%H:%M} UTC: {' '.join(words)}", False, last.acts)
+
+    async def _look_at(self, part: Part) -> Found | None:
+        why = part.trouble()
+        if not why:
+            return None
+        if part.again is None:
+            log.error("%s is stuck: %s; only a new start of the desk helps", part.name, why)
+            return Found(part.name, why, "only a new start of the desk helps")
+        log.error("%s is stuck: %s; it is started again", part.name, why)
+        try:
+            async with asyncio.timeout(AGAIN_WITHIN):
+                await part.again()
+        except Exception as error:
+            log.error("%s could not be started again", part.name, exc_info=error)
+            return Found(part.name, why, f"it cannot be started again ({type(error).__name__}: {error})")
+        return Found(part.name, why)
