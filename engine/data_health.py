@@ -77,6 +77,11 @@ def _prints(facts: DataFacts) -> Iterator[Reading]:
         yield Reading("late prints", OK, float(late + lost), "count", sentence)
 
 
+def _vouched(facts: DataFacts) -> Iterator[Reading]:
+    if facts.feed.warning:
+        yield Reading("lost trades", WARNING, None, "", facts.feed.warning)
+
+
 def _wary(facts: DataFacts) -> Iterator[Reading]:
     wary = facts.feed.wary
     if wary:
@@ -138,7 +143,7 @@ def _coins(facts: DataFacts) -> Iterator[Reading]:
         yield Reading("coins", OK, float(len(absent)), "count", sentence)
 
 
-_CHECKS = (_gaps, _quarantine, _prints, _wary, _second_source, _ticks, _coins, _tasks)
+_CHECKS = (_gaps, _quarantine, _prints, _vouched, _wary, _second_source, _ticks, _coins, _tasks)
 
 
 def _named(details: Mapping[str, str]) -> str:

@@ -62,6 +62,7 @@ class FeedStatus:
     symbols: Mapping[Symbol, datetime] = field(default_factory=dict)  # last print or quote
     lost_prints: int = 0  # numbered by the venue and never delivered
     skew: timedelta | None = None  # this machine's clock against the venue's stamps: above 0 it is ahead
+    warning: str = ""  # what the feed can no longer vouch for, as a sentence
     wary: Mapping[Symbol, str] = field(default_factory=dict)  # whose minutes are graded doubtful for now, and why
 
 

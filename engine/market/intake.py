@@ -225,7 +225,7 @@ class Intake:
 
     def _name_lost(self, now: datetime) -> None:
         for hole in self.ids.take_lost(micros(now - self._grace), micros(self.builder.passed())):
-            self.lost += len(hole.missing) if hole.is_sure else 0
+            self.lost += hole.count if hole.is_sure else 0
             since = instant(hole.since).replace(second=0, microsecond=0)
             until = instant(hole.until).replace(second=0, microsecond=0) + MINUTE
             self._suspicions.add(hole.symbol, since, until, NEVER_CAME if hole.is_sure else NO_NUMBER, now)

@@ -8,6 +8,7 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from websockets.asyncio.client import ClientConnection
@@ -194,7 +195,8 @@ class MassiveFeed:
             return FeedStatus(self.name, False, self._line.detail + self._past.progress, refused_symbols=refused)
         detail = "connected" if self._intake.is_up else self._line.detail
         more = self._past.progress + (self._check.note if self._check else "")
-        return self._intake.status(detail + more, self._line.reconnects, refused)
+        status = self._intake.status(detail + more, self._line.reconnects, refused)
+        return replace(status, warning=self._check.warning if self._check else "")
 
     def quarantine(self) -> tuple[Quarantined, ...]:
         """The last messages that were not believed, oldest first."""

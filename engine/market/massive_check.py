@@ -56,6 +56,17 @@ class BarCheck:
             return ""
         return f"; {self.apart:,} of {self.compared:,} bars differ from Massive's own"
 
+    @property
+    def warning(self) -> str:
+        """Where the check has nothing to say any more, a sentence that says so."""
+        if not self._says_nothing():
+            return ""
+        share = f"{self.apart:,} of {self.compared:,} bars differ from Massive's own"
+        return f"{share}: the two are not made of the same trades, so a trade that is lost shows nowhere."
+
+    def _says_nothing(self) -> bool:
+        return self.compared >= ENOUGH and self.apart > self.compared * USUAL
+
     def theirs(self, symbol: Symbol, event: MinuteEvent) -> None:
         """Take the vendor's bar of a minute that is also made of trades."""
         key, half = (symbol, event.s * 1000 + MINUTE_US), (event.c, event.v)
@@ -101,7 +112,7 @@ class BarCheck:
         if not elsewhere and ours[1] >= theirs[1] * (1 - SHORT):
             return
         self.apart += 1
-        if self.compared >= ENOUGH and self.apart > self.compared * USUAL:
+        if self._says_nothing():
             return
         why = f"close {ours[0]:g}, volume {ours[1]:g} of the trades; Massive's own bar has {theirs[0]:g}, {theirs[1]:g}"
         self._suspect(key[0], instant(key[1]) - MINUTE, why)

@@ -8,8 +8,6 @@ from datetime import datetime
 
 from engine.domain import Symbol, micros
 
-WORTH_NAMING = 1_000  # a leap further than this is a new numbering, and one hole
-
 
 @dataclass(slots=True)
 class Hole:
@@ -19,8 +17,14 @@ class Hole:
     since: int
     until: int
     noticed: int  # desk time, µs
-    missing: set[int] = field(default_factory=set)  # trade ids
+    ids: range  # the numbers that were left out, however many
     is_sure: bool = True  # False: what the number before a first trade was is not known, so maybe none is missing
+    came: set[int] = field(default_factory=set)  # of them, after all
+
+    @property
+    def count(self) -> int:
+        """How many trades are still missing."""
+        return self.ids.stop - self.ids.start - len(self.came)
 
 
 class Sequence:
@@ -45,7 +49,7 @@ class Sequence:
             return
         if trade_id > last + 1:
             since, until = sorted((micros(before), micros(at)))
-            ids = set(_between(last, trade_id)) if known else {trade_id - 1}
+            ids = range(last + 1 if known else trade_id - 1, trade_id)
             self.holes.append(Hole(symbol, since, until, micros(now), ids, known is not None))
         elif self.holes:
             self._fill(symbol, (trade_id,))
@@ -62,15 +66,15 @@ class Sequence:
         if unheard:
             since = unheard[0][1] if unheard[0][0] == last + 1 else before
             start, end = sorted((micros(since), micros(at)))
-            self.holes.append(Hole(symbol, start, end, micros(now), set(_between(last, newest + 1))))
+            self.holes.append(Hole(symbol, start, end, micros(now), range(last + 1, newest + 1)))
         self._last[symbol] = max((last, before), (newest, at))
 
     def _settle(self, symbol: Symbol, newest: int, at: datetime) -> None:
         """A trade that overtook the list said too little: now it is known what is missing before it."""
         for hole in self.holes:
             if hole.symbol == symbol and not hole.is_sure:
-                first = max(hole.missing) + 1
-                hole.missing, hole.is_sure = set(_between(newest, first)), True
+                hole.ids, hole.is_sure = range(newest + 1, max(newest + 1, hole.ids.stop)), True
+                hole.came = {number for number in hole.came if number in hole.ids}
                 hole.since = min(micros(at), hole.until)
         self._fill(symbol, ())
 
@@ -88,10 +92,5 @@ class Sequence:
     def _fill(self, symbol: Symbol, trade_ids: Iterable[int]) -> None:
         for hole in self.holes:
             if hole.symbol == symbol:
-                hole.missing.difference_update(trade_ids)
-        self.holes = [hole for hole in self.holes if hole.missing]
-
-
-def _between(last: int, trade_id: int) -> range:
-    """The numbers between two; the first alone where they are so far apart that it is a new numbering."""
-    return range(last + 1, trade_id if trade_id - last <= WORTH_NAMING else min(last + 2, trade_id))
+                hole.came.update(number for number in trade_ids if number in hole.ids)
+        self.holes = [hole for hole in self.holes if hole.count]

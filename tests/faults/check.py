@@ -13,6 +13,7 @@ from engine.outcomes import Filled, OrderIntended, ProposalChanged, ProposalOpen
 from engine.records import Record
 from engine.store.database import Connection
 from engine.store.ledger import SqliteLedger
+from tests.faults.journal import Heard
 from tests.faults.truth import MINUTE, PAIRS, Candle, Truth
 
 FINE = (BarQuality.GOOD.value, BarQuality.QUIET.value)
@@ -30,6 +31,7 @@ def faults_of(folder: Path, connection: Connection, desk_id: str, truth: Truth) 
     found = [
         *_stored(connection, records, truth, counts),
         *_gaps(connection, desk_id, records, counts),
+        *_graded(records, truth, Heard(folder, truth), counts),
         *_entries(records, counts),
         *_once(connection, desk_id, records, counts),
     ]
@@ -77,7 +79,7 @@ def _same(
     volume, quality, revision = float(str(row[4])), row[5], row[6]
     counts["bars healed"] += quality == "healed" and interval == "1m"
     counts["bars revised"] += revision != 0 and interval == "1m"
-    if row[:4] != want.prices or abs(volume - want.volume) > 1e-6 * max(1.0, want.volume):
+    if not want.is_like((*row[:4], volume)):  # type: ignore[arg-type]
         yield f"{symbol} {interval} {want.opened:%H:%M} ({quality}, revision {revision}): {row[:5]}, traded {want}"
 
 
@@ -172,6 +174,23 @@ def _bad_bar(record: Record, symbol: Symbol, eye: _Eye, *, streak: bool = True) 
         yield f"{where}: entered after {eye.streak[symbol]} good minutes"
     if eye.minute is None or record.at - eye.minute > OLDEST_BAR:
         yield f"{where}: entered on a bar that closed at {eye.minute}"
+
+
+def _graded(records: list[Record], truth: Truth, heard: Heard, counts: Counter[str]) -> Iterator[str]:
+    """Every minute that was graded good or quiet, entered on or not, is what traded; what nobody could have known at
+    its close is counted for itself."""
+    for record, minute in minutes_of(records):
+        columns = zip(minute.open, minute.high, minute.low, minute.close, minute.volume, strict=True)
+        for symbol, grade, bar in zip(minute.symbols, minute.quality, columns, strict=True):
+            if grade not in FINE or minute.caught_up:
+                continue
+            counts["bars graded well"] += 1
+            want = truth.candle(symbol, minute.at - MINUTE)
+            if want.is_like(bar):
+                continue
+            counts["bars graded well and not true, which nobody could know"] += 1
+            if not heard.excuses(symbol, minute.at, bar):
+                yield f"row {record.seq} {symbol}: {bar} is graded {grade} at {minute.at:%H:%M}, traded {want}"
 
 
 def _bad_press(record: Record, symbol: Symbol, eye: _Eye) -> Iterator[str]:

@@ -32,6 +32,7 @@ from engine.runtime import Desk, Terms
 from engine.store import projections
 from engine.store.embedded import EmbeddedPostgres
 from engine.supply import prepared
+from tests.faults.journal import Journal
 from tests.faults.truth import PAIRS, Truth
 from tests.faults.venue import Venue
 from tests.faults.virtual import LeapingClock, LeapingLoop
@@ -57,6 +58,7 @@ approval: {tier: propose}
 proposal: {max_life: 2 min, max_drift: 1 %, rest_after_rejection: 1 min, max_cards_per_hour: 1000}
 quality: {good_minutes: 3}
 """
+KILLED_AT_WORK = 0.6  # share of the kills
 PATIENCE = 30.0  # real seconds for the database to have everything
 
 
@@ -88,7 +90,8 @@ class _Stage:
     def __init__(self, scene: Scene, life: Life, loop: LeapingLoop) -> None:
         self.scene, self.life, self.loop = scene, life, loop
         self.clock: Clock = LeapingClock(loop, life.since)
-        self.venue = Venue(scene.truth, scene.weather, self.clock, scene.seed)
+        self.journal = Journal(scene.folder)
+        self.venue = Venue(scene.truth, scene.weather, self.clock, scene.seed, self.journal)
         self.dice = random.Random(f"person {scene.seed} {life.since}")
         self.counting = threading.Lock()
         self.owed = 0  # what was put in and is not on record yet, and answers that are still to come
@@ -101,6 +104,7 @@ class _Stage:
         self.desk.compare_with(KrakenQuotes("http://127.0.0.1:1", self.clock), 0.01)
         self.desk.storage._retry = 0.05
         self.desk.on_record(self._recorded)
+        self._note_minutes()
         loop.leaping.busy = self._is_busy
 
     def _patch(self) -> None:
@@ -144,6 +148,16 @@ class _Stage:
 
         Inbox.submit = counted  # type: ignore[method-assign]
 
+    def _note_minutes(self) -> None:
+        sink = self.desk._supply.sink
+        deliver = sink.on_minute
+
+        def noted(minute: Minute) -> None:
+            self.journal.closed(minute.at)
+            deliver(minute)
+
+        sink.on_minute = noted  # type: ignore[method-assign]
+
     def _owe(self, count: int) -> None:
         with self.counting:
             self.owed += count
@@ -170,10 +184,14 @@ class _Stage:
         weathering = asyncio.create_task(self._database_weather())
         found = await prepared(self.feed, tuple(PAIRS))
         await self.desk.start(found, lambda _: None)
+        at_work = random.Random(f"kill {self.scene.seed} {self.life.since}")
+        hitting = asyncio.create_task(self._kill_at_work(at_work)) if at_work.random() < KILLED_AT_WORK else None
         await self._sleep_until(self.life.until)
         if self.life.end == "kill":
             time.sleep(self.dice.choice((0, 0.003)) * self.dice.random())
             os.kill(os.getpid(), signal.SIGKILL)
+        if hitting is not None:
+            hitting.cancel()
         weathering.cancel()
         with suppress(asyncio.CancelledError):
             await weathering
@@ -182,6 +200,20 @@ class _Stage:
         await self.desk.stop("the life is over")
         await self.desk.close()
         return self.venue
+
+    async def _kill_at_work(self, dice: random.Random) -> None:
+        """No quiet instant, but whatever the desk and its threads are at after some real time: a minute's close, a row
+        half written, a gap half healed."""
+        if self.life.end != "kill":
+            return
+        await self._sleep_until(self.life.until - timedelta(seconds=dice.uniform(2, 60)))
+        delay = dice.uniform(0, 0.15)
+
+        def kill() -> None:
+            time.sleep(delay)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        threading.Thread(target=kill, daemon=True).start()
 
     async def _sleep_until(self, at: datetime) -> None:
         await asyncio.sleep(max(0.0, (at - self.clock.now()).total_seconds()))

@@ -40,6 +40,10 @@ class Candle:
     def prices(self) -> tuple[float, float, float, float]:
         return self.open, self.high, self.low, self.close
 
+    def is_like(self, bar: tuple[float, ...]) -> bool:
+        """Whether open, high, low, close and volume are this one's; volume to a millionth."""
+        return bar[:4] == self.prices and abs(bar[4] - self.volume) <= 1e-6 * max(1.0, self.volume)
+
 
 class Truth:
     """`since` and `until` are whole minutes."""
@@ -77,10 +81,14 @@ def _candles(trades: Sequence[Trade], since: datetime, until: datetime) -> Itera
     while opened < until:
         group = by_minute.get(opened, ())
         if group:
-            prices = [trade.price for trade in group]
-            close = prices[-1]
-            volume = sum(trade.quantity for trade in group)
-            yield Candle(opened, prices[0], max(prices), min(prices), close, volume)
+            yield candle_of(group, opened)
+            close = group[-1].price
         else:
             yield Candle(opened, close, close, close, close, 0.0)
         opened += MINUTE
+
+
+def candle_of(trades: Sequence[Trade], opened: datetime) -> Candle:
+    """The bar of one minute's trades, in their order."""
+    prices = [trade.price for trade in trades]
+    return Candle(opened, prices[0], max(prices), min(prices), prices[-1], sum(trade.quantity for trade in trades))

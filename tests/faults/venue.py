@@ -7,15 +7,17 @@ import heapq
 import itertools
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.clock import Clock
 from engine.market.errors import FeedUnreachable
+from tests.faults.journal import BROKEN, NAMED, WHOLE, Journal
 from tests.faults.truth import MINUTE, PAIRS, Trade, Truth
 from tests.faults.weather import Weather, during, told
 
+Facts: TypeAlias = Sequence[tuple[str, int, str]]  # of a frame: symbol, trade, and how it was told
 BEAT = 2.0  # seconds between heartbeats
 KEYS = {"BTC/USD": "XXBTZUSD", "ETH/USD": "XETHZUSD", "XMR/USD": "XXMRZUSD"}
 NAMES = {"BTC/USD": "XBT/USD"}
@@ -33,8 +35,9 @@ def stamp(at: datetime) -> str:
 class Venue:
     """Answers for one life of the desk."""
 
-    def __init__(self, truth: Truth, weather: Weather, clock: Clock, seed: int) -> None:
+    def __init__(self, truth: Truth, weather: Weather, clock: Clock, seed: int, journal: Journal) -> None:
         self.truth = truth
+        self.journal = journal
         self.weather = weather
         self.clock = clock
         self.dice = random.Random(f"venue {seed} {clock.now()}")
@@ -83,6 +86,8 @@ class Venue:
             opened = running - back * MINUTE
             if opened >= self.truth.since:
                 one = self.truth.candle(symbol, opened)
+                if self.weather.omits_quiet and not one.volume:
+                    continue
                 prices = [f"{price:.2f}" for price in one.prices]
                 rows.append([int(opened.timestamp()), *prices, prices[3], f"{one.volume:.8f}", 1])
         price = f"{self.last(symbol, self.clock.now()):.2f}"
@@ -102,7 +107,7 @@ class Line:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self._weather = venue.weather
-        self._queue: list[tuple[float, int, str]] = []
+        self._queue: list[tuple[float, int, str, Facts]] = []
         self._order = itertools.count()
         self._subscribed: set[tuple[str, str]] = set()
         self._news = asyncio.Event()
@@ -128,11 +133,13 @@ class Line:
                 self._venue.sent["cuts"] += 1
                 raise ConnectionResetError("connection reset by peer")
             if self._queue and self._queue[0][0] <= loop.time():
-                text = heapq.heappop(self._queue)[2]
+                _, _, text, facts = heapq.heappop(self._queue)
                 if text == '{"channel": "heartbeat"}':
                     self._say({"channel": "heartbeat"}, BEAT)
                 if not during(self._weather.mute, now):  # what is not heard now is lost
                     self._venue.sent["frames"] += 1
+                    for fact in facts:
+                        self._venue.journal.told(*fact)
                     return text
                 continue
             wait = self._queue[0][0] - loop.time() if self._queue else BEAT
@@ -184,9 +191,9 @@ class Line:
         text = json.dumps({**_trade_frame(*known), "type": "snapshot"})
         weather = self._weather
         if live >= weather.calm_from or dice.random() >= weather.dropped + weather.garbled:
-            self._put(text, delay + 0.005)
+            self._put(text, delay + 0.005, [(symbol, trade.id, NAMED) for trade in known])
         elif dice.random() < 0.5:
-            self._put(garbled(dice, text), delay + 0.005)
+            self._put(garbled(dice, text)[0], delay + 0.005)
 
     def _stream(self, symbol: str, delay: float) -> None:
         """Every trade from the moment of the subscription on, each with a quote."""
@@ -198,9 +205,10 @@ class Line:
 
     def _deliver(self, trade: Trade, after: float) -> None:
         dice, weather, sent = self._venue.dice, self._weather, self._venue.sent
+        whole = [(trade.symbol, trade.id, WHOLE)]
         after += dice.uniform(0.01, 0.25)
         if trade.at >= weather.calm_from:
-            self._put(json.dumps(_trade_frame(trade)), after)
+            self._put(json.dumps(_trade_frame(trade)), after, whole)
             self._put(json.dumps(_quote_frame(trade, False)), after)
             return
         if dice.random() < weather.reordered:
@@ -214,21 +222,22 @@ class Line:
             sent["dropped"] += 1
         elif dice.random() < weather.garbled:
             sent["garbled"] += 1
-            self._put(garbled(dice, text), after)
+            spoilt, shows = garbled(dice, text)
+            self._put(spoilt, after, [(trade.symbol, trade.id, BROKEN)] if shows else ())
         else:
-            self._put(text, after)
+            self._put(text, after, whole)
         if dice.random() < weather.doubled:
             sent["doubled"] += 1
-            self._put(text, after + dice.choice((0.0, dice.uniform(0, 3), dice.uniform(60, 90))))
+            self._put(text, after + dice.choice((0.0, dice.uniform(0, 3), dice.uniform(60, 90))), whole)
         quoted = (trade.at - self._venue.clock.now()).total_seconds() + 0.02
         self._put(json.dumps(_quote_frame(trade, dice.random() < 0.01)), quoted)
 
     def _say(self, frame: Mapping[str, object], after: float) -> None:
         self._put(json.dumps(frame), after)
 
-    def _put(self, text: str, after: float) -> None:
+    def _put(self, text: str, after: float, facts: Facts = ()) -> None:
         at = asyncio.get_running_loop().time() + after
-        heapq.heappush(self._queue, (at, next(self._order), text))
+        heapq.heappush(self._queue, (at, next(self._order), text, facts))
         self._news.set()
 
 
@@ -248,15 +257,18 @@ def _quote_frame(trade: Trade, crossed: bool) -> dict[str, object]:
     return {"channel": "ticker", "type": "update", "data": [entry]}
 
 
-def garbled(dice: random.Random, text: str) -> str:
-    """A frame that a broken machine might send: never one that reads as another, possible trade."""
+def garbled(dice: random.Random, text: str) -> tuple[str, bool]:
+    """A frame that a broken machine might send: never one that reads as another, possible trade.
+
+    And whether it shows that a trade was in it: not where it has another channel's or another coin's name.
+    """
     frame = json.loads(text)
     entry = frame["data"][0]
     how = dice.randrange(7)
     if how == 0:
-        return text[: dice.randrange(1, len(text) - 1)]
+        return text[: dice.randrange(1, len(text) - 1)], True
     if how == 1:
-        return text.replace('"trade"', '"trode"')
+        return text.replace('"trade"', '"trode"'), False
     if how == 2:
         entry["symbol"] = "NO/PE"
     elif how == 3:
@@ -267,12 +279,12 @@ def garbled(dice: random.Random, text: str) -> str:
         entry["price"] = entry["price"] * dice.choice((0.01, 3.0, 1000.0))
     else:
         del entry["qty"]
-    return json.dumps(frame)
+    return json.dumps(frame), how != 2
 
 
 def pieces(weather: Weather) -> Iterator[str]:
     """The kinds of fault that a run has, for the account of all runs."""
-    named = ("cuts", "refusing", "mute", "shut", "rest_away", "database_away", "lies")
+    named = ("cuts", "refusing", "mute", "shut", "rest_away", "database_away", "lies", "omits_quiet")
     yield from (
         name for name in (*named, "reordered", "late", "doubled", "garbled", "dropped") if getattr(weather, name)
     )

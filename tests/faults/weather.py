@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from tests.faults.truth import PAIRS
 
 Stretch = tuple[datetime, datetime]
+OMITS_QUIET = 0.3  # share of the runs
 CALM = timedelta(minutes=6)  # at the end of every run: time for what is left to be healed
 
 
@@ -39,6 +40,7 @@ class Weather:
     doubled: float = 0.0
     garbled: float = 0.0
     dropped: float = 0.0
+    omits_quiet: bool = False  # REST has no row for a minute without trades, as with most vendors
     kinds: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -69,6 +71,7 @@ def weather_of(seed: int, since: datetime, until: datetime) -> Weather:
         doubled=share(0.1),
         garbled=share(0.03),
         dropped=share(0.02),
+        omits_quiet=dice.random() < OMITS_QUIET,
     )
 
 

@@ -233,6 +233,16 @@ def test_what_a_second_source_contradicts_is_doubtful_from_the_first_minute_that
     assert floor.minutes(ETH) == ["quiet"] * 4
 
 
+def test_of_thousands_that_never_came_all_are_counted_and_one_of_them_fills_no_minute():
+    floor = Floor()
+    floor.trade(5, number=1)
+    floor.trade(30, number=5_000)
+    floor.trade(31, number=2)
+    floor.to(130)
+    assert floor.minutes()[0] is None
+    assert floor.intake.lost == 4_997
+
+
 @given(lost=st.sets(st.integers(2, 40), max_size=6), swaps=st.lists(st.integers(1, 39), max_size=10))
 def test_exactly_the_trades_that_never_came_are_lost_in_whatever_order_the_others_did(lost, swaps):
     ids = [number for number in range(1, 42) if number not in lost]
@@ -244,7 +254,8 @@ def test_exactly_the_trades_that_never_came_are_lost_in_whatever_order_the_other
         at = START + timedelta(seconds=number)
         sequence.see(BTC, number, at, at)
     told = sequence.take_lost(10**18, 10**18)
-    assert {name for hole in told for name in hole.missing} == lost
+    assert {number for hole in told for number in hole.ids if number not in hole.came} == lost
+    assert sum(hole.count for hole in told) == len(lost)
     assert not sequence.holes
 
 

@@ -3,17 +3,22 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import ManualClock
+from engine.data_health import DataFacts, judge_data
 from engine.domain import micros
+from engine.market.bars import as_minute
 from engine.market.intake import Intake
 from engine.market.massive_access import MassiveAccess
 from engine.market.massive_check import BarCheck
+from engine.market.massive_events import MinuteEvent
 from engine.market.massive_frames import MassiveFrames
 from engine.market.massive_topics import Topics
 from engine.market.quality import Quarantine
+from engine.ports import FeedStatus
 from tests.market.sink import Kept
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -66,3 +71,22 @@ def test_bars_are_those_of_the_trades_whatever_their_order_framing_and_repetitio
     bars = zip(minute.open, minute.high, minute.low, minute.close, minute.volume, strict=True)
     assert dict(zip(minute.symbols, bars, strict=True)) == truth(events)
     assert len(sink.prints) == len(events)
+
+
+@pytest.mark.parametrize(("share", "heals", "warns"), [(0.1, 30, False), (0.5, 100, True)])
+def test_bars_that_differ_too_often_are_no_sign_of_lost_trades_and_health_says_that_nothing_is(share, heals, warns):
+    suspected = []
+    check = BarCheck(Kept(), "massive", ManualClock(NOON), suspected.append)
+    for number in range(300):
+        opened = NOON + number * timedelta(minutes=1)
+        volume = 9.0 if number % 10 < 10 * share else 1.0
+        check.on_minute(as_minute(opened + timedelta(minutes=1), [("BTC/USD", 1, 1, 1, 1, 1.0, "good")], ()))
+        since = micros(opened) // 1000
+        check.theirs("BTC/USD", MinuteEvent(pair="BTC-USD", o=1, h=1, l=1, c=1, v=volume, s=since, e=since + 60_000))
+    assert abs(len(suspected) - heals) <= 5
+    feed = FeedStatus("massive", True, "", warning=check.warning)
+    told = {one.name: one for one in judge_data(DataFacts(NOON, feed))}.get("lost trades")
+    assert (told is not None) == warns
+    if told:
+        assert told.status == "warning"
+        assert "150 of 300 bars differ from Massive's own" in told.sentence
