@@ -116,11 +116,12 @@ class Storage:
 
     def parts(self) -> list[Part]:
         """The threads of the store, to be looked at for what is stuck."""
-        return [
-            Part("database", self._writing_trouble, lambda: asyncio.to_thread(self._write_again)),
-            Part("lease", lambda: self._lease.trouble() if self._lease else "", self._renew_again),
-            Part("raw trades", lambda: self._ticks.trouble() if self._ticks else "", self._keep_again),
-        ]
+        parts = [Part("database", self._writing_trouble, lambda: asyncio.to_thread(self._write_again))]
+        if (lease := self._lease) is not None:
+            parts.append(Part("lease", lease.trouble, lambda: asyncio.to_thread(lease.revive)))
+        if (ticks := self._ticks) is not None:
+            parts.append(Part("raw trades", ticks.trouble, lambda: asyncio.to_thread(ticks.revive)))
+        return parts
 
     def wake(self, seq: int) -> None:
         if self._projections is not None:
@@ -246,14 +247,6 @@ class Storage:
             self._follow(self._database)
         else:
             self._await()
-
-    async def _renew_again(self) -> None:
-        if self._lease is not None:
-            self._lease.revive()
-
-    async def _keep_again(self) -> None:
-        if self._ticks is not None:
-            await asyncio.to_thread(self._ticks.revive)
 
     def _open_later(self) -> None:
         while not self._stopped.wait(self._retry):

@@ -27,6 +27,10 @@ def test_a_back_up_beside_the_running_desk_is_enough_to_start_again_from(
     with HouseThread(tmp_path / "desk", simulated(), MarketKind.SIMULATED) as first:
         first.wait(lambda: len(first.rows()) > 20, 60, "20 rows")
         assert "There was none yet" in first.run("/health")
+        assert first.house._schedule is not None
+        jobs = {part.name for part in first.house._schedule.parts()}
+        assert jobs == {"job health", "job tidy", "job slots", "job retrain", "job maintain"}
+        assert not [part.name for part in first.house.desk.parts() if part.trouble()], "a desk that works is not stuck"
         assert main(["maintain", "--data-dir", str(first.data)]) == 1
         said = capsys.readouterr().out
         assert "ledger rows proven" in said
