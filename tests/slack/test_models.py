@@ -18,6 +18,7 @@ from bot.render import Words
 from bot.slack_limits import check_message
 from engine.analyst import Analyst
 from engine.domain import Refusal, Role
+from engine.forecasts import Explanation, Part
 from engine.messages import ModelPressed, ModelTrained
 from engine.outcomes import ModelChanged, ModelOffered, Refused
 from engine.serving import Serving
@@ -25,7 +26,7 @@ from engine.snapshot import Snapshot
 from tests.days.desk import NOW, snapshot
 from tests.desk.kit import BTC, ETH, Floor
 from tests.models.forged import COINS, playbook, saved
-from tests.models.made import minute_with, press, promoted, trained, with_model
+from tests.models.made import forecast, minute_with, press, promoted, trained, with_model
 from tests.slack.conftest import Room
 from tests.slack.test_commands import ask, everything
 
@@ -187,3 +188,13 @@ def test_trained_and_offered_are_one_post_however_often_a_version_is_seen() -> N
     offers = [one for _, outcomes in floor.told for one in outcomes if isinstance(one, ModelOffered)]
     assert len(offers) == 1
     assert sum(isinstance(message, ModelTrained) for message, _ in floor.told) == 2
+
+
+def test_why_reads_what_weighed_in_words(words: Words) -> None:
+    floor = promoted()
+    told = Explanation(
+        forecast(floor, BTC), (Part("support_distance", 0.012, -0.041, "price 1.20 % above support"),), 0.1
+    )
+    said = words.line("why", "row_forecast", told=told, parts=told.parts, towards="up")
+    assert "• price 1.20 % above support: −0.041 away from up" in said
+    assert "support_distance" not in said
