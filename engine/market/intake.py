@@ -74,7 +74,6 @@ class Intake:
         """Note a sign of life; returns desk time."""
         now = self.clock.now()
         self.last_frame = now
-        self.builder.hear(now - self.skew.ahead)
         return now
 
     def alive(self, symbol: Symbol) -> None:
@@ -103,7 +102,7 @@ class Intake:
                 self.sink.on_print(item)
             else:
                 self._too_late(item, now)
-        if self.skew.wants(now):
+        if now >= self.skew.due or now == self.skew.last:
             stamps = [item.at for item in items if item.symbol in self.known]
             if stamps:
                 self.skew.see(max(stamps), now)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from engine.domain import Print, Quote, Symbol
+from engine.domain import Print, Quote, Symbol, instant
 
 JUMP_LIMIT = 0.5  # share of the last believed price
 AGREEMENT = 0.1  # two doubtful prices this close confirm each other
 KEPT = 100
 _ENDLESS = math.inf
+_LONG_AGO = instant(0)
 
 
 class Reason(StrEnum):
@@ -70,13 +71,13 @@ class _Believed:
     doubted: datetime | None = None
     ids: set[int] = field(default_factory=set)  # of the newest prints
     older_ids: set[int] = field(default_factory=set)
-    turn: datetime | None = None  # when the newest become the older ones
+    turn: datetime = _LONG_AGO  # when the newest become the older ones
 
     def remember(self, trade_id: int, now: datetime, span: timedelta) -> bool:
         """False when it was here before, `span` ago or less."""
         if trade_id in self.ids or trade_id in self.older_ids:
             return False
-        if self.turn is None or now >= self.turn:
+        if now >= self.turn:
             self.ids, self.older_ids, self.turn = set(), self.ids, now + span
         self.ids.add(trade_id)
         return True

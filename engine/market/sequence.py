@@ -44,17 +44,16 @@ class Sequence:
         """A trade that happened at `at` came at `now`."""
         known = self._last.get(symbol)
         last, before = known or (0, min(at, self._start))
-        if trade_id == last + 1 and not self.holes:  # nearly always
+        if trade_id == last + 1:  # nearly always, and in no hole: those are behind
             self._last[symbol] = trade_id, at
             return
-        if trade_id > last + 1:
+        if trade_id > last:
             since, until = sorted((micros(before), micros(at)))
             ids = range(last + 1 if known else trade_id - 1, trade_id)
             self.holes.append(Hole(symbol, since, until, micros(now), ids, known is not None))
-        elif self.holes:
-            self._fill(symbol, (trade_id,))
-        if trade_id > last:
             self._last[symbol] = trade_id, at
+        elif self.holes:
+            self._fill(symbol, trade_id)
 
     def recall(self, symbol: Symbol, trades: Iterable[tuple[int, datetime]], now: datetime) -> None:
         """The venue's last trades (number, time) before a line began, told at `now`. Those never heard are a hole."""
@@ -76,7 +75,7 @@ class Sequence:
                 hole.ids, hole.is_sure = range(newest + 1, max(newest + 1, hole.ids.stop)), True
                 hole.came = {number for number in hole.came if number in hole.ids}
                 hole.since = min(micros(at), hole.until)
-        self._fill(symbol, ())
+        self._drop_filled()
 
     def is_broken(self, symbol: Symbol, start: int, end: int) -> bool:
         """Whether a trade of `symbol` in [`start`, `end`) may be missing."""
@@ -89,8 +88,11 @@ class Sequence:
             self.holes = [hole for hole in self.holes if hole not in lost]
         return lost
 
-    def _fill(self, symbol: Symbol, trade_ids: Iterable[int]) -> None:
+    def _fill(self, symbol: Symbol, trade_id: int) -> None:
         for hole in self.holes:
-            if hole.symbol == symbol:
-                hole.came.update(number for number in trade_ids if number in hole.ids)
+            if hole.symbol == symbol and trade_id in hole.ids:
+                hole.came.add(trade_id)
+        self._drop_filled()
+
+    def _drop_filled(self) -> None:
         self.holes = [hole for hole in self.holes if hole.count]

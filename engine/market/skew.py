@@ -6,6 +6,8 @@ from collections import deque
 from datetime import datetime, timedelta
 from heapq import nsmallest
 
+from engine.domain import instant
+
 WINDOW = timedelta(seconds=60)
 JUST_NOW = timedelta(seconds=2)
 SEE_EVERY = timedelta(seconds=0.05)  # often enough to find the fastest of a minute's messages
@@ -14,6 +16,7 @@ ENOUGH = 5
 KEPT = 2_000
 WILD = 2  # stamps so far off that they say nothing of the clocks, at most
 LIMIT = timedelta(seconds=5)  # further apart than this, no minute can be relied on
+LONG_AGO = instant(0)
 _NONE = timedelta(0)
 
 
@@ -28,23 +31,19 @@ class Skew:
     def __init__(self) -> None:
         self.ahead = self.behind = _NONE
         self.apart: timedelta | None = None  # `value` when it was last worked out
-        self._due: datetime | None = None
-        self._last: datetime | None = None
+        self.last = self.due = LONG_AGO  # when a message was seen, and from when on the next is worth it
+        self._look_due = LONG_AGO
         self._seen: deque[tuple[datetime, timedelta]] = deque(maxlen=KEPT)
-
-    def wants(self, now: datetime) -> bool:
-        """Whether a message that comes at `now` would add anything."""
-        return self._last is None or now >= self._last + SEE_EVERY or now == self._last
 
     def see(self, stamp: datetime, received: datetime) -> None:
         """Of what comes at one instant the newest says best how far apart the clocks are."""
         apart = received - stamp
-        if received == self._last:
+        if received == self.last:
             apart = min(apart, self._seen.pop()[1])
-        elif not self.wants(received):
+        elif received < self.due:
             return
         self._seen.append((received, apart))
-        self._last = received
+        self.last, self.due = received, received + SEE_EVERY
 
     def value(self) -> timedelta | None:
         """None while too little was seen."""
@@ -58,8 +57,8 @@ class Skew:
 
     def look(self, now: datetime) -> None:
         """Say anew what to allow for."""
-        if self._due is None or now >= self._due:
-            self.apart, self._due = self.value(), now + LOOK_EVERY
+        if now >= self._look_due:
+            self.apart, self._look_due = self.value(), now + LOOK_EVERY
         value = self.apart or _NONE
         just_now: list[timedelta] = []
         for at, apart in reversed(self._seen):
