@@ -29,7 +29,7 @@ from tests.forecasting.found import lucky
 from tests.forecasting.made import HOUR, planted, random_walks, stubborn_forecasts
 
 NOISE_SEED, FORECAST_SEED = 50_000, 90_000
-DAYS = 40
+DAYS = 240
 
 
 def main() -> int:
@@ -49,13 +49,14 @@ def _noise(board: Board, walks: int) -> None:
     gates: list[Gate] = []
     held, naive = 0, 0
     for seed in range(walks):
-        cases = random_walks(NOISE_SEED + seed, days=DAYS)
+        cases = random_walks(NOISE_SEED + seed, days=DAYS, step=HOUR)
         probability = stubborn_forecasts(cases, FORECAST_SEED + seed)
         gates.append(decide(lucky(cases, probability)))
         ours, theirs = _holding(cases, probability)
         held, naive = held + ours, naive + theirs
-    quiet = sum(gate.verdict in (Verdict.NO_EDGE, Verdict.NOT_PROVEN) for gate in gates)
-    board.add("random walks: no edge or not proven", 100 * quiet / walks, "%")
+    for word in (Verdict.NO_EDGE, Verdict.NOT_PROVEN):
+        count = sum(gate.verdict is word for gate in gates)
+        board.add(f"random walks: {word}", 100 * count / walks, "%")
     board.add("random walks: may be promoted", 100 * sum(gate.promotable for gate in gates) / walks, "%")
     peer = f"{100 * naive / walks:.3g} when every row counts as independent"
     board.add("95 % intervals that hold the truth", 100 * held / walks, "%", peer)

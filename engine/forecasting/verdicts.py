@@ -125,13 +125,39 @@ def _verdict(findings: Findings, steps: Sequence[Step], terms: GateTerms) -> tup
         if losing:
             return Verdict.NO_EDGE, "That is more than chance, but costs take more than it brings."
         return Verdict.EDGE, "That beats chance and every baseline."
-    best = max(findings.judgement.beside, key=lambda one: one.accuracy.value)
-    if findings.judgement.effective_n >= terms.fewest_cases and best.ahead.interval.high < terms.worth_having:
-        most = points(best.ahead.interval.high).lstrip("+")
-        return Verdict.NO_EDGE, f"At best it is {most} points ahead of {best.name}: not worth having."
+    if findings.judgement.effective_n >= terms.fewest_cases and (worthless := _not_worth_having(findings, terms)):
+        return Verdict.NO_EDGE, worthless
     if losing:
         return Verdict.NO_EDGE, "And it loses money after costs."
     return Verdict.NOT_PROVEN, next(step.sentence for step in failed if step.part is Part.EVIDENCE)
+
+
+def _not_worth_having(findings: Findings, terms: GateTerms) -> str:
+    """Why there is surely no edge to speak of, "" where there may be one.
+
+    An edge is a lead over every baseline: surely too small a lead over one of them is enough. Where the test is too
+    short to be sure, the model may say it of itself: its calibrated confidences promise too small a lead even if they
+    are true, and not one forecast of the test was worth an entry.
+    """
+    lowest = min(findings.judgement.beside, key=lambda one: one.ahead.interval.high)
+    if lowest.ahead.interval.high < terms.worth_having:
+        most = points(lowest.ahead.interval.high).lstrip("+")
+        return f"At best it is {most} points ahead of {lowest.name}: not worth having."
+    promised = _promised(findings.judgement)
+    if promised is None or promised >= terms.worth_having or findings.money is None or findings.money.trades:
+        return ""
+    return (
+        f"It does not claim more: by its own confidences it leads by {points(promised)} points, and nothing was worth "
+        "an entry."
+    )
+
+
+def _promised(judgement: Judgement) -> float | None:
+    """How much more often than the commonest class of the training a model with these confidences would be right."""
+    if judgement.training is None:
+        return None
+    sure = sum(part.n * part.confidence for part in judgement.reliability) / judgement.rows
+    return sure - max(judgement.training.shares)
 
 
 def _loses(findings: Findings) -> bool:

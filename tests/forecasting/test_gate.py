@@ -7,9 +7,11 @@ import pytest
 
 from engine.forecasting.canaries import Canary, Causality
 from engine.forecasting.gate import Findings, GateTerms, Part, Verdict
+from engine.forecasting.intervals import Estimate
 from engine.forecasting.money import Fees
 from engine.forecasting.skill import Skill
 from engine.forecasting.verdicts import decide
+from engine.inference import Interval
 from tests.forecasting.found import CANARIES, GOOD, earned, findings, share
 
 
@@ -130,6 +132,35 @@ def test_what_the_venues_fees_would_leave_is_said_and_the_playbooks_are_what_mus
     assert "(at the venue's fees of 0.40 %: −3.0 % in 120 trades)" in step.sentence
     own = decide(replace(GOOD, fees=Fees(0.004, 0.004, 400, 40.0, 0.04))).step("AFTER_COSTS")
     assert "after costs of 90.00 at the venue's fees (0.40 % a side), buy and hold" in own.sentence
+
+
+def unsure(promised):
+    """Findings of a model whose leads are wide and about nought, and whose confidences promise so much of a lead."""
+    wide = Estimate(0.0, Interval(-0.05, 0.05), 5_000, 5_000, 60)
+    judgement = GOOD.judgement
+    bins = tuple(replace(part, confidence=0.5 + promised) for part in judgement.reliability)
+    beside = tuple(replace(one, ahead=wide) for one in judgement.beside)
+    return replace(GOOD, judgement=replace(judgement, beside=beside, reliability=bins))
+
+
+def test_a_model_that_claims_no_edge_and_never_enters_has_none():
+    silent = replace(earned(trades=0), mean_return=None)
+    gate = decide(replace(unsure(0.01), money=silent))
+    assert gate.verdict is Verdict.NO_EDGE
+    assert "by its own confidences it leads by +1.0 points" in gate.sentence
+    assert decide(unsure(0.01)).verdict is Verdict.NOT_PROVEN, "it has entered: that may yet be worth something"
+    assert decide(replace(unsure(0.03), money=silent)).verdict is Verdict.NOT_PROVEN
+    few = replace(unsure(0.01), money=silent)
+    assert decide(few, GateTerms(fewest_cases=10_000)).verdict is Verdict.NOT_PROVEN
+
+
+def test_surely_no_lead_over_one_baseline_is_no_edge_whatever_the_others_say():
+    found = unsure(0.03)
+    narrow = Estimate(-0.01, Interval(-0.03, 0.01), 5_000, 5_000, 60)
+    beside = (*found.judgement.beside[:3], replace(found.judgement.beside[3], ahead=narrow))
+    gate = decide(replace(found, judgement=replace(found.judgement, beside=beside)))
+    assert gate.verdict is Verdict.NO_EDGE
+    assert "At best it is 1.0 points ahead of logistic" in gate.sentence
 
 
 def test_three_classes_must_beat_the_base_rates_not_a_coin():

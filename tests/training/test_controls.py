@@ -17,9 +17,9 @@ QUICK = playbook(learner={"eta": 0.1})
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_noise_is_never_called_an_edge_nor_promoted(seed):
+def test_noise_is_said_to_have_no_edge_and_is_not_promoted(seed):
     one = noise(seed, terms=QUICK)
-    assert one.verdict is not Verdict.EDGE
+    assert one.verdict is Verdict.NO_EDGE
     assert not one.promotable
 
 
