@@ -167,10 +167,10 @@ def _draw_drawdown(axes: Axes, times: list[float], equity: list[float]) -> None:
 def time_axis(axes: Axes, times: list[float], zone: ZoneInfo) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     formatter = ConciseDateFormatter(locator, tz=zone, show_offset=False)  # type: ignore[no-untyped-call]
-    formatter.formats = ["%Y", "%b", "%a %d", "%H:%M", "%H:%M", "%S"]
-    formatter.zero_formats = ["", "%Y", "%b", "%a %d", "%H:%M", "%H:%M"]
+    formatter.formats = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%S"]
+    formatter.zero_formats = ["", "%b %Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)
     if times:

@@ -55,10 +55,10 @@ def card_drawing(card: ModelCard, words: Words) -> CardDrawing:
     accuracy = seen.accuracy
     rows = [("this model", accuracy)] + [(one.name, one.accuracy) for one in seen.beside]
     return CardDrawing(
-        title=f"{card.name} {card.version}",
+        title=card.name,
         question=card.question,
-        span=f"judged once on {words.day(seen.start)} to {words.day(seen.end)}",
-        verdict=str(card.gate.verdict),
+        span=f"{card.version}, judged once on {words.day(seen.start)} to {words.day(seen.end)}",
+        verdict=words.line("model_card", "row_verdict", card=card),
         sentence=card.gate.sentence,
         label=card.label,
         zone=words.zone.key,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 WIDTH, LEFT, RIGHT = 1200, 60, 1140  # pixels
 _GREEN = "#1e8449"
-_BADGES = {"edge": _GREEN, "not proven": "#b9770e", "no edge": SOFT, "stopped": FALL}
+_AMBER = "#b9770e"
+_BADGES = {"edge": _GREEN, "edge, not after costs": _AMBER, "not proven": _AMBER, "no edge": SOFT, "stopped": FALL}
 _DAY = 86400
 _MIDDLE = 620  # where the right half begins
 
@@ -117,7 +118,7 @@ def _reliability(page: Page, drawing: CardDrawing, top: int) -> None:
     axes.set_ylim(low, high)
     _in_percent(axes)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.0f} %")
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4, prune="both")  # more labels would touch, or those of the other axis
     page.say(LEFT, top + 396, "confidence, and how often it came true", 17, SOFT)
 
 
@@ -149,6 +150,7 @@ def _folds(page: Page, drawing: CardDrawing, top: int) -> None:
     axes.set_xlim(first - air, last + air)
     ends = sorted({first, last})
     axes.set_xticks(ends, [_day(at, drawing.zone) for at in ends])
+    axes.get_xticklabels()[-1].set_horizontalalignment("right" if len(ends) > 1 else "center")
     page.say(LEFT, top + 396, "right, when trained on what was before", 17, SOFT)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.forecasting.boosting import xgb
 from engine.forecasting.cases import Classes, JudgementError
 from engine.forecasting.model import Features
 
@@ -46,8 +47,7 @@ def fit(
     The same rows, numbers and threads give the same trees.
     Raises `JudgementError` for rows that nothing can be learnt from, or a device that is not there.
     """
-    import xgboost
-
+    xgboost = xgb()
     _look_at(train, label, truth, names)
     require_device(str(parameters.get("device", "cpu")))
     bins = int(parameters["bins"])
@@ -75,9 +75,7 @@ def require_device(device: str) -> None:
     """Raise `JudgementError` for a device that the installed XGBoost cannot use."""
     if device == "cpu":
         return
-    import xgboost
-
-    if not xgboost.build_info().get("USE_CUDA"):
+    if not xgb().build_info().get("USE_CUDA"):
         raise JudgementError("DEVICE", NO_CUDA)
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.forecasting.boosting import xgb
 from engine.forecasting.calibrators import Calibrator
 from engine.forecasting.cases import CLASSES, Column
 from engine.forecasting.drift import Reference
@@ -86,9 +87,7 @@ class Model:
     def contributions(self, rows: Features) -> Column:
         """SHAP contributions [row, feature + 1] (the last is the bias) to the margin: of the second class's log-odds,
         or of the likeliest class among three. They add up to the margin that the trees give."""
-        import xgboost
-
-        told = self.booster.predict(xgboost.DMatrix(np.asarray(rows, np.float32)), pred_contribs=True)
+        told = self.booster.predict(xgb().DMatrix(np.asarray(rows, np.float32)), pred_contribs=True)
         if told.ndim == 2:
             two: Column = told.astype(np.float64)
             return two

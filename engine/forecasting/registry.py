@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.forecasting.boosting import xgb
 from engine.forecasting.calibrators import Calibrator
 from engine.forecasting.drift import Reference
 from engine.forecasting.model import Model, Passport
@@ -67,9 +68,7 @@ class ModelFolder:
         trees = self._bytes(name, version, TREES)
         if _sha256(trees) != expected:
             raise ModelError("CORRUPT", f"the trees of {name} {version} are not those that were trained; train anew")
-        import xgboost
-
-        booster = xgboost.Booster()
+        booster = xgb().Booster()
         booster.load_model(bytearray(trees))
         if booster.num_features() != len(passport.features):
             raise ModelError(

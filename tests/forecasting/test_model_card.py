@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 
 from bot.blocks import compose
 from bot.model_card import card_alt, card_drawing, card_png
-from bot.model_card_picture import card_picture
+from bot.model_card_picture import _BADGES, card_picture
 from bot.render import Words
 from bot.slack_limits import check_message
 from engine import ModelCard
+from engine.forecasting.gate import Verdict
 from tests.forecasting.carded import card
 
 WORDS = Words(ZoneInfo("America/Los_Angeles"))
@@ -58,6 +59,22 @@ def test_the_picture_shows_the_model_beside_every_baseline(good):
     assert drawing.verdict == str(good.gate.verdict)
     assert len(drawing.folds) == len(good.judgement.folds)
     assert len(drawing.tenths) == 10
+
+
+def test_an_edge_that_costs_eat_is_not_called_one_in_green(good):
+    gate, money = replace(good.gate, verdict=Verdict.EDGE), replace(good.money, pnl=-3.0)
+    drawing = card_drawing(replace(good, gate=gate, money=money), WORDS)
+    assert drawing.verdict == "edge, not after costs"
+    assert _BADGES[drawing.verdict] != _BADGES["edge"]
+    assert card_drawing(replace(good, gate=gate, money=replace(money, pnl=3.0)), WORDS).verdict == "edge"
+    assert "edge, not after costs" in compose(WORDS, "model_card", card=replace(good, gate=gate, money=money)).text
+
+
+def test_the_badge_leaves_the_version_room(good):
+    """Name and badge share a line; the version, which is long, has one of its own."""
+    drawing = card_drawing(replace(good, version="20261130T094245-9a1b2c"), WORDS)
+    assert drawing.title == good.name
+    assert drawing.span.startswith("20261130T094245-9a1b2c, judged once on ")
 
 
 def test_words_and_picture_tell_the_same_facts(good):

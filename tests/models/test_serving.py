@@ -1,5 +1,7 @@
 """From the model folder into service: offered once, loaded beside the desk, refused with a reason when damaged."""
 
+import subprocess
+import sys
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
@@ -241,3 +243,22 @@ def test_the_champion_of_the_ledger_forecasts_for_the_analyst(house):
     assert [(one.version, one.shadow) for one in told] == [("v1", False)] * 3
     house.floor.tell(replace(house.analyst.on(minute_of(market, WARM + 1)), at=house.floor.at))
     assert house.floor.view.models["direction"].last_forecast is not None
+
+
+ASKING = """
+import sys
+from pathlib import Path
+import numpy as np
+from engine.forecasting.registry import ModelFolder
+
+model = ModelFolder(Path(sys.argv[1])).load("direction", "v1")
+rows = np.zeros((2, 6), np.float32)
+model.predict(rows), model.contributions(rows)
+print([name for name in ("pandas", "pyarrow", "sklearn") if name in sys.modules])
+"""
+
+
+def test_a_desk_that_asks_its_model_loads_none_of_what_only_trainings_use(tmp_path):
+    saved(tmp_path, "v1")
+    told = subprocess.run([sys.executable, "-c", ASKING, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
