@@ -124,6 +124,8 @@ def _verdict(findings: Findings, steps: Sequence[Step], terms: GateTerms) -> tup
     if not [step for step in failed if step.part is Part.EVIDENCE]:
         if losing:
             return Verdict.NO_EDGE, "That is more than chance, but costs take more than it brings."
+        if small := _surely_small(findings, terms):
+            return Verdict.NO_EDGE, f"That is more than chance. {small}"
         return Verdict.EDGE, "That beats chance and every baseline."
     if findings.judgement.effective_n >= terms.fewest_cases and (worthless := _not_worth_having(findings, terms)):
         return Verdict.NO_EDGE, worthless
@@ -139,10 +141,8 @@ def _not_worth_having(findings: Findings, terms: GateTerms) -> str:
     short to be sure, the model may say it of itself: its calibrated confidences promise too small a lead even if they
     are true, and not one forecast of the test was worth an entry.
     """
-    lowest = min(findings.judgement.beside, key=lambda one: one.ahead.interval.high)
-    if lowest.ahead.interval.high < terms.worth_having:
-        most = points(lowest.ahead.interval.high).lstrip("+")
-        return f"At best it is {most} points ahead of {lowest.name}: not worth having."
+    if small := _surely_small(findings, terms):
+        return small
     promised = _promised(findings.judgement)
     if promised is None or promised >= terms.worth_having or findings.money is None or findings.money.trades:
         return ""
@@ -150,6 +150,15 @@ def _not_worth_having(findings: Findings, terms: GateTerms) -> str:
         f"It does not claim more: by its own confidences it leads by {points(promised)} points, and nothing was worth "
         "an entry."
     )
+
+
+def _surely_small(findings: Findings, terms: GateTerms) -> str:
+    """That the lead over one baseline is surely not worth having; "" where it may be."""
+    lowest = min(findings.judgement.beside, key=lambda one: one.ahead.interval.high)
+    if lowest.ahead.interval.high >= terms.worth_having:
+        return ""
+    most = points(lowest.ahead.interval.high).lstrip("+")
+    return f"At best it is {most} points ahead of {lowest.name}: not worth having."
 
 
 def _promised(judgement: Judgement) -> float | None:

@@ -124,6 +124,16 @@ def test_enough_rows_without_a_lead_worth_having_are_no_edge():
     assert gate.verdict is Verdict.NO_EDGE
 
 
+def test_a_sure_lead_that_is_surely_tiny_is_no_edge():
+    tiny = Estimate(0.004, Interval(0.0003, 0.0078), 17_000, 5_000, 60)
+    beside = tuple(replace(one, ahead=tiny) if one.name == "logistic" else one for one in GOOD.judgement.beside)
+    gate = decide(replace(GOOD, judgement=replace(GOOD.judgement, beside=beside)))
+    assert not [step for step in gate.failed if step.part is Part.EVIDENCE], "all evidence speaks for it"
+    assert gate.verdict is Verdict.NO_EDGE
+    assert "At best it is 0.8 points ahead of logistic: not worth having." in gate.sentence
+    assert not gate.promotable
+
+
 def test_what_the_venues_fees_would_leave_is_said_and_the_playbooks_are_what_must_pay():
     scenario = Fees(0.0005, 0.004, 120, -30.0, -0.03)
     step = decide(replace(GOOD, fees=scenario)).step("AFTER_COSTS")
