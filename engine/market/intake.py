@@ -212,6 +212,8 @@ class Intake:
         if self.clock.speed == 1:
             self._look_at_clocks(now)
         there = now - self.skew.ahead
+        if self.last_frame is not None:
+            self.builder.hear(self.last_frame - self.skew.ahead)
         for minute in self.builder.advance(min(there, complete_until or there), complete_until):
             self.sink.on_minute(minute)
         if self.ids.holes:

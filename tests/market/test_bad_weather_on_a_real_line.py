@@ -63,7 +63,7 @@ class RoughVenue:
             self.done["lost"] += 1
         elif luck < 0.004:
             self.done["garbled"] += 1
-            await self.venue.emit_raw(garbled(self.dice, frame), "trade", symbol)
+            await self.venue.emit_raw(garbled(self.dice, frame)[0], "trade", symbol)
         elif luck < 0.05:
             self.done["delayed"] += 1
             self._delayed.append(asyncio.create_task(self._later(frame, symbol)))

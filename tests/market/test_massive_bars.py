@@ -80,7 +80,7 @@ def test_bars_that_differ_too_often_are_no_sign_of_lost_trades_and_health_says_t
     for number in range(300):
         opened = NOON + number * timedelta(minutes=1)
         volume = 9.0 if number % 10 < 10 * share else 1.0
-        check.on_minute(as_minute(opened + timedelta(minutes=1), [("BTC/USD", 1, 1, 1, 1, 1.0, "good")], ()))
+        check.on_minute(as_minute(opened + timedelta(minutes=1), [("BTC/USD", 1, 1, 1, 1, 1.0, "good", 1)], ()))
         since = micros(opened) // 1000
         check.theirs("BTC/USD", MinuteEvent(pair="BTC-USD", o=1, h=1, l=1, c=1, v=volume, s=since, e=since + 60_000))
     assert abs(len(suspected) - heals) <= 5
