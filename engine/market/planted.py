@@ -3,7 +3,7 @@
 Each coin's time is cut into blocks of two hours. In the last minutes of some blocks the price moves for a reason, up or
 down as by a fair coin; all else is a random walk. Which way it will go is told from the block's first minute on, but
 only to who looks at two things together: the volume is high when the last five minutes' move points the way of the one
-to come, low when it points against it, and ordinary when nothing is to come. Neither says anything alone.
+to come, low when it points against it, and like before when nothing is to come. Neither says anything alone.
 
 Prices are a pure function of (seed, share, symbol, instant): history, the live market and a restart are one market.
 """
@@ -35,6 +35,7 @@ _WEEK = _BLOCKS * HORIZON
 _PRINTS = 6  # a minute
 _WALL = 0.7  # log price: beyond it every block leads back, so that months later the price is still one
 _LOUD, _LOW = 2.0, 0.4  # volume, as a multiple of the usual
+_LATELY, _CALMING = 20, 0.01  # where it tells nothing it is what it was over so many minutes, and becomes usual again
 _WITHIN = 0.0008  # how far prints stray within a minute
 _TURNOVER = 240_000.0  # quote currency a minute
 _PLAN, _MINUTES, _TRADES, _PHASE = 21, 22, 23, 24  # what dice are for
@@ -135,7 +136,7 @@ class PlantedPrices:
         price = self._printed(symbol, path - np.log(self._names.anchor(symbol)))
         price[:, -1] = closes
         loud = _loudness(self._plan(symbol, week).way, np.sign(closes - known[:-5]))
-        turnover = _TURNOVER * loud * dice.lognormal(0.0, 0.04, _WEEK)
+        turnover = _TURNOVER * loud * dice.lognormal(0.0, 0.01, _WEEK)
         parts = dice.uniform(0.5, 1.5, (_WEEK, _PRINTS))
         quantity = (turnover / closes / parts.sum(1))[:, None] * parts
         return price, np.round(quantity, 8)
@@ -223,10 +224,17 @@ def _planned(edge: Edge, level: float, dice: np.random.Generator) -> _Plan:
 
 
 def _loudness(way: Column, move: Column) -> Column:
-    """What a minute's volume is multiplied by, from where its block leads and the sign of the last five minutes."""
+    """What a minute's volume is multiplied by, from where its block leads and the sign of the last five minutes. Where
+    nothing is told it is like the minutes before: beside them the usual would look loud after low ones."""
     told = np.repeat(way, HORIZON) * move
     told[np.arange(told.size) % HORIZON >= TELLING] = 0.0
-    return np.select([told > 0, told < 0], [_LOUD, _LOW], 1.0)
+    loud: list[float] = np.select([told > 0, told < 0], [_LOUD, _LOW], 0.0).tolist()
+    lately, total = [1.0] * _LATELY, float(_LATELY)
+    for minute, now in enumerate(loud):
+        now = now or (1.0 - _CALMING) * total / _LATELY + _CALMING
+        total += now - lately[minute % _LATELY]
+        loud[minute] = lately[minute % _LATELY] = now
+    return np.array(loud)
 
 
 def _columns(weeks: Sequence[tuple[Column, Column]]) -> list[tuple[Column, ...]]:
