@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -96,8 +96,12 @@ def _controls(role: Role, held: bool) -> list[Block]:
 
 
 def _health(front: Front) -> str:
-    bad = [item for item in front.desk.health() if str(item.status) != "ok"]
-    return front.words.line("home_rows", "health", bad=bad, alarms=front.snapshot().alarms)
+    bad = {item.name: item for item in front.desk.health() if str(item.status) != "ok"}
+    told = [
+        replace(alarm, sentence=bad.pop(alarm.key).sentence) if alarm.key in bad else alarm
+        for alarm in front.snapshot().alarms
+    ]  # an alarm keeps the number that raised it; here stands the one of now
+    return front.words.line("home_rows", "health", bad=list(bad.values()), alarms=told)
 
 
 # ------------------------------------------------------------ publishing

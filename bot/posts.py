@@ -289,7 +289,8 @@ def job_subject(job: str) -> str:
 
 
 def _job_opened(outcome: JobOpened, scene: _Scene) -> Iterator[Post]:
-    data = {"job": outcome.job, "kind": outcome.kind, "text": outcome.text, "by": outcome.by, "fate": "running"}
+    said = {"job": outcome.job, "kind": outcome.kind, "text": outcome.text, "by": outcome.by, "fate": "running"}
+    data = {**said, "asked_at": outcome.at}
     yield scene.post("opened", SIGNALS, job_subject(outcome.job), "job", priority=REPORT, data=data)
 
 

@@ -18,7 +18,7 @@ from bot.charts import Drawing, alt_text, equity_drawing
 from bot.render import Words, figure, money, percent, ratio
 from bot.slack_limits import fit
 from engine import LiveRecord, curve, health, live_record, performance, slots, verdict
-from engine.domain import Proposal, Side
+from engine.domain import LimitUse, Proposal, Side
 from engine.snapshot import Snapshot
 
 TRADES_SHOWN, ROWS_SHOWN = 12, 8
@@ -149,7 +149,7 @@ def content(
         "checks": len(readings),
         "quality": ran.data_quality,
         "gaps": next((reading.value for reading in readings if reading.name == "gaps"), None),
-        "limits": [limit_row(use.name, use.used, use.limit, use.unit) for use in snapshot.limits],
+        "limits": [_limit(use) for use in snapshot.limits],
         "verdict": judged,
         "answer": _ANSWERS[judged.phase],
         "criteria": [(one.met, criterion_row(one)) for one in (*judged.deciding, *judged.beside)],
@@ -192,6 +192,12 @@ def would_have_made(proposal: Proposal, close: float) -> float:
     """P&L of a proposal held from its card's price to `close`, less the round trip on the card; no stop, no target."""
     sign = 1 if proposal.side is Side.LONG else -1
     return proposal.quantity * (close - proposal.price) * sign - 2 * (proposal.fees + proposal.slippage)
+
+
+def _limit(use: LimitUse) -> str:
+    """`positions 5 of 5 (100 %): 0 open, 5 reserved by cards …`: a slot is used before anything is open."""
+    row = limit_row(use.name, use.used, use.limit, use.unit)
+    return f"{row}: {use.sentence}" if use.name == "positions" and use.used else row
 
 
 def limit_row(name: str, used: float, limit: float, unit: str) -> str:

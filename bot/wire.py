@@ -22,6 +22,7 @@ _KINDS: dict[str, type] = {
     "offered": ModelVersion,
     "at": datetime,
     "made_at": datetime,
+    "asked_at": datetime,
     "covers_from": datetime,
     "covers_to": datetime,
 }

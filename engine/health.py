@@ -268,7 +268,8 @@ def _machine(facts: Facts) -> Iterator[Reading]:
         yield Reading("disk", status, float(free), "bytes", f"{_size(free)} of disk are free{more}.")
     if (used := facts.memory) is not None:
         status = _level(used, MEMORY_WARNING, MEMORY_CRITICAL)
-        yield Reading("memory", status, float(used), "bytes", f"The desk uses {_size(used)} of memory.")
+        more = "" if status == OK else f"; more than {_size(MEMORY_WARNING)} is unusual, even with 100 coins"
+        yield Reading("memory", status, float(used), "bytes", f"The desk uses {_size(used)} of memory{more}.")
     if (skew := facts.clock_skew) is not None:
         status = _level(abs(skew) / CLOCK_WARNING, 1, CLOCK_CRITICAL / CLOCK_WARNING)
         apart = abs(skew).total_seconds()

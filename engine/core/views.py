@@ -125,8 +125,10 @@ def limit_uses(st: Any, now: Totals) -> tuple[LimitUse, ...]:
     """Every limit that is on, with its use."""
     rule, acct, worth = st.rule, st.acct, now.equity
     loss = max(0.0, acct.day_start - worth)
+    opened = int(acct.n_open)
+    slots = f"{opened} open, {now.used - opened} reserved by cards and entries under way"
     rows = (
-        ("positions", rule.max_positions, now.used, "count", "positions and entries under way"),
+        ("positions", rule.max_positions, now.used, "count", slots),
         ("exposure", rule.max_exposure, now.exposure, "USD", "held and reserved notional"),
         ("leverage", rule.max_leverage, _ratio(now.exposure, worth), "fraction", "held and reserved notional / equity"),
         ("heat", rule.max_heat, _ratio(now.heat, worth), "fraction", "sum of quantity * (entry - stop) / equity"),

@@ -145,7 +145,8 @@ class PlantedPrices:
         """One hour of prints."""
         begin = self._place(symbol, hour * HOUR_US)
         weeks = [self._week(symbol, week) for week in range(begin // _WEEK, (begin + 59) // _WEEK + 1)]
-        price, quantity = (np.concatenate(parts)[begin % _WEEK :][:60].ravel() for parts in _columns(weeks))
+        # copies: a view would keep two weeks in memory for every hour that is kept
+        price, quantity = (np.concatenate(parts)[begin % _WEEK :][:60].flatten() for parts in _columns(weeks))
         dice = np.random.default_rng((self.seed, crc32(symbol.encode()), hour))
         slots = (np.arange(price.size) + dice.uniform(0.05, 0.95, price.size)) * (HOUR_US / price.size)
         time = hour * HOUR_US + slots.astype(np.int64)

@@ -349,3 +349,16 @@ def test_no_plan_lets_a_card_live_longer_whatever_its_playbook_says():
     longer = plan.playbook.proposal.model_copy(update={"max_life": timedelta(days=1)})
     patient = replace(plan, playbook=plan.playbook.model_copy(update={"proposal": longer}))
     assert patient.life("ema") == timedelta(minutes=10)
+
+
+def test_a_slot_that_a_card_reserves_is_told_from_one_that_a_position_fills():
+    floor = Floor(playbook(limits=", max_positions: 2"))
+
+    def said():
+        return next(limit for limit in floor.view.limits if limit.name == "positions")
+
+    card = floor.propose(BTC)
+    assert (said().used, said().sentence) == (1, "0 open, 1 reserved by cards and entries under way")
+    floor.ack(floor.press(card))
+    floor.trade(100.0)
+    assert (said().used, said().sentence) == (1, "1 open, 0 reserved by cards and entries under way")

@@ -167,3 +167,10 @@ async def test_it_says_what_it_is_and_trades_five_coins_unless_others_are_asked_
 def test_a_share_that_cannot_be_is_refused(p):
     with pytest.raises(ValueError, match=r"above 0\.50 and at most 0\.75"):
         PlantedPrices(1, p)
+
+
+def test_an_hour_that_is_kept_keeps_only_its_own_numbers():
+    hour = PlantedPrices(1, 0.6).hour("BTC/USD", micros(START) // 3_600_000_000)
+    for column in (hour.time, hour.price, hour.quantity):
+        assert column.base is None, "a view holds the weeks that it was cut from: a megabyte for each hour of a desk"
+        assert column.nbytes < 10_000

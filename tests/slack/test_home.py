@@ -10,10 +10,11 @@ import pytest
 
 from bot.home import home_view
 from bot.slack_limits import check_view
-from engine.domain import ProposalStatus, Role, State
+from engine.domain import Alarm, ProposalStatus, Role, State
+from engine.health import Facts, Reading, judge
 from engine.messages import Panic, Pause, Press, Resume
 from engine.outcomes import ProposalClosed
-from tests.days.desk import proposal, snapshot
+from tests.days.desk import NOW, proposal, snapshot
 from tests.slack.conftest import Room
 from tests.slack.desk import hold, position
 
@@ -72,6 +73,20 @@ async def test_the_tab_is_published_when_opened_and_again_when_something_happens
     await asyncio.sleep(2.5)
 
     assert "Pending proposals: 0" in str(await home(room, "U_TRADER"))
+
+
+async def test_a_standing_alarm_is_said_once_with_the_number_of_now(room: Room) -> None:
+    def health() -> tuple[Reading, ...]:
+        return judge(Facts(now=NOW, memory=640 * 1024**2))
+
+    room.desk.health = health  # type: ignore[method-assign]
+    alarm = Alarm("memory", "warning", "The desk uses 505 MB of memory.", NOW)
+    room.desk.shot = replace(room.desk.shot, alarms=(alarm,))
+
+    shown = str(await home(room, "U_TRADER"))
+
+    assert shown.count("The desk uses") == 1
+    assert "The desk uses 640 MB of memory; more than 500 MB is unusual" in shown
 
 
 async def test_pausing_from_home_asks_why(room: Room) -> None:

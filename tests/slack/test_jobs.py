@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,13 @@ def test_while_it_runs_the_message_has_bars_and_a_cancel_button(words: Words) ->
     assert "1 failed" in moved
     assert "90 s left" in moved
     assert "job_cancel" not in json.dumps(card(words, OPENED, progress=PROGRESS, stopping=True))
+
+
+def test_the_message_says_when_it_was_asked_for_however_late_it_is_renewed(words: Words) -> None:
+    later = NOW + timedelta(hours=2)
+    moved = json.dumps(card(words, OPENED, progress=PROGRESS, at=later), ensure_ascii=False)
+    assert words.clock(NOW) in moved
+    assert words.clock(later) not in moved
 
 
 @pytest.mark.parametrize("fate", ["done", "incomplete", "cancelled", "interrupted", "failed", "stopped"])

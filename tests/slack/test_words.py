@@ -176,6 +176,18 @@ def test_whatever_the_desk_says_fits_slack_and_mentions_nobody(words: Words, tex
             assert parsed.to_dict()["type"] == block["type"]
 
 
+def test_a_card_that_the_desk_itself_refuses_does_not_say_that_somebody_pressed(words: Words) -> None:
+    by_desk = replace(proposal(), status=ProposalStatus.REFUSED, decided_by="desk", decided_at=NOW, decided_why="heat")
+    texts = {}
+    for by in ("desk", "U_TRADER"):
+        ((_, shown),) = rendered(words, said([ProposalClosed(replace(by_desk, decided_by=by))]))
+        texts[by] = json.dumps(shown.blocks, ensure_ascii=False)
+    assert "*Refused by the desk*" in texts["desk"]
+    assert "nobody pressed; the signal came again" in texts["desk"]
+    assert "when the desk pressed" not in texts["desk"]
+    assert "*Refused* when <@U_TRADER> pressed" in texts["U_TRADER"]
+
+
 def test_every_message_of_a_simulated_market_says_so(words: Words) -> None:
     for post, message in rendered(words, said(everything(), label="simulated")):
         assert message.text.startswith("[simulated]"), post.key
