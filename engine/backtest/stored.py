@@ -19,6 +19,7 @@ from engine.store.bars import MINUTE
 from engine.store.database import Database, open_database
 from engine.store.embedded import EmbeddedPostgres
 from engine.store.history_gaps import read_quiet
+from engine.store.holdings import NAMED, held, instead
 from engine.store.reading import read_bars, reading
 
 EARLIEST = instant(0)
@@ -44,11 +45,19 @@ def stored_market(
     bounds = (start or EARLIEST, end or SystemClock().now())
     with opened(url, data_dir) as database:
         found = [_series(database, symbol, playbook, *bounds) for symbol in dict.fromkeys(symbols)]
-    market = [series for series in found if len(series) > 1]
-    absent = [series.symbol for series in found if len(series) <= 1]
-    if not market:
-        raise BarsError(f"no bars of {', '.join(absent)} are stored in these dates; `nightdesk backfill` gets some")
+        market = [series for series in found if len(series) > 1]
+        absent = [series.symbol for series in found if len(series) <= 1]
+        if not market:
+            there = held(database, LIVE, playbook.step or MINUTE, absent)
+            raise BarsError(_nothing_of(absent, instead(absent, there), start, end))
     return market, [f"no bars are stored of {', '.join(absent)}"] if absent else []
+
+
+def _nothing_of(symbols: Sequence[Symbol], instead_of_them: str, start: datetime | None, end: datetime | None) -> str:
+    dates = [f"{word} {at:%Y-%m-%d}" for word, at in (("from", start), ("until", end)) if at is not None]
+    named = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
+    told = " ".join(("no bars of", named, "are stored", *dates))
+    return f"{told}; {instead_of_them or '`nightdesk backfill` gets some'}"
 
 
 def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datetime, until: datetime) -> Series:

@@ -23,6 +23,7 @@ from engine.ports import BarColumns
 from engine.store.bars import MINUTE
 from engine.store.cache import read_cached
 from engine.store.database import Database
+from engine.store.holdings import Held, held, instead
 from engine.training.trading import model_of
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -90,12 +91,20 @@ def from_store(
     step = playbook.step or MINUTE
     with opened(url, data_dir) as database:
         found = [stored_bars(database, data_dir, market, one, step, now - terms.history, now) for one in symbols]
-    bars = tuple(one for one in found if len(one.time))
-    if not bars:
-        raise JudgementError(
-            "NO_BARS", f"no bars of {', '.join(symbols[:5])} are stored; `nightdesk backfill` gets some, or give --bars"
-        )
+        bars = tuple(one for one in found if len(one.time))
+        if not bars:
+            raise JudgementError("NO_BARS", _nothing(symbols, held(database, market, step, symbols), terms))
     return Source(bars, {one.symbol: "nothing stored" for one in found if not len(one.time)})
+
+
+def _nothing(symbols: Sequence[Symbol], there: Sequence[Held], terms: ModelTerms) -> str:
+    """Why there is nothing to learn from: nothing is stored, or other pairs are, or older bars."""
+    named = f"{', '.join(symbols[:5])}{f' and {len(symbols) - 5} more' if len(symbols) > 5 else ''}"
+    if not there:
+        return f"no bars of {named} are stored; `nightdesk backfill` gets some, or give --bars"
+    days = terms.history // timedelta(days=1)
+    sentence = f"no bars of {named} of the last {days} days are stored; {instead(symbols, there)}"
+    return f"{sentence}; --history takes older ones in, `nightdesk backfill` gets newer ones"
 
 
 def stored_bars(
