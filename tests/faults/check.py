@@ -188,8 +188,9 @@ def _graded(records: list[Record], truth: Truth, heard: Heard, counts: Counter[s
             want = truth.candle(symbol, minute.at - MINUTE)
             if want.is_like(bar):
                 continue
-            counts["bars graded well and not true, which nobody could know"] += 1
-            if not heard.excuses(symbol, minute.at, bar):
+            if heard.excuses(symbol, minute.at, bar):
+                counts["bars graded well and not true, which nobody could know"] += 1
+            else:
                 yield f"row {record.seq} {symbol}: {bar} is graded {grade} at {minute.at:%H:%M}, traded {want}"
 
 
