@@ -200,7 +200,11 @@ class ProposalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A sized signal that risk has passed and that waits for consent. A new `revision` is a new offer."""
+    """A sized signal that risk has passed and that waits for consent. A new `revision` is a new offer.
+
+    `horizon`: where `confidence` is a model's probability that the price moves to the proposal's side, by when; `band`:
+    and by more than this share (None: at all).
+    """
 
     id: str
     revision: int
@@ -228,6 +232,8 @@ class Proposal:
     decided_by: str | None = None
     decided_at: datetime | None = None
     decided_why: str | None = None
+    horizon: timedelta | None = None
+    band: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

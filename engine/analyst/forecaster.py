@@ -20,6 +20,7 @@ from engine.features.sets import FeatureSet, find_set, known
 from engine.forecasting.cases import Rows
 from engine.forecasting.drift import Drift, drift_of
 from engine.forecasting.model import Model, row_hash
+from engine.forecasting.wording import percent
 from engine.forecasts import Explanation, Forecast, Part
 from engine.messages import Minute
 from engine.playbook.model_terms import ModelTerms
@@ -284,7 +285,8 @@ def _taken_apart(forecast: Forecast, features: FeatureSet, row: Column, weights:
 def forecast_step(model: Model, probabilities: Column, edge: float) -> GateStep:
     """The model gate's sentence and numbers for one forecast."""
     words = model.passport.words
-    said = ", ".join(f"{word} {share:.1%}" for word, share in zip(reversed(words), probabilities[::-1], strict=True))
+    downward = zip(reversed(words), probabilities[::-1].tolist(), strict=True)
+    said = ", ".join(f"{word} {percent(share, 0)}" for word, share in downward)
     numbers = {f"p_{word}": float(share) for word, share in zip(words, probabilities, strict=True)}
     horizon = model.passport.horizon / timedelta(minutes=1)
     span = f"{horizon / 60:g} h" if horizon >= 60 else f"{horizon:g} min"

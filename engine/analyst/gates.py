@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.domain import GateStep, Numbers, Side, Signal, Symbol
 from engine.evaluation import Evaluated, FeatureKey
+from engine.forecasting.wording import percent
 from engine.forecasts import Explanation
 from engine.playbook.parts import StrategyUse
 from engine.strategies.columns import Column
@@ -152,7 +153,9 @@ def _threshold(use: StrategyUse, evaluated: Evaluated) -> tuple[bool, str]:
         return True, f"{use.name} has no threshold."
     value = float(confidence[-1])
     word = "reaches" if value >= least[-1] else "is below"
-    return bool(value >= least[-1]), f"Confidence {value:.1%} {word} the threshold {least[-1]:.1%}."
+    digits = 0 if round(value, 2) != round(float(least[-1]), 2) else 1  # 60 % is not below 60 %
+    told = f"Confidence {percent(value, digits)} {word} the threshold {percent(float(least[-1]), digits)}."
+    return bool(value >= least[-1]), told
 
 
 def _named(numbers: Numbers, *names: str) -> dict[str, float]:

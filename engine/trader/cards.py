@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.core.events import Event
-from engine.domain import Proposal, ProposalStatus, Signal, instant
+from engine.domain import Proposal, ProposalStatus, Side, Signal, instant
 from engine.outcomes import ProposalChanged, ProposalClosed, ProposalOpened
+from engine.playbook.model_terms import Label
 from engine.snapshot import Fate
 from engine.trader.memory import CARDS_KEPT, SIGNALS_KEPT, Card, Memory
 from engine.trader.sentences import refusal
@@ -50,6 +51,7 @@ def _offer(
     desk: Memory, event: Event, signal: Signal, name: str, revision: int, opened: datetime, at: datetime
 ) -> Proposal:
     numbers = event.numbers
+    label = _label(desk, signal)
     notional = event.price * event.quantity
     return Proposal(
         id=name,
@@ -74,7 +76,15 @@ def _offer(
         exposure_after=numbers.get("exposure_after", 0.0),
         opened=opened,
         expires=at + desk.plan.life(signal.strategy),
+        horizon=label.horizon if label else None,
+        band=label.band if label else None,
     )
+
+
+def _label(desk: Memory, signal: Signal) -> Label | None:
+    """What the model says is so likely; None where the confidence is no probability of the model's for this side."""
+    model, told = desk.plan.playbook.model, signal.numbers.get("p_up" if signal.side is Side.LONG else "p_down")
+    return model.label if model is not None and told is not None and told == signal.confidence else None
 
 
 def _hold(desk: Memory, strategy: str) -> timedelta | None:

@@ -1,12 +1,13 @@
 """What /why is told: a decision with what weighed in it, the minutes since beside it, and one gate that stops."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from engine.domain import GateStep
 from engine.messages import Analysis
-from tests.desk.kit import BTC, Floor
+from tests.desk.kit import BTC, ETH, Floor
 from tests.models.made import forecast, with_model
 
 DATA = GateStep("data", True, "700 bars are known")
@@ -81,3 +82,11 @@ def test_of_several_strategies_the_one_that_came_furthest_tells_the_gates():
     decision = floor.view.decisions[BTC]
     assert all(step.passed is not False for step in decision.steps)
     assert decision.verdict.startswith("proposed")
+
+
+def test_a_card_knows_what_its_confidence_is_of_and_by_when():
+    floor = Floor(with_model(horizon="2 h"))
+    card = floor.propose(BTC, confidence=0.83, numbers={"p_up": 0.83, "p_down": 0.17})
+    assert (card.horizon, card.band) == (timedelta(hours=2), None)
+    other = floor.propose(ETH, confidence=0.83, numbers={"p_up": 0.6})
+    assert other.horizon is None, "a strategy's own confidence is no probability of the model's"

@@ -176,6 +176,24 @@ def test_whatever_the_desk_says_fits_slack_and_mentions_nobody(words: Words, tex
             assert parsed.to_dict()["type"] == block["type"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"horizon": timedelta(hours=2)}, "up in 2 h: 83 %"),
+        ({"horizon": timedelta(minutes=10), "band": 0.002}, "up more than 0.2 % in 10 min: 83 %"),
+        ({"horizon": timedelta(hours=2), "side": Side.SHORT}, "down in 2 h: 83 %"),
+        ({}, "83 %"),
+    ],
+)
+def test_a_card_says_of_what_it_is_so_sure_and_by_when(words: Words, changes: dict[str, Any], shown: str) -> None:
+    card = replace(proposal(), confidence=0.829, reasons=("worth 1.74% before 1.00% of costs",), **changes)
+    ((_, message),) = rendered(words, said([ProposalOpened(card)]))
+    text = json.dumps(message.blocks, ensure_ascii=False)
+    assert shown in text
+    assert ("*Forecast*" in text) == ("horizon" in changes)
+    assert "worth 1.74 % before 1.00 % of costs" in text
+
+
 def test_a_card_that_the_desk_itself_refuses_does_not_say_that_somebody_pressed(words: Words) -> None:
     by_desk = replace(proposal(), status=ProposalStatus.REFUSED, decided_by="desk", decided_at=NOW, decided_why="heat")
     texts = {}
