@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.render import Words
 from engine.domain import TradeRecord
 from engine.outcomes import SignalSeen
 from engine.snapshot import Fate, Snapshot
 
-CARDED = ("proposed", "refreshed")
+CARDED = "proposed"
 
 
-def fate_line(words: Words, seen: SignalSeen, snapshot: Snapshot) -> str:
-    """One line of `/signals`."""
+def fate_lines(words: Words, snapshot: Snapshot, n: int) -> list[str]:
+    """The last `n` lines of `/signals`, newest first. What came again and again and met the same "no" is one line."""
+    return [_line(words, run, snapshot) for run in _runs(snapshot.signals)[-n:][::-1]]
+
+
+def _runs(signals: Sequence[SignalSeen]) -> list[list[SignalSeen]]:
+    """Signals, oldest first, those together that repeat the one before of their strategy and coin."""
+    runs: dict[tuple[str, str], list[SignalSeen]] = {}
+    done: list[list[SignalSeen]] = []
+    for seen in signals:
+        cell = (seen.signal.strategy, seen.signal.symbol)
+        before = runs.get(cell)
+        if before is not None and (seen.refusal or seen.fate == "observed") and _kind(before[-1]) == _kind(seen):
+            before.append(seen)
+        else:
+            runs[cell] = [seen]
+            done.append(runs[cell])
+    return sorted(done, key=lambda run: run[-1].signal.at)
+
+
+def _kind(seen: SignalSeen) -> tuple[str, str, str]:
+    return seen.signal.action, seen.fate, seen.refusal.code if seen.refusal else ""
+
+
+def _line(words: Words, run: Sequence[SignalSeen], snapshot: Snapshot) -> str:
+    seen = run[-1]
     return words.line(
         "signals",
         "line",
@@ -20,12 +46,14 @@ def fate_line(words: Words, seen: SignalSeen, snapshot: Snapshot) -> str:
         refusal=seen.refusal,
         story=_fate(seen, snapshot),
         trade=_ended(seen, snapshot),
+        times=len(run),
+        since=run[0].signal.at,
     )
 
 
 def _fate(seen: SignalSeen, snapshot: Snapshot) -> Fate | None:
-    """The card that the signal opened, or renewed: the last one that began no later."""
-    if seen.fate not in CARDED:
+    """The card that the signal opened: the last one that began no later."""
+    if seen.fate != CARDED:
         return None
     signal = seen.signal
     own = [fate for fate in snapshot.fates.values() if (fate.strategy, fate.symbol) == (signal.strategy, signal.symbol)]

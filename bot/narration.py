@@ -15,6 +15,7 @@ from engine.outcomes import (
     Filled,
     HoldLifted,
     HoldPlaced,
+    Outcome,
     PositionClosed,
     PositionOpened,
     ProposalClosed,
@@ -35,6 +36,7 @@ class Narrator:
 
     def __init__(self) -> None:
         self._silent = 0  # minutes in a row that the analyst did not answer
+        self._runs: dict[tuple[str, str], tuple[str, int]] = {}  # by strategy and coin: what came last, how often
 
     def tell(self, record: Record) -> None:
         unanswered = any(isinstance(one, Refused) and one.refusal.code == SILENCE for one in record.outcomes)
@@ -42,9 +44,21 @@ class Narrator:
             log.info("ANALYST answers again after %d minutes without signals", self._silent)
             self._silent = 0
         self._silent += unanswered
-        for line in lines(record):
-            if not unanswered or SILENCE not in line or self._is_worth_saying():
-                log.info(line)
+        for outcome in record.outcomes:
+            line = _told(outcome)
+            again = self._again(outcome) if isinstance(outcome, SignalSeen) else ""
+            if line and again is not None and (not unanswered or SILENCE not in line or self._is_worth_saying()):
+                log.info("%s%s", line, again)
+
+    def _again(self, seen: SignalSeen) -> str | None:
+        """What to add to the line of a wish that comes with every minute and fares as before: it is said at the first,
+        the tenth, the hundredth … time; None between those."""
+        cell = (seen.signal.strategy, seen.signal.symbol)
+        kind = f"{seen.signal.action} {seen.fate} {seen.refusal.code if seen.refusal else ''}"
+        before, count = self._runs.get(cell, ("", 0))
+        count = count + 1 if kind == before else 1
+        self._runs[cell] = (kind, count)
+        return "" if count == 1 else f", for the {count}th time" if str(count).strip("0") == "1" else None
 
     def _is_worth_saying(self) -> bool:
         """The first, the tenth, the hundredth … time."""
@@ -55,10 +69,12 @@ class Narrator:
 
 def lines(record: Record) -> Iterator[str]:
     """`BUY 0.0123 BTC/USD @ 67,450.00 (EMA20 67,200, EMA50 67,000)` and the like, one per decision."""
-    for outcome in record.outcomes:
-        tell = _TELLERS.get(type(outcome))
-        if tell is not None:
-            yield tell(outcome)
+    yield from filter(None, map(_told, record.outcomes))
+
+
+def _told(outcome: Outcome) -> str:
+    tell = _TELLERS.get(type(outcome))
+    return tell(outcome) if tell is not None else ""
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:

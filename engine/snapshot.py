@@ -41,6 +41,8 @@ class Fate:
     why: str | None = None
     pnl: float | None = None  # of a closed trade, after costs
     pnl_pct: float | None = None
+    renewed: int = 0  # how often the same wish came again while the card waited
+    renewed_at: datetime | None = None  # the last time
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.blocks import Rendered, actions, assemble, button, confirm, section, stacked
 from bot.cards import REASONS, away, base, labelled
 from bot.commands.asking import count_of, lines, symbol_of
-from bot.fates import fate_line
+from bot.fates import fate_lines
 from bot.front import Ask, Front
 from bot.ids import ActionId
 from engine.domain import Position, TradeRecord
@@ -74,10 +74,10 @@ async def signals(front: Front, ask: Ask) -> Rendered:
     n = count_of(ask.text, FEW, MANY)
     if n is None:
         return front.sentence("usage", command="/signals", usage="[number of signals, 1 to 50]", given=ask.text)
-    seen = list(front.snapshot().signals)[-n:][::-1]
-    if not seen:
+    rows = fate_lines(front.words, front.snapshot(), n)
+    if not rows:
         return front.sentence("no_signals", symbols=len(front.snapshot().symbols))
-    return _listed(front, "signals", [fate_line(front.words, item, front.snapshot()) for item in seen], 0.0)
+    return _listed(front, "signals", rows, 0.0)
 
 
 def _listed(front: Front, template: str, rows: list[str], total: float) -> Rendered:

@@ -161,12 +161,12 @@ def refresh_card(desk: Memory, card: Card, signal: Signal, price: float, at_us: 
     old = card.proposal
     holds = abs(price / old.price - 1) <= desk.plan.drift_limit(old.price, old.stop) / 2
     if holds and at <= old.expires - desk.plan.life(old.strategy) / 2:
-        desk.saw(signal, "refreshed")
+        desk.renewed(old.id, signal)
         return
     for event in desk.book.requote(card.intent, at_us, price):
         if event.kind == "INTENT":
             change_card(desk, card, event, at, "refreshed")
-            desk.saw(signal, "refreshed")
+            desk.renewed(old.id, signal)
         elif event.kind == "REFUSED":
             no = refusal(event.code, at, event.strategy, event.symbol, event.numbers)
             close_card(desk, card, ProposalStatus.REFUSED, "desk", at, no.sentence)

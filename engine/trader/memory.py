@@ -164,6 +164,15 @@ class Memory:
         self.signals.append(seen)
         self.out.append(seen)
 
+    def renewed(self, proposal: str, signal: Signal) -> None:
+        """Note that a card's wish came again. It may come with every minute, and would push all else out of what is
+        remembered: it is counted with the card."""
+        self.out.append(SignalSeen(signal, "refreshed"))
+        if proposal in self.fates:
+            before = self.fates[proposal]
+            fate = replace(before, renewed=before.renewed + 1, renewed_at=signal.at)
+            self.fates = {**self.fates, proposal: fate}
+
     def follow(self, proposal: str, status: str, at: datetime, **known: Any) -> None:
         """Note what became of the signal behind a proposal; `known` holds other fields of its `Fate`."""
         if proposal in self.fates:

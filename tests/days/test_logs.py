@@ -9,9 +9,9 @@ import pytest
 from freezegun import freeze_time
 
 from bot import logs, narration
-from engine.domain import Refusal
+from engine.domain import Refusal, Side, Signal
 from engine.messages import Analysis, Timer
-from engine.outcomes import PositionClosed, ProposalOpened, Refused, ReportDue
+from engine.outcomes import PositionClosed, ProposalOpened, Refused, ReportDue, SignalSeen
 from tests.days.desk import NOW, proposal, record, trade
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
@@ -126,6 +126,18 @@ def test_minutes_without_an_analysis_are_said_once_and_then_counted(caplog):
         "REFUSED desk NO_ANALYSIS: the analyst did not answer",
         "NO_ANALYSIS for 10 minutes now",
         "ANALYST answers again after 25 minutes without signals",
+    ]
+
+
+def test_a_wish_that_comes_every_minute_is_said_at_the_first_and_the_tenth_time(caplog):
+    caplog.set_level(logging.INFO, logger="desk")
+    narrator = narration.Narrator()
+    again = SignalSeen(Signal("ema", "BTC/USD", NOW, "enter", Side.LONG, 100.0), "refreshed")
+    for seq in range(1, 26):
+        narrator.tell(record(seq, Analysis(NOW, NOW, ()), again))
+    assert [line.getMessage() for line in caplog.records] == [
+        "SIGNAL enter BTC/USD @ 100.00 refreshed",
+        "SIGNAL enter BTC/USD @ 100.00 refreshed, for the 10th time",
     ]
 
 

@@ -31,6 +31,16 @@ def test_a_signal_is_followed_from_its_card_to_the_result():
     assert Trader.load(desk.trader.dump(), 1, "").snapshot().fates == desk.view.fates
 
 
+def test_a_wish_that_renews_its_card_is_counted_and_pushes_nothing_out_of_what_is_remembered():
+    desk = Floor()
+    desk.propose()
+    for _ in range(3):
+        desk.minute(signals=[desk.enter(BTC)])
+    assert (fate(desk).renewed, fate(desk).renewed_at) == (3, desk.at)
+    assert [seen.fate for seen in desk.view.signals] == ["proposed"]
+    assert again(desk).fates == desk.view.fates
+
+
 def test_rejected_withdrawn_expired_and_unfilled_signals_say_so():
     desk = Floor()
     rejected, withdrawn, expired = (desk.propose(symbol) for symbol in (BTC, ETH, SOL))

@@ -258,18 +258,34 @@ async def test_signals_say_what_became_of_each(room: Room) -> None:
         "P2": fate(40, "open", by="U_TRADER"),
         "P3": fate(30, "rejected", by="U_RISK"),
         "P4": fate(20, "expired"),
-        "P5": fate(10, "withdrawn", why="paused by @U_TRADER"),
+        "P5": fate(10, "withdrawn", why="paused by @U_TRADER", renewed=14, renewed_at=NOW),
     }
-    signals = (*(seen("proposed", minutes) for minutes in (50, 40, 30, 20, 10)), seen("refreshed", 9))
+    signals = tuple(seen("proposed", minutes) for minutes in (50, 40, 30, 20, 10))
     room.desk.shot = replace(room.desk.shot, signals=signals, fates=told)
-    _, first, second, third, fourth, fifth, sixth = (await ask(room, "/signals"))["text"].splitlines()
-    assert "closed −$1.20* (−1.20 %)" in sixth
-    assert "approved by <@U_TRADER>" in sixth
-    assert "*open* since" in fifth
-    assert "rejected by <@U_RISK>" in fourth
-    assert "expired unanswered" in third
-    assert "withdrawn: paused by <@U_TRADER>" in second
-    assert "renewed its card, withdrawn" in first
+    _, first, second, third, fourth, fifth = (await ask(room, "/signals"))["text"].splitlines()
+    assert "closed −$1.20* (−1.20 %)" in fifth
+    assert "approved by <@U_TRADER>" in fifth
+    assert "*open* since" in fourth
+    assert "rejected by <@U_RISK>" in third
+    assert "expired unanswered" in second
+    assert "withdrawn: paused by <@U_TRADER>" in first
+    assert f"renewed 14 times, last at {room.front.words.clock(NOW)}" in first
+
+
+async def test_a_wish_that_meets_the_same_no_every_minute_is_one_line(room: Room) -> None:
+    def refused(minutes: int, code: str, symbol: str = "BTC/USD") -> SignalSeen:
+        at = NOW - timedelta(minutes=minutes)
+        wish = Signal("ema", symbol, at, "enter", Side.LONG, 100.0)
+        return SignalSeen(wish, "refused", Refusal(code, at, f"no: {code}"))
+
+    bitcoin = (refused(9, "HELD"), refused(8, "HELD"), refused(7, "HELD"), refused(6, "HEAT"), refused(5, "HELD"))
+    room.desk.shot = replace(room.desk.shot, signals=(*bitcoin, refused(4, "HELD", "ETH/USD")))
+    heading, *lines = (await ask(room, "/signals"))["text"].splitlines()
+    assert "4 signals" in heading
+    assert ["ETH" in line for line in lines] == [True, False, False, False]
+    since = room.front.words.clock(NOW - timedelta(minutes=9))
+    assert ["times" in line for line in lines] == [False, False, False, True]
+    assert f"no: HELD, 3 times since {since}" in lines[3]
 
 
 async def test_risk_and_home_tell_what_is_held_from_what_is_reserved(room: Room) -> None:
