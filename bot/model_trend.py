@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from bot.charts import EQUITY, FALL, INK, SOFT, calm, paint, render, time_axis, to_png, watermark
+from bot.charts import EQUITY, FALL, INK, SOFT, calm, paint, render, to_png, watermark
 from bot.render import percent
 from engine import live_record
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from engine.forecasts import Live
 
+FEWEST_DAYS = 2  # one dot is no trend: the words say its number
 _DAY = 86400
+_LABELS = 7  # days that are named on the axis
 _PAINTER = "bot.model_trend"
 
 
@@ -69,12 +71,13 @@ def trend_picture(drawing: TrendDrawing) -> bytes:
 
     figure = Figure(figsize=(12, 7), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.11, 0.11, 0.855, 0.68))
+    axes = figure.add_axes((0.11, 0.19, 0.855, 0.60))
     calm(axes)
     figure.text(0.04, 0.93, drawing.title, fontsize=28, fontweight="bold", color=INK, va="center")
-    figure.text(0.04, 0.86, f"live hit rate by day, {drawing.n:,} settled", fontsize=20, color=SOFT, va="center")
+    said = f"live: how often forecasts came true, by day; {drawing.n:,} settled"
+    figure.text(0.04, 0.86, said, fontsize=20, color=SOFT, va="center")
     _days(axes, drawing)
-    time_axis(axes, [one[0] / _DAY for one in drawing.days], ZoneInfo(drawing.zone))
+    _axis(axes, [one[0] / _DAY for one in drawing.days])
     if drawing.label:
         watermark(figure, drawing.label)
     return to_png(figure)
@@ -83,15 +86,26 @@ def trend_picture(drawing: TrendDrawing) -> bytes:
 def _days(axes: Axes, drawing: TrendDrawing) -> None:
     value, low, high = drawing.whole
     axes.axhspan(low, high, color=EQUITY, alpha=0.10)
-    axes.axhline(value, color=EQUITY, linewidth=1.6)
+    axes.axhline(value, color=EQUITY, linewidth=1.6, label=f"all days, {percent(value, digits=1)}")
     name, share = drawing.beside
-    axes.axhline(share, color=FALL, linewidth=1.6, linestyle=":", label=name)
+    beside = f"{name}, {percent(share, digits=1)}"
+    axes.axhline(share, color=FALL, linewidth=1.6, linestyle=":", label=beside)
     for at, hit, bottom, top, _ in drawing.days:
         axes.plot([at / _DAY] * 2, [bottom, top], color=EQUITY, linewidth=6, alpha=0.3, solid_capstyle="round")
         axes.plot([at / _DAY], [hit], "o", color=EQUITY, markersize=11)
+    axes.plot([], [], "o", color=EQUITY, markersize=11, label="a day; bars and band: 95 %")
     axes.yaxis.set_major_formatter(lambda share, _: f"{share * 100:.3g} %")
     axes.locator_params(axis="y", nbins=6)
-    axes.legend(loc="best", fontsize=18, frameon=True, framealpha=0.85, edgecolor="none")
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.46, -0.11), ncols=3, fontsize=17, frameon=False, columnspacing=1.2
+    )
+
+
+def _axis(axes: Axes, days: Sequence[float]) -> None:
+    """Whole days, some of them named: `days` are noons, and the newest is named in any case."""
+    named = list(days)[:: -max(1, -(-len(days) // _LABELS))]
+    axes.set_xticks(named, [f"{datetime.fromtimestamp(day * _DAY, UTC):%d %b}" for day in named])
+    axes.set_xlim(days[0] - 0.5, days[-1] + 0.5)
 
 
 def _drawn(told: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from bot.files import send_picture
 from bot.front import Answer, Ask, Front, Handler, outcomes
 from bot.ids import ActionId, pressed
 from bot.model_news import offer_buttons, rollback_button
-from bot.model_trend import trend_alt, trend_drawing, trend_png
+from bot.model_trend import FEWEST_DAYS, trend_alt, trend_drawing, trend_png
 from bot.retraining import begin_training, next_training
 from engine import LiveRecord, ServingStatus, live_record, live_verdict
 from engine.domain import Role
@@ -52,11 +52,12 @@ async def ml_status(front: Front, ask: Ask) -> Rendered | Answer:
         "next_training": next_training(front.desk),
         "playbook": snapshot.playbook,
         "watch": serving.forecaster.terms.watch,
+        "charted": state.champion is None or len(state.live.get(state.champion.version, ())) >= FEWEST_DAYS,
     }
     made = assemble(front.words.parts("ml_status_model", data), _buttons(state, ask.role))
     words = labelled(made, snapshot.label)
     days = state.live.get(state.champion.version, ()) if state.champion else ()
-    if not days:
+    if len(days) < FEWEST_DAYS:
         return words
     title = f"{serving.name} {state.champion.version if state.champion else ''}"
 

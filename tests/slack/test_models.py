@@ -181,6 +181,20 @@ def test_the_trend_is_drawn_from_the_days_and_told_in_words() -> None:
     assert trend_picture(drawing).startswith(b"\x89PNG")
 
 
+async def test_on_the_first_day_words_stand_for_the_chart_and_say_when_it_comes(room: Room, tmp_path: Path) -> None:
+    artefact = saved(tmp_path, "v1")
+    at_the_desk(room, settled(), tmp_path)
+    with_artefact(room, artefact)
+    answer = await ask(room, "/ml-status")
+    assert "comes once two days have settled forecasts" in everything(answer)
+    assert "chart" not in str(answer["text"])
+    one = room.desk.shot.models["direction"]
+    days = one.live["v1"]
+    later = replace(days[0], day=days[0].day + 1)
+    room.desk.shot = replace(room.desk.shot, models={"direction": replace(one, live={"v1": (*days, later)})})
+    assert "comes once two days" not in everything(await ask(room, "/ml-status"))
+
+
 def test_trained_and_offered_are_one_post_however_often_a_version_is_seen() -> None:
     floor = Floor(with_model())
     trained(floor)
@@ -195,6 +209,7 @@ def test_why_reads_what_weighed_in_words(words: Words) -> None:
     told = Explanation(
         forecast(floor, BTC), (Part("support_distance", 0.012, -0.041, "price 1.20 % above support"),), 0.1
     )
-    said = words.line("why", "row_forecast", told=told, parts=told.parts, towards="up")
+    at = told.forecast.at
+    said = words.line("why", "row_forecast", at=at, bias=told.bias, parts=told.parts, towards="up")
     assert "• price 1.20 % above support: −0.041 away from up" in said
     assert "support_distance" not in said
