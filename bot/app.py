@@ -39,7 +39,7 @@ from bot.settings import Settings
 from bot.views import VIEWS, Window, ask_panic, ask_pause
 from bot.windows import plain_text, typed_in
 from engine import Desk, clock
-from engine.domain import Role
+from engine.domain import MarketKind, Role
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ def front_desk(
 ) -> Front:
     """What every listener works with."""
     access = Access(settings, client, lambda: desk.snapshot().roles, clock.monotonic)
-    return Front(desk, client, Words(settings.zone), access, claim, reports, shown_settings(settings), jobs)
+    words = Words(settings.zone, invented=desk.snapshot().kind is not MarketKind.LIVE)
+    return Front(desk, client, words, access, claim, reports, shown_settings(settings), jobs)
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.render import money, percent
 from engine import Desk
-from engine.domain import Hold, Position, Refusal, Role, Symbol
+from engine.domain import Hold, MarketKind, Position, Refusal, Role, Symbol
 from engine.messages import Analysis, ClosePosition, Message, Minute, Panic, Pause, Resume, Slice
 from engine.outcomes import HoldLifted, HoldPlaced, Refused
 from engine.records import Record
@@ -35,9 +35,10 @@ class Unconfirmed(Exception):
 def status_lines(snapshot: Snapshot, feed: str) -> list[str]:
     """The desk in a few lines of text."""
     label = f" [{snapshot.label}]" if snapshot.label else ""
+    own = "" if snapshot.kind is MarketKind.LIVE else f" of desk time, {_pace(snapshot)}"
     return [
         f"{snapshot.playbook} on a {snapshot.kind} market{label}: {snapshot.state}",
-        f"as of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC, up since {snapshot.started:%Y-%m-%d %H:%M} UTC",
+        f"as of {snapshot.at:%Y-%m-%d %H:%M:%S} UTC{own}, up since {snapshot.started:%Y-%m-%d %H:%M} UTC",
         f"equity {money(snapshot.equity)} (today {money(snapshot.day_pnl, signed=True)}), cash {money(snapshot.cash)}, "
         f"drawdown {percent(snapshot.drawdown)}",
         f"{len(snapshot.positions)} open, {len(snapshot.proposals)} pending, {len(snapshot.trades)} closed",
@@ -46,6 +47,11 @@ def status_lines(snapshot: Snapshot, feed: str) -> list[str]:
         *(_hold_line(hold) for hold in snapshot.holds),
         *(_position_line(position) for position in snapshot.positions),
     ]
+
+
+def _pace(snapshot: Snapshot) -> str:
+    speed = float(snapshot.settings.get("speed", "1"))
+    return "as fast as yours" if speed == 1 else f"{speed:g}× as fast as yours"
 
 
 def _hold_line(hold: Hold) -> str:

@@ -162,8 +162,10 @@ def _finalize(value: object) -> str:
 class Words:
     """The templates of one desk, in its time zone."""
 
-    def __init__(self, zone: ZoneInfo, folder: Path | None = None) -> None:
+    def __init__(self, zone: ZoneInfo, folder: Path | None = None, invented: bool = False) -> None:
+        """`invented`: the desk's time is not everybody's, and says so."""
         self.zone = zone
+        self._invented = invented
         self._env = Environment(  # autoescape would turn quotes into entities that Slack shows literally
             loader=FileSystemLoader(folder or templates_folder()),
             autoescape=False,
@@ -186,7 +188,9 @@ class Words:
         return at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %Z")
 
     def seen(self, at: datetime) -> str:
-        """The viewer's own time with the desk's beside it."""
+        """The viewer's own time with the desk's beside it; where the desk's is not everybody's, that alone."""
+        if self._invented:
+            return Raw(f"{self.clock(at)} desk time")
         stamp = int(at.timestamp())
         return Raw(f"<!date^{stamp}^{{time}}|{self.clock(at)}> ({self.clock(at)})")
 

@@ -20,12 +20,13 @@ from bot import folders
 from bot.__main__ import parser
 from bot.cli import console as client
 from bot.cli.errors import CliError
-from bot.console import Console
+from bot.console import Console, status_lines
 from bot.market_choice import choose
 from engine.domain import MarketKind, State
 from engine.messages import Born, ClosePosition, FeedChanged, Message, Panic, Resume
 from engine.outcomes import HoldLifted, Outcome
 from engine.store.ledger import SqliteLedger
+from tests.days.desk import snapshot
 from tests.slack.desk import FakeDesk, busy, hold, position
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -219,3 +220,14 @@ def test_the_start_that_status_advises_is_one_that_its_folder_takes(
     typed = parser("run").parse_args(command.split()[1:])
     choice = choose(typed.playbook, typed.feed, None, typed.data_dir, True, planted=typed.planted)
     assert (choice.kind, choice.planted) == (kind, planted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "UTC, up since"),
+        ({"kind": MarketKind.SIMULATED, "settings": {"speed": "60"}}, "UTC of desk time, 60× as fast as yours, up"),
+    ],
+)
+def test_status_says_whose_time_it_tells(changes: dict[str, Any], shown: str) -> None:
+    assert shown in status_lines(snapshot(**changes), "up")[1]

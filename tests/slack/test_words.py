@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -405,3 +406,9 @@ def test_a_card_tells_both_sides_costs_and_a_stop_that_is_nearer_than_they_are(w
 def test_a_sentence_of_the_engine_names_people_as_slack_does() -> None:
     assert told("already approved by @U_ADMIN at 06:31:00 PST") == "already approved by <@U_ADMIN> at 06:31:00 PST"
     assert told("<!channel> & BUSD@UTC") == "&lt;!channel&gt; &amp; BUSD@UTC"
+
+
+def test_a_time_of_an_invented_market_is_said_as_the_desks_own() -> None:
+    zone = ZoneInfo("America/Los_Angeles")
+    assert Words(zone, invented=True).seen(NOW) == f"{Words(zone).clock(NOW)} desk time"
+    assert "<!date^" in Words(zone).seen(NOW)
