@@ -158,6 +158,7 @@ class ModelState:
     live: Mapping[str, tuple[Live, ...]] = field(default_factory=dict)
     last_forecast: datetime | None = None  # of the champion
     others: tuple[ModelVersion, ...] = ()
+    gone: tuple[tuple[ModelVersion, str], ...] = ()  # the last that forecast no more, newest first, and why in words
 
     @property
     def challengers(self) -> tuple[ModelVersion, ...]:

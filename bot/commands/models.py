@@ -106,7 +106,7 @@ def _by_rule(front: Front) -> Rendered:
 
 
 async def models(front: Front, ask: Ask) -> Rendered:
-    """/desk models: every version that may still forecast, with its buttons."""
+    """/desk models: every version that may still forecast, with its buttons; below them what became of the others."""
     snapshot, serving = front.snapshot(), front.desk.serving
     if serving is None:
         return front.sentence("no_models_here", playbook=snapshot.playbook)
@@ -123,6 +123,10 @@ async def models(front: Front, ask: Ask) -> Rendered:
         rows.append(
             Rendered(text, [*(section(part) for part in lines([text])), *([actions(*buttons)] if buttons else [])])
         )
+    ended = [front.words.line("models", "row_gone", one=one, why=why) for one, why in state.gone]
+    if unsaid := len(state.known) - len(state.versions()) - len(state.gone):
+        ended.append(front.words.line("models", "row_unsaid", n=unsaid))
+    rows.append(Rendered("\n".join(ended), [section(part) for part in lines(ended)]))
     return labelled(stacked(*rows), snapshot.label)
 
 

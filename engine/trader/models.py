@@ -22,6 +22,7 @@ from engine.trader.sentences import who
 ACCURACY = "ACCURACY"
 PREVIOUS_KEPT = 5
 PASSING_KEPT, FAILING_KEPT = 2, 1  # challengers at a time: each forecasts every coin in the shadow
+GONE_KEPT = 12  # of those that forecast no more
 _NEEDED = {"promote": Role.ADMIN, "reject": Role.RISK, "rollback": Role.RISK}
 _DOES = {"promote": "promote a model", "reject": "reject a model", "rollback": "roll a model back"}
 
@@ -141,7 +142,7 @@ def _enthrone(desk: Memory, state: ModelState, what: str, by: str, at: datetime,
 def _reject(desk: Memory, state: ModelState, found: ModelVersion, message: ModelPressed) -> None:
     previous = tuple(one for one in state.previous if one is not found)
     state = _challenged(state, tuple(one for one in state.challengers if one is not found))
-    _keep(desk, replace(state, previous=previous))
+    _keep(desk, replace(state, previous=previous), f"rejected by {who(message.by)}")
     _changed(desk, state.model, "rejected", found.version, message.by, message.at, message.reason)
 
 
@@ -174,10 +175,11 @@ def resumed(desk: Memory, by: str, at: datetime) -> None:
             _changed(desk, state.model, "resumed", state.champion.version, by, at, f"by {who(by)}")
 
 
-def _keep(desk: Memory, state: ModelState) -> None:
-    """Remember the state, with the live days of those versions only that may still forecast."""
+def _keep(desk: Memory, state: ModelState, why: str = "newer versions took its place") -> None:
+    """Remember the state, with the live days of those versions only that may still forecast; `why` others went."""
     versions = {one.version for one in state.versions()}
     live = {version: days for version, days in state.live.items() if version in versions}
-    desk.models = {**desk.models, state.model: replace(state, live=live)}
+    left = tuple((one, why) for one in state_of(desk, state.model).versions() if one.version not in versions)
+    desk.models = {**desk.models, state.model: replace(state, live=live, gone=(left + state.gone)[:GONE_KEPT])}
     alive = {one.version for kept in desk.models.values() for one in kept.versions()}
     desk.covered = {key: until for key, until in desk.covered.items() if key[0] in alive}

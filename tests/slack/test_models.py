@@ -112,6 +112,19 @@ async def test_desk_models_lists_every_version_with_buttons_for_those_who_may(ro
     assert "model_reject" not in viewer
 
 
+async def test_desk_models_says_what_became_of_those_that_forecast_no_more(room: Room, tmp_path: Path) -> None:
+    floor = promoted("v1")
+    for number in range(2, 8):
+        trained(floor, f"v{number}", promotable=False)
+    press(floor, "reject", "v7", by="U_RISK")
+    at_the_desk(room, floor, tmp_path)
+    told = everything(await ask(room, "/desk", "models"))
+    assert "7 versions trained so far" in told
+    assert all(f"v{number}" in told for number in range(1, 8))
+    assert "v7 · no edge · forecasts no more: rejected by <@U_RISK>" in told
+    assert "v2 · no edge · forecasts no more: newer versions took its place" in told
+
+
 async def test_a_playbook_by_rules_has_no_models_and_nothing_to_train(room: Room) -> None:
     assert "trades by rules" in everything(await ask(room, "/desk", "models"))
     assert "trades by rules" in everything(await ask(room, "/desk", "train"))
