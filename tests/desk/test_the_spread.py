@@ -102,7 +102,7 @@ def test_a_press_at_a_wide_spread_orders_nothing_and_the_card_waits():
 def test_the_same_wish_at_a_wide_spread_leaves_its_card_as_it_is():
     floor = Floor(DIRECTION)
     proposal = only(ProposalOpened, answered(floor, wish(floor), spread=0.001)).proposal
-    floor.later(minutes=3)
+    floor.later(minutes=1)
     again = answered(floor, wish(floor), spread=0.01)
     assert of(SignalSeen, again) == []
     assert floor.view.proposals[0].revision == proposal.revision
