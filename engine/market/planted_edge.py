@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 HORIZON = 120  # minutes of a block, and of the direction that can be known
 TELLING = 115  # its first minutes, in which the volume tells; in the rest the price moves
-SURE = 0.95  # how likely the direction is to be right while a move is to come
+SURE = 0.93  # how likely the direction is to be right while a move is to come
 LEAST, MOST = 0.50, 0.75
-_SPREAD = 0.030  # standard deviation of the log price's walk over a block
-_QUANTILE = 1.6448536269514722  # of SURE in the standard normal distribution
+_SPREAD = 0.036  # standard deviation of the log price's walk over a block
+_QUANTILE = 1.4757910281791708  # of SURE in the standard normal distribution
 
 Column = NDArray[np.float64]
 

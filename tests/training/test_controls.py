@@ -18,7 +18,7 @@ QUICK = playbook(learner={"eta": 0.1})
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_noise_is_said_to_have_no_edge_and_is_not_promoted(seed):
-    one = noise(seed, terms=QUICK)
+    one = noise(seed)
     assert one.verdict is Verdict.NO_EDGE
     assert not one.promotable
 
