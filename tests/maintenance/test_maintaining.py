@@ -113,7 +113,9 @@ def test_only_versions_that_can_never_be_used_again_go(tmp_path):
     versions(tmp_path, *(f"v{number:02}" for number in range(1, 10)))  # v09 is not yet told of
     told = told_of(tmp_path / "ledger.sqlite")
     folder = ModelFolder(tmp_path / "models")
-    assert superseded(folder, told, kept=1) == [("direction", f"v{number:02}") for number in range(2, 6)], "v06 is in the shadow"
+    assert superseded(folder, told, kept=1) == [("direction", f"v{number:02}") for number in range(2, 6)], (
+        "v06 is in the shadow"
+    )
     assert superseded(folder, told, kept=5) == [("direction", f"v{number:02}") for number in range(2, 5)]
     assert superseded(folder, told) == [], "the newest thirty stay, whatever became of them"
     account = made(tmp_path)
