@@ -77,7 +77,7 @@ def card_picture(drawing: CardDrawing) -> bytes:
 
 
 def _heading(page: Page, drawing: CardDrawing, sentence: Sequence[str]) -> None:
-    page.say(LEFT, 42, drawing.title, 33, fontweight="bold")
+    page.say(LEFT, 42, drawing.title, 33 if len(drawing.title) <= 24 else 26, fontweight="bold")
     color = _BADGES.get(drawing.verdict, INK)
     badge = {"boxstyle": "round,pad=0.4", "facecolor": color, "edgecolor": "none"}
     page.say(RIGHT - 12, 50, drawing.verdict.upper(), 26, "white", ha="right", fontweight="bold", bbox=badge)

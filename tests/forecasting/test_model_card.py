@@ -88,7 +88,7 @@ def test_the_venues_own_fees_stand_on_the_card_beside_a_scenario(good):
     told = dict(card_drawing(good, WORDS).facts)["At the venue's fees"]
     assert told.endswith(f"in {good.money.trades:,} (0.40 %)")
     same = replace(good, fees=replace(good.fees, own=0.004))
-    assert dict(card_drawing(same, WORDS).facts)["At the venue's fees"] == "the same (0.40 % a side)"
+    assert dict(card_drawing(same, WORDS).facts)["At the venue's fees"] == "the same (0.40 %)"
 
 
 @pytest.mark.parametrize("change", [lambda made: made, bare])
