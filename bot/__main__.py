@@ -67,6 +67,11 @@ def _read(words: Sequence[str]) -> argparse.Namespace:
     if named == "--version":
         print(f"nightdesk {version('nightdesk')}")
         sys.exit(0)
+    if named not in FILES and not named.startswith("-"):
+        meant = difflib.get_close_matches(named, FILES, n=1)
+        hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(FILES)}"
+        print(f"nightdesk: there is no command {named}; {hint}", file=sys.stderr)
+        sys.exit(2)
     top, commands = _parsers(named)
     args, unknown = top.parse_known_args(words)
     if unknown:

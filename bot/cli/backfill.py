@@ -36,6 +36,8 @@ examples:
 Interrupt it at any time: what is finished stays, and the same command goes on from there.
 """
 
+OF_FILES = ("files", "kraken-csv", "massive-files")  # sources that may be followed by a path
+
 
 def add(subparsers: Any) -> None:
     command = subparsers.add_parser(
@@ -83,6 +85,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    _require_file(str(args.source or ""))
     from bot.cli.backfill_progress import shown
     from engine import MarketError, PlaybookError, StoreError
     from engine import backfill as room
@@ -105,6 +108,13 @@ def run(args: argparse.Namespace) -> int:
     except (room.BackfillError, MarketError, PlaybookError, StoreError) as error:
         fail(str(error))
     return _tell(args, report, show)
+
+
+def _require_file(source: str) -> None:
+    """A path that is not there is said before the engine is loaded, which takes seconds."""
+    kind, _, path = source.partition(":")
+    if path and kind in OF_FILES and not Path(path).expanduser().exists():
+        fail(f"there is no file or folder {Path(path).expanduser()}")
 
 
 def _wanted(args: argparse.Namespace, settings: Settings) -> backfill.Wanted:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ examples:
 Bar files are Parquet or CSV with the columns symbol, time, open, high, low, close, volume, where time is the bar's
 OPEN with a time zone (2025-05-04T00:00:00Z). The folder gets summary.json, trade_log.csv, equity_curve.csv, equity.png.
 """
+
+KNOWN = 5  # versions that are named
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,7 +126,17 @@ def _market(args: argparse.Namespace, settings: Settings, playbook: Playbook) ->
     if not args.stored:
         return room.prepare(playbook, args.bars, args.symbols, args.start, args.end)
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    return room.stored_market(playbook, url, _folder(args, playbook), args.symbols, args.start, args.end)
+    folder = _folder(args, playbook)
+    return room.stored_market(playbook, url, folder, args.symbols, args.start, args.end, _own(folder))
+
+
+def _own(folder: Path) -> tuple[str, datetime] | None:
+    """The market of a folder's desk where that is invented, and the desk's time; None for a live one, or none."""
+    from engine import backtest as room
+    from engine import birth, last_state
+
+    born, at = birth(folder), last_state(folder)[0]
+    return (room.market_of(born), at) if born and born.kind is not MarketKind.LIVE and at is not None else None
 
 
 def _store(args: argparse.Namespace, settings: Settings, playbook: Playbook) -> str:
@@ -147,12 +160,15 @@ def _forecasts(args: argparse.Namespace, playbook: Playbook, market: list[Any]) 
         return market, None, []
     name, folder, version = playbook.model.name, ModelFolder(data / "models"), _version(args, playbook, data)
     if not version:
-        known = ", ".join(folder.versions(name)[-3:])
+        known = ", ".join(folder.versions(name)[-KNOWN:])
         fail(
             f"the playbook {playbook.name} trades on forecasts, and in {data} no model of it has been promoted; train "
             f"one with `nightdesk train --playbook {args.playbook}` and promote it by its button"
             + (f", or name one with --model (there are {known})" if known else "")
         )
+    if version not in folder.versions(name):
+        known = ", ".join(folder.versions(name)[-KNOWN:])
+        fail(f"{data} has no version {version} of {name}; " + (f"there are {known}" if known else "it has none"))
     _say("forecasting")
     return room.with_forecasts(playbook, folder.load(name, version, threads=os.cpu_count() or 1), market, args.start)
 

@@ -67,12 +67,14 @@ async def examine(data_dir: Path | None) -> AsyncIterator[Finding]:
     except SettingsError as error:
         yield Finding("FAIL", "settings", str(error))
         return
-    playbook, symbols = _playbook(settings)
-    yield playbook
     try:
         data, why = folders.find(data_dir)
     except CliError as error:
-        yield Finding("note", "data folder", str(error))
+        data, why = None, str(error)
+    playbook, symbols = _playbook(settings, data)
+    yield playbook
+    if data is None:
+        yield Finding("note", "data folder", why)
     else:
         for finding in await asyncio.to_thread(_folder, data, why, settings):
             yield finding
@@ -82,12 +84,18 @@ async def examine(data_dir: Path | None) -> AsyncIterator[Finding]:
     yield await _slack(settings)
 
 
-def _playbook(settings: Settings) -> tuple[Finding, tuple[str, ...]]:
-    from engine import PlaybookError, load_playbook
+def _playbook(settings: Settings, data: Path | None) -> tuple[Finding, tuple[str, ...]]:
+    """The playbook of the folder's desk where it is one of ours, else the one that a start without words takes."""
+    from engine import PlaybookError, birth, load_playbook
 
+    born = birth(data) if data is not None else None
     name = settings.playbook or "ema"
     try:
-        playbook = load_playbook(name, {key: str(value) for key, value in settings.overrides().items()})
+        changes = {key: str(value) for key, value in settings.overrides().items()}
+        try:
+            playbook = load_playbook(born.playbook if born else name, changes)
+        except PlaybookError:  # a file of one's own, whose place the folder does not know
+            playbook = load_playbook(name, changes)
     except PlaybookError as error:
         return Finding("FAIL", "playbook", str(error)), ()
     changed = ", ".join(f"{key}={value}" for key, value in playbook.settings.items())

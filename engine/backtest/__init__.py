@@ -11,10 +11,11 @@ from engine.backtest.frames import BarsError
 from engine.backtest.market import Series, interval_of, read_market, resample
 from engine.backtest.outputs import summary, write
 from engine.backtest.runner import Backtest, assumptions, backtest, unattended
-from engine.backtest.stored import stored_market
+from engine.backtest.stored import listed, stored_market
 from engine.backtest.table import table
 from engine.performance import Performance, measure
 from engine.playbook import Playbook, PlaybookError, load
+from engine.store.rows import market_of
 from engine.strategies import StrategyError
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "assumptions",
     "backtest",
     "load",
+    "market_of",
     "measured",
     "prepare",
     "read_market",
@@ -52,7 +54,7 @@ def prepare(
     played = {series.symbol for series in market}
     absent = [symbol for symbol in playbook.symbols if symbol not in played]
     if absent and not symbols:
-        notes.append(f"the playbook trades {', '.join(playbook.symbols)}; these files play {', '.join(sorted(played))}")
+        notes.append(f"the playbook trades {listed(playbook.symbols)}; these files play {listed(sorted(played))}")
     if playbook.step is None:
         return market, notes
     step, found = int(playbook.step.total_seconds() * 1e6), interval_of(market)

@@ -30,7 +30,7 @@ def draw(done: Backtest, measured: Performance, path: Path) -> None:
     coins = ", ".join(done.symbols[:6]) + (f" and {len(done.symbols) - 6} more" if len(done.symbols) > 6 else "")
     figure.text(0.06, 0.955, f"{done.playbook.name}: {_result(measured)}", fontsize=15, weight="bold", color=_INK)
     figure.text(0.06, 0.915, f"{coins} · {span} · after fees and slippage", fontsize=10, color=_PALE)
-    figure.subplots_adjust(left=0.06, right=0.94, top=0.885, bottom=0.07)
+    figure.subplots_adjust(left=0.06, right=0.94, top=0.865, bottom=0.07)
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
@@ -47,7 +47,8 @@ def _equity(axes: Any, done: Backtest) -> None:
     axes.plot(times, equity, color=_OURS, linewidth=2.0, label=done.playbook.name, zorder=3)
     axes.axhline(done.capital, color=_INK, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}")
-    axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=_INK)
+    above = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.98), "ncols": 2}  # no corner is free on every curve
+    axes.legend(**above, frameon=False, fontsize=9, labelcolor=_INK)
 
 
 def _drawdown(axes: Any, done: Backtest) -> None:

@@ -24,6 +24,7 @@ from engine.store.reading import read_bars, reading
 
 EARLIEST = instant(0)
 LIVE = "live"
+INVENTED = "the desk's market is invented, so no source has its past: its bars come as it runs"
 
 
 def stored_market(
@@ -33,36 +34,49 @@ def stored_market(
     asked: Sequence[str] = (),
     start: datetime | None = None,
     end: datetime | None = None,
+    own: tuple[str, datetime] | None = None,
 ) -> tuple[list[Series], list[str]]:
     """The stored bars that a playbook trades, at its interval, and sentences about what is not there.
 
-    `asked` symbols (`BTC/USD`, or `BTC` for one of the playbook's), else its universe. Raises `BarsError` when nothing
-    is stored of them, and `StoreError` for a database that cannot be used.
+    `asked` symbols (`BTC/USD`, or `BTC` for one of the playbook's), else its universe. `own`: the invented market of
+    this folder's desk and its time; its bars are taken where there are none of the real one. Raises `BarsError` when
+    nothing is stored of them, and `StoreError` for a database that cannot be used.
     """
     symbols = [meant_pair(name, playbook.symbols) or canonical(name) for name in asked] or list(playbook.symbols)
     if not symbols:
         raise BarsError(f"the playbook {playbook.name} names no symbols; name some with --symbols BTC/USD,ETH/USD")
-    bounds = (start or EARLIEST, end or SystemClock().now())
+    names, bounds = list(dict.fromkeys(symbols)), (start or EARLIEST, end or SystemClock().now())
+    notes = []
     with opened(url, data_dir) as database:
-        found = [_series(database, symbol, playbook, *bounds) for symbol in dict.fromkeys(symbols)]
+        found = [_series(database, LIVE, symbol, playbook, *bounds) for symbol in names]
+        if own is not None and not any(len(series) > 1 for series in found):
+            notes.append("the bars are those of this desk's own invented market")
+            bounds = (bounds[0], end or own[1])
+            found = [_series(database, own[0], symbol, playbook, *bounds) for symbol in names]
         market = [series for series in found if len(series) > 1]
         absent = [series.symbol for series in found if len(series) <= 1]
         if not market:
-            there = held(database, LIVE, playbook.step or MINUTE, absent)
-            raise BarsError(_nothing_of(absent, instead(absent, there), start, end))
-    return market, [f"no bars are stored of {', '.join(absent)}"] if absent else []
+            there = held(database, own[0] if own else LIVE, playbook.step or MINUTE, absent)
+            raise BarsError(_nothing_of(absent, instead(absent, there) or (INVENTED if own else ""), start, end))
+    return market, [*notes, f"no bars are stored of {listed(absent)}"] if absent else notes
 
 
 def _nothing_of(symbols: Sequence[Symbol], instead_of_them: str, start: datetime | None, end: datetime | None) -> str:
     dates = [f"{word} {at:%Y-%m-%d}" for word, at in (("from", start), ("until", end)) if at is not None]
-    named = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
-    told = " ".join(("no bars of", named, "are stored", *dates))
+    told = " ".join(("no bars of", listed(symbols), "are stored", *dates))
     return f"{told}; {instead_of_them or '`nightdesk backfill` gets some'}"
 
 
-def _series(database: Database, symbol: Symbol, playbook: Playbook, since: datetime, until: datetime) -> Series:
+def listed(symbols: Sequence[Symbol]) -> str:
+    """The first few, and how many more there are."""
+    return ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
+
+
+def _series(
+    database: Database, market: str, symbol: Symbol, playbook: Playbook, since: datetime, until: datetime
+) -> Series:
     step = playbook.step or MINUTE
-    bars = with_stored_quiet(database, LIVE, read_bars(database, LIVE, symbol, step, since, until), since, until)
+    bars = with_stored_quiet(database, market, read_bars(database, market, symbol, step, since, until), since, until)
     span = round(step.total_seconds() * 1_000_000)
     columns = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.trades)
     return Series(symbol, span, bars.time - span, *columns)

@@ -44,7 +44,7 @@ def from_universe(universe: Sequence[Symbol], files: Mapping[str, Symbol]) -> li
             chosen.append((exact or alike)[0])
     if not chosen:
         raise BarsError(
-            f"the files have none of the playbook's coins ({', '.join(universe)}); they have {listed(files)}; "
+            f"the files have none of the playbook's coins ({listed(universe, 5)}); they have {listed(files)}; "
             "choose with --symbols"
         )
     return chosen

@@ -43,7 +43,10 @@ class Edge:
 def require_share(p: float) -> None:
     """Raise `ValueError` for a share of right answers that cannot be planted."""
     if not LEAST < p <= MOST:
-        raise ValueError(f"a share of {p:g} cannot be; use one above {LEAST:.2f} and at most {MOST:.2f}")
+        raise ValueError(
+            f"a share of {p:g} cannot be; use one above {LEAST:.2f} and at most {MOST:.2f}; "
+            "a simulated market without a planted share has no edge"
+        )
 
 
 def share_of(edge: Edge) -> float:

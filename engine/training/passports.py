@@ -104,6 +104,7 @@ def figures_of(found: Result) -> dict[str, float]:
         "brier": judgement.brier,
         "calibration_error": judgement.calibration_error,
         "test_rows": float(judgement.rows),
+        "test_days": float(judgement.days),
         "trades": float(money.trades),
         "pnl": money.pnl,
         "pnl_at_the_venues_fees": found.fees.pnl,

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.doctor import Finding, examine
+from bot.cli.doctor import Finding, _playbook, examine
+from bot.settings import Settings
 from engine import load_playbook
+from engine.domain import MarketKind
+from engine.messages import Born
+from engine.store.ledger import SqliteLedger
+from tests.days.desk import NOW
 from tests.servers.kraken import KrakenServer
 from tests.servers.massive import KEY, MassiveServer
 
@@ -58,3 +63,12 @@ async def test_every_coin_of_the_playbook_that_kraken_lacks_is_named(
     wanted = set(load_playbook("direction").symbols) - {"BTC/USD"}
     assert len(wanted) == 98
     assert {symbol for symbol in wanted if symbol not in market.sentence} == set()
+
+
+def test_the_playbook_is_that_of_the_folders_desk(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    ledger.append(Born(NOW, "d1", MarketKind.SIMULATED, "direction", "0" * 64), (), (), {})
+    ledger.close()
+    settings = Settings(_env_file=None)
+    assert _playbook(settings, tmp_path)[0].sentence.startswith("direction")
+    assert _playbook(settings, None)[0].sentence.startswith("ema")

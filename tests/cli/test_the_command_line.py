@@ -32,6 +32,7 @@ def loaded_by(*words: str) -> tuple[int, set[str]]:
         (("run", "--port", "70000"), 2),
         (("backtest", "--stored", "--outt", "x"), 2),
         (("status", "--data-dir", "nowhere"), 1),
+        (("bactest", "--stored"), 2),
     ],
 )
 def test_what_can_be_answered_without_the_engine_does_not_load_it(words: tuple[str, ...], code: int) -> None:
@@ -54,6 +55,26 @@ def test_a_mistyped_option_is_answered_with_the_one_that_was_meant(
         main(words)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{said}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("bactest", "--stored"), "nightdesk: there is no command bactest; did you mean backtest?"),
+        (("xyzzy",), "nightdesk: there is no command xyzzy; there are run, backfill, "),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_file_that_is_not_there_is_said_without_loading_the_engine() -> None:
+    assert loaded_by("backfill", "--source", "files:nowhere/bars") == (1, set())
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -50,3 +50,23 @@ def test_a_training_and_a_backtest_say_so(stored: Database, tmp_path: Path, monk
         sources.from_store(load("direction"), None, tmp_path, NOW + timedelta(days=400), ["BTC/USDT"])
     with pytest.raises(BarsError, match=r"no bars of BTC/USD are stored; stored are BTC/USDT .*--symbols BTC/USDT"):
         backtests.stored_market(load("ema"), None, tmp_path, ["BTC/USD"])
+
+
+def test_a_backtest_on_an_invented_market_takes_the_desks_own_bars_and_promises_no_backfill(
+    stored: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    from engine.backtest import stored as backtests
+
+    monkeypatch.setattr(backtests, "opened", lambda *_: nullcontext(stored))
+    own = ("simulated:d1", NOW)
+    with pytest.raises(BarsError, match="from 2031-01-01; the desk's market is invented, so no source has its past"):
+        backtests.stored_market(load("ema"), None, tmp_path, ["BTC/USD"], NOW.replace(2031, 1, 1), own=own)
+    with stored.connect() as connection:
+        write_bars(connection, own[0], "feed", [replace(coin(), symbol="BTC/USD")], now=NOW)
+    market, notes = backtests.stored_market(load("ema"), None, tmp_path, ["BTC/USD"], own=own)
+    assert [series.symbol for series in market] == ["BTC/USD"]
+    assert notes == ["the bars are those of this desk's own invented market"]
+    real, notes = backtests.stored_market(load("ema"), None, tmp_path, ["BTC/USDT"], own=own)
+    assert (len(real), notes) == (1, [])
