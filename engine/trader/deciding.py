@@ -96,24 +96,27 @@ class _Round:
     told: dict[Symbol, Decision] = field(default_factory=dict)
     renewed: dict[Symbol, Decision] = field(default_factory=dict)  # of cards that stay as they were offered
     quotes: Sequence[Quote] = ()
-    costs: dict[Symbol, GateStep] = field(default_factory=dict)  # with the spread
+    costs: dict[Cell, GateStep] = field(default_factory=dict)  # with the spread
 
     def priced(self, signal: Signal) -> Signal:
         """The wish less what the live spread costs; whether that is still worth it is in `costs`."""
         told, step = spreads.priced(self.desk, signal, spreads.quote_of(self.quotes, signal.symbol), self.at)
         if step is not None:
-            self.costs[signal.symbol] = step
+            self.costs[signal.strategy, signal.symbol] = step
         return told
 
     def refuse(self, signal: Signal, no: Refusal) -> None:
         self.desk.saw(signal, "refused", no)
-        self.tell(chains.refused(signal.symbol, signal.at, self.own_steps(signal.symbol), no))
+        self.tell(chains.refused(signal.symbol, signal.at, self.own_steps(signal.symbol, signal.strategy), no))
 
-    def own_steps(self, symbol: Symbol) -> Sequence[GateStep]:
+    def own_steps(self, symbol: Symbol, strategy: str | None = None) -> Sequence[GateStep]:
+        """The analyst's gates, and in the place of its costs those with the spread: of one strategy, or of any."""
         own = self.steps.get(symbol, ())
-        if symbol not in self.costs:
+        known = ((who, step) for (who, what), step in self.costs.items() if what == symbol)
+        costs = next((step for who, step in known if strategy in (None, who)), None)
+        if costs is None:
             return own
-        return (*(step for step in own if step.gate != "costs"), self.costs[symbol])
+        return (*(step for step in own if step.gate != "costs"), costs)
 
     def tell(self, decision: Decision) -> None:
         self.told[decision.symbol] = replace(decision, weighed=self.weighed.get(decision.symbol, ()))
@@ -177,7 +180,7 @@ def _admit(current: _Round, signals: Sequence[Signal], minute: Minute) -> list[S
         if current.desk.tier(signal.strategy) is Tier.OBSERVE:
             current.desk.saw(signal, "observed")
             words = "observed only: the tier `observe` places no orders"
-            own = current.own_steps(signal.symbol)
+            own = current.own_steps(signal.symbol, signal.strategy)
             current.tell(chains.told(signal.symbol, signal.at, own, "consent", False, words))
             continue
         no = _not_admitted(current.desk, signal, current.at) or _bad_bar(current, signal, grades)
@@ -211,7 +214,7 @@ def _not_admitted(desk: Memory, signal: Signal, at: datetime) -> Refusal | None:
 
 def _too_dear(current: _Round, signal: Signal) -> Refusal | None:
     """What the forecast promises does not cover the spread as well."""
-    step = current.costs.get(signal.symbol)
+    step = current.costs.get((signal.strategy, signal.symbol))
     if step is None or step.passed:
         return None
     return refusal(chains.COSTS, current.at, signal.strategy, signal.symbol, step.numbers)
@@ -245,7 +248,7 @@ def _take(current: _Round, event: Event) -> None:
 
 
 def _offer(current: _Round, event: Event, wish: Signal) -> None:
-    desk, own = current.desk, current.own_steps(wish.symbol)
+    desk, own = current.desk, current.own_steps(wish.symbol, wish.strategy)
     if not may_ask(desk, current.at):
         desk.book.withdraw(event.intent)
         limit = float(desk.plan.playbook.proposal.max_cards_per_hour)
@@ -270,7 +273,7 @@ def _exit_told(current: _Round, event: Event) -> None:
         words = "the waiting entry was withdrawn"
         current.desk.saw(wish, "withdrew")
     if wish is not None and words:
-        own = current.own_steps(wish.symbol)
+        own = current.own_steps(wish.symbol, wish.strategy)
         because = f"{wish.reason or 'exit signal'}: {words}"
         current.tell(chains.told(wish.symbol, wish.at, own, "strategy", True, because))
 
@@ -283,7 +286,7 @@ def _refresh(current: _Round, signal: Signal, closes: Mapping[Symbol, float], at
     offered = card.proposal.revision
     refresh_card(desk, card, signal, closes[signal.symbol], at_us, current.at)
     if card.proposal.id in desk.cards:
-        own = current.own_steps(signal.symbol)
+        own = current.own_steps(signal.symbol, signal.strategy)
         until = desk.plan.clock(card.proposal.expires)
         decision = chains.proposed(signal.symbol, signal.at, own, card.proposal, until)
         if card.proposal.revision == offered:

@@ -62,6 +62,18 @@ def test_a_narrow_one_is_taken_off_the_value_and_told_on_the_card_and_in_why():
     assert "An expected +0.70% exceeds 0.40% of fee and slippage and 0.100% of spread" in step.sentence
 
 
+def test_one_strategys_costs_are_not_anothers_in_the_same_coin():
+    rule = "  - {name: rule, strategy: ema, capital_share: 50 %, sizing: {policy: fixed, amount: 100}}\n"
+    both = DIRECTION.replace("    sizing:", "    capital_share: 50 %\n    sizing:", 1).replace(
+        "costs:", f"{rule}costs:", 1
+    )
+    floor = Floor(both)
+    outcomes = answered(floor, wish(floor), wish(floor, value=None, strategy="rule"), spread=0.0031)
+    fates = {seen.signal.strategy: seen.fate for seen in of(SignalSeen, outcomes)}
+    assert fates["direction"] == "refused"
+    assert only(ProposalOpened, outcomes).proposal.strategy == "rule"
+
+
 @pytest.mark.parametrize(("spread", "age"), [(None, 0.0), (0.05, 16.0)])
 def test_without_a_fresh_quote_the_spread_is_not_counted_and_the_chain_says_so(spread, age):
     floor = Floor(DIRECTION)
