@@ -23,12 +23,13 @@ BLOCKED = 300.0  # real seconds after which work in hand counts as stuck
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the desk. `trouble` says why it is stuck, "" when it is well; both are called on the loop, and `again`
-    None means that only a new start of the desk helps."""
+    """A part of the desk. `trouble` says why it is stuck, "" when it is well; both are called on the loop. With `again`
+    None nothing is started here, and `otherwise` says what helps."""
 
     name: str
     trouble: Callable[[], str]
     again: Callable[[], Awaitable[None]] | None = None
+    otherwise: str = "only a new start of the desk helps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ class Recovery:
         if not why:
             return None
         if part.again is None:
-            log.error("%s is stuck: %s; only a new start of the desk helps", part.name, why)
-            return Found(part.name, why, "only a new start of the desk helps")
+            log.error("%s is stuck: %s; %s", part.name, why, part.otherwise)
+            return Found(part.name, why, part.otherwise)
         log.error("%s is stuck: %s; it is started again", part.name, why)
         try:
             async with asyncio.timeout(AGAIN_WITHIN):

@@ -156,7 +156,7 @@ class Desk:
     def parts(self) -> Sequence[Part]:
         """What can be stuck, for `Recovery`. Call on the loop."""
         orders = Part("gateway", self._gateway.trouble, lambda: asyncio.to_thread(self._gateway.revive))
-        return parts_of(self._tasks, self._supply, self.storage, orders, self.serving, self._recorded)
+        return parts_of(self._tasks, self._supply, self.storage, orders)
 
     def compare_with(self, source: PriceSource, limit: float) -> None:
         """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""

@@ -240,7 +240,7 @@ def supplied(tmp_path):
     """A function that builds the market side of a desk around a feed, with the parts to look at."""
     stops = []
 
-    def build(feed, recorded=()):
+    def build(feed):
         tasks, inbox = Tasks(), Inbox(feed.clock, QuoteBoard())
 
         async def found(_):
@@ -257,7 +257,7 @@ def supplied(tmp_path):
             tasks,
             supply,
             inbox,
-            lambda: parts_of(tasks, supply, storage, Part("gateway", gateway.trouble), None, lambda: recorded),
+            lambda: parts_of(tasks, supply, storage, Part("gateway", gateway.trouble)),
         )
 
     yield build
@@ -316,12 +316,15 @@ async def test_a_feed_that_is_up_and_silent_is_subscribed_anew(supplied, monkeyp
 async def test_an_analyst_that_died_answers_again_as_one_that_saw_it_all(supplied):
     closes = falling(80)
     minutes = [minute(number, close) for number, close in enumerate(closes)]
-    _, supply, inbox, parts = supplied(Feed(history([1.0])), recorded=minutes[:70])
+    _, supply, inbox, parts = supplied(Feed(history([1.0])))
     bad = Minute(minutes[69].at, ("BTC/USD",), (), (), (), (), (), ())
     for one in (*minutes[:69], bad):
         supply.analyse(record_of(one))
     await until(lambda: supply.analyst_trouble() != "", 30)
-    assert [(one.part, one.failed) for one in await looking(*parts()).look()] == [("analyst", "")]
+    (found,) = await looking(*parts()).look()
+    assert (found.part, found.failed) == ("analyst", "its keeper starts it again after a pause")
+    assert supply.analyst_trouble() == found.why, "the hourly look does not cut its pause short"
+    await supply.renew_analyst(lambda: minutes[:70])
     for one in minutes[70:]:
         supply.analyse(record_of(one))
     whole = Analyst(load("ema"), ("BTC/USD",))
