@@ -70,9 +70,8 @@ class Supply:
         self.broken = ""  # what ended the feed's task for good
         self.last: datetime | None = None  # the last minute on record in this run
         self._analyst = Analyst(playbook, symbols)
-        self._workers: tuple[AnalystThread, ...] = (
-            self._thread_of(self._analyst),
-        )  # the one at work; then the one that is to follow it
+        # the one at work; then, while it is warmed, the one that is to follow it
+        self._workers: tuple[AnalystThread, ...] = (self._thread_of(self._analyst),)
         self._renewing = asyncio.Lock()
         self._failed: float | None = None  # since when the analyst at work is known to be stopped or stuck
         self._is_held = False  # entries, for the analyst
