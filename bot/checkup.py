@@ -90,6 +90,7 @@ class Checkup:
         feed = desk.feed_status()
         latency = desk.latency()
         backlog = self._slack.backlog()
+        broker_up, broker_detail = broker_facts(desk)
         return health.Facts(
             now=desk.clock.now(),
             speed=desk.clock.speed,
@@ -117,8 +118,8 @@ class Checkup:
             disk_free=vitals.disk_free(desk.terms.data),
             memory=vitals.resident_bytes(),
             misfires=self.schedule.misfires if self.schedule else 0,
-            broker_up=True,
-            broker_detail=self._desk.notice or "paper orders are filled by the desk's own model",
+            broker_up=broker_up,
+            broker_detail=broker_detail,
             models=model_facts(desk),
             clock_skew=feed.skew,
             recovered=self.recovery.status() if self.recovery else None,
@@ -184,6 +185,13 @@ def halts(snapshot: Snapshot) -> tuple[Alarm, ...]:
         Alarm(f"hold:{hold.code}", "critical", f"HALTED by {hold.by} ({hold.code}): {hold.note}", hold.since)
         for hold in held
     )
+
+
+def broker_facts(desk: Desk) -> tuple[bool, str]:
+    """Whether orders leave and are answered, and in words why not, or how."""
+    if trouble := desk.gateway_trouble():
+        return False, f"orders wait in the gateway, {trouble}"
+    return True, desk.notice or "paper orders are filled by the desk's own model"
 
 
 def model_facts(desk: Desk) -> health.ModelFacts | None:

@@ -34,7 +34,7 @@ from bot.settings import Settings
 from bot.slack_side import SlackSide
 from bot.upkeep import Upkeep
 from bot.workspace import Workspace
-from engine import Desk, PriceSource, Recovery, SystemClock, Terms, price_source, vitals
+from engine import Desk, PriceSource, Recovery, SystemClock, Tasks, Terms, price_source, vitals
 from engine.domain import Instrument, MarketKind, Role, Symbol
 from engine.ports import Feed
 from engine.records import Record
@@ -57,12 +57,11 @@ class House:
         self._second = SecondPath(_secret(settings.slack_webhook_url), _secret(settings.dead_man_url))
         self._console = Console(self.desk, folders.private_folder(terms.data) / "desk.sock")
         self._lag = vitals.LoopLag()
-        self._measuring: asyncio.Task[None] | None = None
+        self._tasks = Tasks()  # what looks at the desk from outside
         self._slack: SlackSide | None = None
         self._jobs = Jobs(self.desk, self._show)
         self._schedule: Schedule | None = None
         self._retraining: Retraining | None = None
-        self._recovering: asyncio.Task[None] | None = None
 
     async def open(self, instruments: Mapping[Symbol, Instrument] | None, progress: Progress) -> None:
         """Start the desk, then Slack, then what looks after both. Raises what makes a start impossible."""
@@ -94,8 +93,8 @@ class House:
         recovery = Recovery(lambda: [*self.desk.parts(), *schedule.parts()], self.desk.clock, every)
         checkup.schedule, checkup.recovery = schedule, recovery
         schedule.start()
-        self._recovering = asyncio.create_task(recovery.run(), name="recovery")
-        self._measuring = asyncio.create_task(self._lag.watch(), name="loop-lag")
+        self._tasks.keep("recovery", recovery.run)
+        self._tasks.keep("loop-lag", self._lag.watch)
         await checkup.look()
         vitals.keep_pauses_short()
 
@@ -111,9 +110,7 @@ class House:
             stack.push_async_callback(self.desk.stop, why)
             stack.push_async_callback(self._jobs.close)
             stack.push_async_callback(self._console.stop)
-            for task in (self._measuring, self._recovering):
-                if task is not None:
-                    task.cancel()
+            await self._tasks.stop()
             if self._retraining is not None:
                 self._retraining.stop()
             if self._schedule is not None:

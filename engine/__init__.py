@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from engine.store.migrating import migrate_folder
     from engine.store.tick_keeping import TickTerms
     from engine.supply import prepared
+    from engine.tasks import Tasks
     from engine.trader import stop_fault
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "ServingStatus",
     "StoreError",
     "SystemClock",
+    "Tasks",
     "Terms",
     "TickTerms",
     "backfill",
@@ -153,6 +155,7 @@ _ROOMS = {
     "engine.store.migrating": ("migrate_folder",),
     "engine.store.tick_keeping": ("TickTerms",),
     "engine.supply": ("prepared",),
+    "engine.tasks": ("Tasks",),
     "engine.trader": ("stop_fault",),
 }
 _OPEN = {

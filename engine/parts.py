@@ -20,13 +20,11 @@ def parts_of(
     supply: Supply,
     storage: Storage,
     orders: Part,
-    serving: Serving | None,
-    recorded: Callable[[], Iterable[Minute]],
 ) -> Sequence[Part]:
-    """`orders` is the gateway; `recorded` gives the ledger's last minutes, and may block."""
+    """`orders` is the gateway. The analyst is only looked at: `Supply.tend` starts it again, after pauses that grow."""
     return (
         Part(FEED, supply.feed_trouble, lambda: _feed_again(tasks, supply)),
-        Part("analyst", supply.analyst_trouble, lambda: renew_analyst(supply, serving, recorded)),
+        Part("analyst", supply.analyst_trouble, otherwise="its keeper starts it again after a pause"),
         orders,
         *storage.parts(),
         *tasks.parts(*ENDLESS),
@@ -43,6 +41,7 @@ async def _feed_again(tasks: Tasks, supply: Supply) -> None:
 
 
 async def renew_analyst(supply: Supply, serving: Serving | None, recorded: Callable[[], Iterable[Minute]]) -> None:
-    forecaster = await supply.renew_analyst(recorded)
-    if serving is not None and forecaster is not None:
-        serving.take_over(forecaster)
+    """`recorded` gives the ledger's last minutes, and may block."""
+    await supply.renew_analyst(recorded)
+    if serving is not None and (at_work := supply.forecaster) is not None:
+        serving.take_over(at_work)

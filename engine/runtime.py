@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from engine.brokers.gateway import Gateway
@@ -155,8 +156,9 @@ class Desk:
 
     def parts(self) -> Sequence[Part]:
         """What can be stuck, for `Recovery`. Call on the loop."""
-        orders = Part("gateway", self._gateway.trouble, lambda: asyncio.to_thread(self._gateway.revive))
-        return parts_of(self._tasks, self._supply, self.storage, orders, self.serving, self._recorded)
+        again = partial(asyncio.to_thread, self._gateway.revive)
+        orders = Part("gateway", self._gateway.trouble, again, urgent=True)
+        return parts_of(self._tasks, self._supply, self.storage, orders)
 
     def compare_with(self, source: PriceSource, limit: float) -> None:
         """Hold the feed's prices against another source's (see `engine.crosscheck`). Call before `start`."""
@@ -172,6 +174,10 @@ class Desk:
     def engine_lives(self) -> bool:
         """Whether the engine thread runs: without it no stop acts."""
         return self._loop.is_alive
+
+    def gateway_trouble(self) -> str:
+        """Why no order leaves and none is answered; "" while they do."""
+        return self._gateway.trouble()
 
     def waited(self) -> float:
         """Real seconds for which the oldest message has waited for the engine."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -116,11 +117,11 @@ class Storage:
 
     def parts(self) -> list[Part]:
         """The threads of the store, to be looked at for what is stuck."""
-        parts = [Part("database", self._writing_trouble, lambda: asyncio.to_thread(self._write_again))]
+        parts = [Part("database", self._writing_trouble, partial(asyncio.to_thread, self._write_again), urgent=True)]
         if (lease := self._lease) is not None:
-            parts.append(Part("lease", lease.trouble, lambda: asyncio.to_thread(lease.revive)))
+            parts.append(Part("lease", lease.trouble, partial(asyncio.to_thread, lease.revive), urgent=True))
         if (ticks := self._ticks) is not None:
-            parts.append(Part("raw trades", ticks.trouble, lambda: asyncio.to_thread(ticks.revive)))
+            parts.append(Part("raw trades", ticks.trouble, partial(asyncio.to_thread, ticks.revive), urgent=True))
         return parts
 
     def wake(self, seq: int) -> None:

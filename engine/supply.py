@@ -70,8 +70,11 @@ class Supply:
         self.broken = ""  # what ended the feed's task for good
         self.last: datetime | None = None  # the last minute on record in this run
         self._analyst = Analyst(playbook, symbols)
-        self._worker = self._thread_of(self._analyst)
-        self._failed: float | None = None  # when the analyst stopped, while entries are held for it
+        # the one at work; then, while it is warmed, the one that is to follow it
+        self._workers: tuple[AnalystThread, ...] = (self._thread_of(self._analyst),)
+        self._renewing = asyncio.Lock()
+        self._failed: float | None = None  # since when the analyst at work is known to be stopped or stuck
+        self._is_held = False  # entries, for the analyst
         self._began, self._pause = monotonic(), 0.0
 
     @property
@@ -100,7 +103,7 @@ class Supply:
                 self._analyst.warm(symbol, bars)
 
     def start(self) -> None:
-        self._worker.start()
+        self._workers[0].start()
 
     def catch_up(self, history: History, last: datetime | None) -> None:
         """What happened after `last`, the ledger's last minute, as messages; without one, only to the indicators."""
@@ -130,13 +133,14 @@ class Supply:
             self._say(False, "the record has ended")
 
     def stop(self) -> None:
-        self._worker.stop()
+        self._workers[0].stop()
 
     def analyse(self, record: Record) -> None:
         """Hand a durable minute to the analyst."""
         if isinstance(record.message, Minute):
             self.last, self._heard = record.message.at, monotonic()
-            self._worker.submit(record.message)
+            for worker in self._workers:
+                worker.submit(record.message)
 
     # ------------------------------------------------------------ what is stuck
 
@@ -159,30 +163,56 @@ class Supply:
 
     def analyst_trouble(self) -> str:
         """Why no minute is answered; "" while they are."""
-        error = self._worker.error
-        if error is not None:
-            return f"it ended with {type(error).__name__}: {error}"
-        waiting = self._worker.stuck(BLOCKED)
-        return f"{waiting} minutes wait for its answer" if waiting else ""
+        worker = self._workers[0]
+        if worker.error is not None:
+            return f"it ended with {type(worker.error).__name__}: {worker.error}"
+        waiting = worker.stuck(BLOCKED)
+        return f"{waiting} minute{'s' * (waiting != 1)} waited more than {BLOCKED / 60:.0f} min" if waiting else ""
 
     async def tend(self, renew: Callable[[], Awaitable[None]]) -> None:
-        """Have an analyst that has stopped or is stuck renewed after its pause, for as long as the desk runs."""
+        """Have an analyst that has stopped or is stuck renewed after its pause, for as long as the desk runs. Nothing
+        else renews it: every other way would cut the pauses short."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            waited = self._failed is None or monotonic() - self._failed >= self._pause
-            if waited and self.analyst_trouble():
-                await renew()
+            if trouble := self.analyst_trouble():
+                await self._tended(trouble, renew)
 
-    async def renew_analyst(self, recorded: Callable[[], Iterable[Minute]]) -> Forecaster | None:
+    async def _tended(self, trouble: str, renew: Callable[[], Awaitable[None]]) -> None:
+        if self._failed is None and self._workers[0].error is None:  # of an error it tells itself, at once
+            self._analyst_stuck(trouble)
+        if self._failed is None or monotonic() - self._failed < self._pause:
+            return
+        began = self._began
+        try:
+            await renew()
+        finally:
+            if self._began == began:
+                self._put_off()  # the renewal broke: what broke it is as likely to break the next
+
+    async def renew_analyst(self, recorded: Callable[[], Iterable[Minute]]) -> None:
         """A new analyst, its indicators from history and the record; minutes that come meanwhile wait for it.
 
-        `recorded` gives the last minutes of the ledger, from a worker thread. Returns its forecaster.
+        Until it is warm nothing else changes: a renewal that breaks leaves all as it was. `recorded` gives the last
+        minutes of the ledger, from a worker thread.
         """
-        analyst = Analyst(self._playbook, self._symbols)
-        before, worker = self._worker, self._thread_of(analyst)
-        self._worker = worker
-        before.leave()
-        known = self.last  # read after the change: what is on record by now is in `recorded`, what follows in the queue
+        async with self._renewing:
+            before, analyst = self._workers[0], Analyst(self._playbook, self._symbols)
+            worker = self._thread_of(analyst)
+            self._workers = (before, worker)
+            try:
+                known = await self._warmed(analyst, recorded)
+            except BaseException:
+                self._workers = (before,)
+                raise
+            before.leave()
+            self._workers, self._analyst = (worker,), analyst
+            self._failed, self._began = None, monotonic()
+            worker.start(known)
+            log.warning("the analyst was started again")
+
+    async def _warmed(self, analyst: Analyst, recorded: Callable[[], Iterable[Minute]]) -> datetime | None:
+        """Warm one that follows the minutes already; the last minute that it knows then."""
+        known = self.last  # read after it follows: what is on record by now is in `recorded`, what comes in its queue
         history = await self._bars(known)
 
         def warm() -> None:
@@ -191,10 +221,7 @@ class Supply:
                 analyst.warm(symbol, bars)
 
         await asyncio.to_thread(warm)
-        self._analyst, self._began = analyst, monotonic()
-        worker.start(known)
-        log.warning("the analyst was started again")
-        return analyst.forecaster
+        return known
 
     async def _bars(self, until: datetime | None) -> History:
         """What the feed can say of the past without being begun again; less where it cannot."""
@@ -226,17 +253,14 @@ class Supply:
 
     def _answered(self, analysis: Analysis) -> None:
         self._inbox.submit(analysis)
-        if self._failed is not None:
-            self._failed = None
+        if self._is_held:
+            self._failed, self._is_held = None, False
             log.warning("the analyst answers again")
             self.lift("ANALYST", "the analyst answers again")
 
     def _analyst_failed(self, error: BaseException) -> None:
         """Entries are held; the thread is started again after a pause, the longer the sooner it stopped again."""
-        now = monotonic()
-        again = now - self._began <= LONGEST_PAUSE
-        self._pause = min(LONGEST_PAUSE, max(START_AGAIN, 2 * self._pause)) if again else START_AGAIN
-        self._failed = now
+        self._put_off()
         then = f"it is started again in {self._pause / 60:.0f} min"
         if isinstance(error, StrategyError):  # the author's own mistake: the sentence has all that a trace would
             log.critical("the analyst stopped; minutes go without signals and %s: %s", then, error)
@@ -244,4 +268,24 @@ class Supply:
         else:
             log.critical("the analyst stopped; minutes go without signals and %s", then, exc_info=error)
             note = f"the analyst stopped ({type(error).__name__}); see the error log; {then}"
+        self._hold(note)
+
+    def _analyst_stuck(self, trouble: str) -> None:
+        """As where it stopped, but the time for which it was stuck already counts as waited."""
+        self._put_off()
+        wait = max(0.0, self._pause - BLOCKED)
+        then = f"it is started again in {wait / 60:.0f} min" if wait else "it is started again now"
+        log.critical("the analyst is stuck (%s); minutes go without signals and %s", trouble, then)
+        self._failed = monotonic() - BLOCKED
+        self._hold(f"the analyst is stuck ({trouble}); {then}")
+
+    def _put_off(self) -> None:
+        """The next renewal comes after a pause, which doubles while the analyst stops again within the longest."""
+        now = monotonic()
+        again = now - self._began <= LONGEST_PAUSE
+        self._pause = min(LONGEST_PAUSE, max(START_AGAIN, 2 * self._pause)) if again else START_AGAIN
+        self._failed = now
+
+    def _hold(self, note: str) -> None:
+        self._is_held = True
         self._inbox.submit(Guarded(self.feed.clock.now(), "ANALYST", State.REDUCING, True, note))

@@ -30,7 +30,7 @@ class AnalystThread:
 
     def start(self, known: datetime | None = None) -> None:
         """Begin; minutes up to `known` are in the indicators already."""
-        self._known = known
+        self._known, self._moved = known, monotonic()
         self._thread.start()
 
     def stuck(self, after: float) -> int:
@@ -44,6 +44,8 @@ class AnalystThread:
 
     def submit(self, minute: Minute) -> None:
         """Queue one minute; returns at once."""
+        if self._minutes.empty():
+            self._moved = monotonic()  # it was idle: what waits has waited since now
         self._minutes.put(minute)
 
     def stop(self, timeout: float = 5.0) -> None:

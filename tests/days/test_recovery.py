@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot import schedule as scheduling
+from bot.checkup import broker_facts
 from bot.schedule import Schedule
 from engine import recovery as room
 from engine.analyst import Analyst
@@ -102,6 +103,67 @@ async def test_health_says_what_was_found_until_the_next_look_finds_nothing_and_
     await look.look()
     assert seen(CLEAR_AFTER).sentence.startswith("Nothing is stuck")
     assert watch.alarms() == ()
+
+
+async def test_a_part_that_cannot_even_be_looked_at_is_named_and_the_others_are_looked_at():
+    def unknown():
+        raise KeyError("status")
+
+    good = Stuck("good")
+    look = looking(Part("odd", unknown), good.part)
+    found = {one.part: one.failed for one in await look.look()}
+    assert found == {"odd": "it cannot be looked at (KeyError: 'status')", "good": ""}
+
+
+async def test_where_the_parts_cannot_be_told_health_says_so_and_looks_go_on():
+    told = iter([KeyError("jobs"), None])
+
+    def parts():
+        if (error := next(told)) is not None:
+            raise error
+        return ()
+
+    look = Recovery(parts, FakeDesk().clock, 3600.0)
+    await look.look()
+    assert "the parts cannot be told (KeyError: 'jobs')" in look.status().sentence
+    await look.look()
+    assert look.status().well
+
+
+async def test_what_is_urgent_is_looked_at_between_and_what_that_found_is_told_until_the_next_look_at_all(monkeypatch):
+    monkeypatch.setattr(room, "URGENT_EVERY", 0.01)
+    slow, one = Stuck("healer"), Stuck("gateway")
+    urgent = Part("gateway", lambda: one.why, one.again, urgent=True)
+    look = looking(slow.part, urgent)
+    running = asyncio.create_task(look.run())
+    await until(lambda: one.begun == 1)
+    await asyncio.sleep(0.05)
+    assert (one.begun, slow.begun) == (1, 0)
+    told = look.status()
+    assert "gateway, it ended; started again." in told.sentence
+    assert (told.well, told.acts) == (False, 1)
+    running.cancel()
+    assert [found.part for found in await look.look()] == ["healer"]
+    assert look.status().acts == 2
+    assert "gateway" not in look.status().sentence
+
+
+async def test_the_hourly_look_comes_at_its_time_between_the_urgent_ones(monkeypatch):
+    monkeypatch.setattr(room, "URGENT_EVERY", 0.01)
+    slow = Stuck("healer")
+    look = looking(slow.part, every=0.05)
+    running = asyncio.create_task(look.run())
+    await until(lambda: slow.begun == 1)
+    running.cancel()
+    assert look.status().acts == 1
+
+
+def test_the_broker_is_down_while_no_order_leaves():
+    desk = FakeDesk()
+    desk.notice, desk.gateway_trouble = "", lambda: "its thread ended"
+    assert broker_facts(desk) == (False, "orders wait in the gateway, its thread ended")
+    desk.gateway_trouble = str
+    assert broker_facts(desk)[0]
 
 
 async def test_health_says_when_nobody_looks_any_more(monkeypatch):
@@ -240,7 +302,7 @@ def supplied(tmp_path):
     """A function that builds the market side of a desk around a feed, with the parts to look at."""
     stops = []
 
-    def build(feed, recorded=()):
+    def build(feed):
         tasks, inbox = Tasks(), Inbox(feed.clock, QuoteBoard())
 
         async def found(_):
@@ -257,7 +319,7 @@ def supplied(tmp_path):
             tasks,
             supply,
             inbox,
-            lambda: parts_of(tasks, supply, storage, Part("gateway", gateway.trouble), None, lambda: recorded),
+            lambda: parts_of(tasks, supply, storage, Part("gateway", gateway.trouble)),
         )
 
     yield build
@@ -279,6 +341,8 @@ async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_hold_is
     tasks.begin(FEED, lambda: supply.run(True, None))
     await until(lambda: supply.broken != "")
     supply.last = missed({"BTC/USD": past}, NOW - timedelta(days=9999))[-4].at
+    urgent = {one.name for one in parts() if one.urgent}
+    assert urgent >= {"database"}, "what orders and the ledger's copy wait for"
     found = await looking(*parts()).look()
     assert [(one.part, one.failed) for one in found] == [("feed", "")]
     await until(lambda: feed.runs == 2)
@@ -316,12 +380,15 @@ async def test_a_feed_that_is_up_and_silent_is_subscribed_anew(supplied, monkeyp
 async def test_an_analyst_that_died_answers_again_as_one_that_saw_it_all(supplied):
     closes = falling(80)
     minutes = [minute(number, close) for number, close in enumerate(closes)]
-    _, supply, inbox, parts = supplied(Feed(history([1.0])), recorded=minutes[:70])
+    _, supply, inbox, parts = supplied(Feed(history([1.0])))
     bad = Minute(minutes[69].at, ("BTC/USD",), (), (), (), (), (), ())
     for one in (*minutes[:69], bad):
         supply.analyse(record_of(one))
     await until(lambda: supply.analyst_trouble() != "", 30)
-    assert [(one.part, one.failed) for one in await looking(*parts()).look()] == [("analyst", "")]
+    (found,) = await looking(*parts()).look()
+    assert (found.part, found.failed) == ("analyst", "its keeper starts it again after a pause")
+    assert supply.analyst_trouble() == found.why, "the hourly look does not cut its pause short"
+    await supply.renew_analyst(lambda: minutes[:70])
     for one in minutes[70:]:
         supply.analyse(record_of(one))
     whole = Analyst(load("ema"), ("BTC/USD",))

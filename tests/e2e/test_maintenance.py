@@ -30,6 +30,8 @@ def test_a_back_up_beside_the_running_desk_is_enough_to_start_again_from(
         assert first.house._schedule is not None
         jobs = {part.name for part in first.house._schedule.parts()}
         assert jobs == {"job health", "job tidy", "job slots", "job retrain", "job maintain"}
+        urgent = {part.name for part in first.house.desk.parts() if part.urgent}
+        assert urgent >= {"gateway", "lease", "database"}, "what a stop order and the database wait for"
         assert not [part.name for part in first.house.desk.parts() if part.trouble()], "a desk that works is not stuck"
         assert main(["maintain", "--data-dir", str(first.data)]) == 1
         said = capsys.readouterr().out

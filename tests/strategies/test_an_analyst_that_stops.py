@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine import supply
-from engine.analyst import Analyst
+from engine.analyst import Analyst, AnalystThread
 from engine.clock import ManualClock
 from engine.messages import Analysis, Guarded, Minute
 from engine.playbook import Playbook, parse
@@ -105,3 +107,106 @@ async def test_it_is_tended_while_the_desk_runs_and_the_pauses_grow(
     assert house.supply._pause == pytest.approx(0.1)
     task.cancel()
     house.supply.stop()
+
+
+async def test_a_renewal_that_breaks_leaves_all_as_it_was_and_the_next_comes_after_a_longer_pause(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supply, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(supply, "START_AGAIN", 0.05)
+    house.tell(0, 666.0)
+    await asyncio.to_thread(house.heard, Guarded, 1)
+
+    async def broken() -> None:
+        def unread() -> Iterator[Minute]:
+            raise OSError("the ledger cannot be read")
+
+        await house.supply.renew_analyst(unread)
+
+    with pytest.raises(OSError, match="cannot be read"):
+        await house.supply.tend(broken)
+    assert "it ended with" in house.supply.analyst_trouble(), "it is still looked at, and renewed"
+    assert house.supply._pause == pytest.approx(0.1)
+    house.tell(1, 101.0)
+    await house.renew()
+    house.tell(2, 102.0)
+    assert [one.minute for one in await asyncio.to_thread(house.heard, Analysis, 1)] == [START + 2 * MINUTE]
+    house.supply.stop()
+
+
+async def test_minutes_that_come_while_the_next_one_is_warmed_are_answered_once(house: House) -> None:
+    house.tell(0, 666.0)
+    await asyncio.to_thread(house.heard, Guarded, 1)
+    reading, read = threading.Event(), threading.Event()
+
+    def slowly() -> list[Minute]:
+        reading.set()
+        read.wait(30)
+        return house.record[:1]
+
+    renewal = asyncio.create_task(house.supply.renew_analyst(slowly))
+    await asyncio.to_thread(reading.wait, 30)
+    house.tell(1, 101.0)
+    read.set()
+    await renewal
+    house.tell(2, 102.0)
+    answers = await asyncio.to_thread(house.heard, Analysis, 2)
+    assert [one.minute for one in answers] == [START + MINUTE, START + 2 * MINUTE]
+    house.supply.stop()
+
+
+async def test_of_two_renewals_at_once_the_later_ones_analyst_answers_and_is_the_one_at_work(house: House) -> None:
+    house.tell(0, 100.0)
+    await asyncio.to_thread(house.heard, Analysis, 1)
+    slow, quick = threading.Event(), iter([0.1, 0.0])
+
+    def recorded() -> list[Minute]:
+        slow.wait(next(quick))
+        return house.record
+
+    await asyncio.gather(house.supply.renew_analyst(recorded), house.supply.renew_analyst(recorded))
+    assert len(house.supply._workers) == 1
+    assert house.supply._workers[0]._analyst is house.supply._analyst
+    house.tell(1, 101.0)
+    assert [one.minute for one in await asyncio.to_thread(house.heard, Analysis, 2)] == [START, START + MINUTE]
+    house.supply.stop()
+
+
+async def test_one_that_hangs_holds_entries_and_is_renewed_as_one_that_stopped(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supply, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(supply, "START_AGAIN", 0.2)
+    monkeypatch.setattr(supply, "BLOCKED", 0.2)
+    free, on = threading.Event(), house.supply._analyst.on
+
+    def hanging(one: Minute) -> Analysis:
+        free.wait(30)
+        return on(one)
+
+    monkeypatch.setattr(house.supply._analyst, "on", hanging)
+    house.tell(0, 100.0)
+    house.tell(1, 101.0)
+    task = asyncio.create_task(house.supply.tend(house.renew))
+    (held,) = await asyncio.to_thread(house.heard, Guarded, 1)
+    assert (held.code, held.active) == ("ANALYST", True)
+    assert "the analyst is stuck (1 minute waited" in held.note
+    while house.supply._analyst.on is hanging:
+        await asyncio.sleep(0.005)
+    free.set()
+    house.tell(2, 102.0)
+    assert [one.active for one in await asyncio.to_thread(house.heard, Guarded, 2)] == [True, False]
+    assert [one.minute for one in house.heard(Analysis, 1)] == [START + 2 * MINUTE], "the abandoned one says nothing"
+    assert house.supply._pause == pytest.approx(0.2)
+    task.cancel()
+    house.supply.stop()
+
+
+def test_a_minute_after_a_long_silence_is_not_stuck() -> None:
+    worker = AnalystThread(Analyst(parse(kit()), (BTC,)), print, print)
+    worker._moved -= 3600.0
+    worker.submit(minute(0, 100.0))
+    assert worker.stuck(300.0) == 0
+    worker._moved -= 301.0
+    worker.submit(minute(1, 100.0))
+    assert worker.stuck(300.0) == 2
