@@ -233,6 +233,7 @@ class ModelOffered:
     by: str = ""
     picture: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)  # dataset, code, features, parameters: JSON
+    challengers: tuple[str, ...] | None = None  # all that forecast in the shadow; None: the row is older than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,7 @@ class ModelChanged:
     by: str
     why: str = ""
     replaced: str = ""  # the champion that had to go
+    challengers: tuple[str, ...] | None = None  # as in `ModelOffered`
 
 
 @dataclass(frozen=True, slots=True)

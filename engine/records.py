@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.domain import (
     Symbol,
 )
 from engine.messages import Message
-from engine.outcomes import Outcome
+from engine.outcomes import ModelChanged, ModelOffered, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,15 @@ class Record:
     posts: tuple[Post, ...]
     judged_until: Mapping[Symbol, datetime]
     head: str  # this row's hash, hex
+
+    def agrees(self, found: tuple[Outcome, ...]) -> bool:
+        """Whether the message, judged again, gave what the row says."""
+        return len(found) == len(self.outcomes) and all(map(same, self.outcomes, found))
+
+
+def same(recorded: Outcome, found: Outcome) -> bool:
+    """Whether two outcomes are equal. What a row of an older version does not say is not asked of it."""
+    old = isinstance(recorded, ModelOffered | ModelChanged) and recorded.challengers is None
+    if old and isinstance(found, ModelOffered | ModelChanged):
+        found = replace(found, challengers=None)
+    return recorded == found

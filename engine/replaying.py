@@ -11,7 +11,7 @@ from pathlib import Path
 from engine import codec
 from engine.messages import Started
 from engine.outcomes import Outcome
-from engine.records import Record
+from engine.records import Record, same
 from engine.store.ledger import Row, count_rows, link, read_records, read_rows
 from engine.trader import Trader
 from engine.written import recorded_by
@@ -169,6 +169,6 @@ def _compare(record: Record, seen: tuple[Outcome, ...]) -> Difference | None:
     for position in range(max(len(again), len(record.outcomes))):
         expected = record.outcomes[position] if position < len(record.outcomes) else None
         found = again[position] if position < len(again) else None
-        if expected != found:
+        if expected is None or found is None or not same(expected, found):
             return Difference(record.seq, kind, position, expected, found)
     return None

@@ -36,7 +36,7 @@ class Restoring:
         self._kept = trader.row[0]
         count = 0
         for count, record in enumerate(self._ledger.read(after=trader.row[0]), start=1):
-            if trader.again(record) != record.outcomes and self._differing is None:
+            if not record.agrees(trader.again(record)) and self._differing is None:
                 self._differing = record, trader.code
             if progress is not None and count % 500 == 0:
                 progress(count)

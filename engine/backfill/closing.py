@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from engine.backfill.gaps import QUIET, Gap, complete, gaps_of
+from engine.backfill.gaps import Gap, complete, gaps_of
 from engine.backfill.outages import Presence, outages
 from engine.backfill.outliers import Outlier, outliers
 from engine.backfill.report import Report, SymbolReport
 from engine.backfill.wanted import Wanted
 from engine.domain import Symbol, instant, micros
 from engine.ports import BarColumns, Listing, Piece
+from engine.store.history_gaps import QUIET
 
 LISTED_MOST = 1_000  # gaps without trades that one symbol has in the table by themselves, the longest first
 A_DAY = timedelta(days=1)

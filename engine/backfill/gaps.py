@@ -10,10 +10,10 @@ import numpy as np
 
 from engine.backfill.outages import Presence, stretches
 from engine.domain import Symbol
+from engine.store.history_gaps import COMPLETE, QUIET
 
-OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED = "venue outage", "no trades", "not listed", "not fetched"
+OUTAGE, NOT_LISTED, NOT_FETCHED = "venue outage", "not listed", "not fetched"
 REFUSED = "bad rows"  # the source had a bar, which could not be believed
-COMPLETE = "complete"  # no gap: in such a stretch every absent bar was without trades
 CAUSES = (OUTAGE, QUIET, NOT_LISTED, NOT_FETCHED, REFUSED)
 
 

@@ -13,7 +13,7 @@ import psycopg
 
 from engine.backfill.checking import COLUMNS, checked
 from engine.backfill.findings import Findings
-from engine.backfill.gaps import COMPLETE, Gap
+from engine.backfill.gaps import Gap
 from engine.backfill.report import Report
 from engine.backfill.wanted import Wanted
 from engine.domain import Symbol
@@ -21,7 +21,7 @@ from engine.ports import BarColumns, Fetched, Piece
 from engine.store.bulk import write_bars
 from engine.store.database import Connection, Database
 from engine.store.errors import DatabaseDown, StoreError
-from engine.store.history_gaps import PastGap, complete_name, feed_name, replace_gaps
+from engine.store.history_gaps import COMPLETE, PastGap, complete_name, feed_name, replace_gaps
 from engine.store.pieces import finish_piece, finished_pieces, pieces_of
 from engine.store.reading import read_bars
 

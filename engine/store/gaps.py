@@ -9,7 +9,7 @@ from typing import NamedTuple
 from engine.domain import Symbol
 from engine.gaps import Gap
 from engine.store.database import Connection
-from engine.store.history_gaps import QUIET, quiet_feed
+from engine.store.history_gaps import IS_QUIET, quiet_feed
 
 MINUTE = timedelta(minutes=1)
 
@@ -22,7 +22,7 @@ ON CONFLICT (desk_id, feed, symbol, gap_start) DO UPDATE SET healed = false,
     gap_end = CASE WHEN %(suspected)s THEN greatest(gaps.gap_end, excluded.gap_end) ELSE excluded.gap_end END
 """
 # Filled: a bar for every minute, or what a backfill of the market found to be without trades.
-_OF_HISTORY = f"q.desk_id = %(market)s AND q.symbol = gaps.symbol AND {QUIET} AND {quiet_feed('q.feed')}"
+_OF_HISTORY = f"q.desk_id = %(market)s AND q.symbol = gaps.symbol AND {IS_QUIET} AND {quiet_feed('q.feed')}"
 _FILLED = f"""
 ((SELECT count(*) FROM bars b WHERE b.market = %(market)s AND b.symbol = gaps.symbol AND b.interval = '1m'
     AND b.time >= gaps.gap_start AND b.time < gaps.gap_end)

@@ -17,8 +17,9 @@ from engine.store.bars import floor
 from engine.store.database import Connection
 from engine.store.reading import interval_name
 
-COMPLETE = "complete"
-QUIET = f"cause IN ('no trades', '{COMPLETE}')"  # in SQL: what is absent in such a stretch was not traded
+QUIET = "no trades"
+COMPLETE = "complete"  # no gap: in such a stretch every absent bar was without trades
+IS_QUIET = f"cause IN ('{QUIET}', '{COMPLETE}')"  # in SQL: what is absent in such a stretch was not traded
 
 
 class PastGap(NamedTuple):
@@ -89,7 +90,7 @@ def read_quiet(connection: Connection, market: str, step: timedelta, symbol: Sym
     Longer bars are built of minutes too: one that lies whole in such a stretch of minutes is quiet.
     """
     rows = connection.execute(
-        f"SELECT gap_start, gap_end, {quiet_feed('feed')} FROM gaps WHERE desk_id = %s AND symbol = %s AND {QUIET}"
+        f"SELECT gap_start, gap_end, {quiet_feed('feed')} FROM gaps WHERE desk_id = %s AND symbol = %s AND {IS_QUIET}"
         f" AND ({quiet_feed('feed')} OR right(feed, length(%s)) = %s) ORDER BY gap_start".encode(),
         (market, symbol, *2 * (f" {interval_name(step)}",)),
     )

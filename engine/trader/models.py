@@ -56,7 +56,8 @@ def on_model_trained(desk: Memory, message: ModelTrained) -> None:
     champion = state.champion.version if state.champion else ""
     state = _challenged(state, _kept((offered, *state.challengers), message.at))
     _keep(desk, replace(state, known=(*state.known, message.version)))
-    desk.say(ModelOffered(message.model, offered, champion, message.by, message.picture, message.about))
+    names = _names(state.challengers)
+    desk.say(ModelOffered(message.model, offered, champion, message.by, message.picture, message.about, names))
     terms = terms_of(desk)
     if terms is not None and terms.name == message.model and terms.promotion == "rule" and message.by_rule:
         _promote(desk, message.model, offered, "rule:promotion", message.at, "every step of the gate is passed")
@@ -152,7 +153,12 @@ def _changed(
     state = state_of(desk, model)
     names = [one.version if one else "" for one in (state.champion, state.challenger, *state.previous[:1])]
     champion, challenger, previous = (*names, "")[:3]
-    desk.say(ModelChanged(at, model, what, version, champion, challenger, previous, by, why, replaced))
+    shadow = _names(state.challengers)
+    desk.say(ModelChanged(at, model, what, version, champion, challenger, previous, by, why, replaced, shadow))
+
+
+def _names(versions: tuple[ModelVersion, ...]) -> tuple[str, ...]:
+    return tuple(one.version for one in versions)
 
 
 def stop(desk: Memory, model: str, at: datetime, why: str, numbers: dict[str, float]) -> None:
@@ -175,11 +181,17 @@ def resumed(desk: Memory, by: str, at: datetime) -> None:
             _changed(desk, state.model, "resumed", state.champion.version, by, at, f"by {who(by)}")
 
 
-def _keep(desk: Memory, state: ModelState, why: str = "newer versions took its place") -> None:
+def _keep(desk: Memory, state: ModelState, why: str = "") -> None:
     """Remember the state, with the live days of those versions only that may still forecast; `why` others went."""
     versions = {one.version for one in state.versions()}
     live = {version: days for version, days in state.live.items() if version in versions}
-    left = tuple((one, why) for one in state_of(desk, state.model).versions() if one.version not in versions)
+    before = state_of(desk, state.model).versions()
+    left = tuple((one, why or _why_gone(one, desk.now)) for one in before if one.version not in versions)
     desk.models = {**desk.models, state.model: replace(state, live=live, gone=(left + state.gone)[:GONE_KEPT])}
     alive = {one.version for kept in desk.models.values() for one in kept.versions()}
     desk.covered = {key: until for key, until in desk.covered.items() if key[0] in alive}
+
+
+def _why_gone(one: ModelVersion, at: datetime) -> str:
+    """Why a version forecasts no more that nobody sent away. One that fails goes for a newer one, expired or not."""
+    return "it expired" if one.promotable and one.expires <= at else "newer versions took its place"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from uuid import uuid4
 
 from engine.training.rows import BACKTEST, CANARY, DONE, FAILED, FOLD, STARTED, TRIAL, Experiment, said
 from engine.training.together import Together
+
+_log = logging.getLogger(__name__)
 
 __all__ = [
     "BACKTEST",
@@ -57,7 +60,10 @@ class Experiments:
     """One SQLite file of a data folder, written by whoever trains; two processes may. Call from any thread."""
 
     def __init__(self, path: Path, together: Path | None = None) -> None:
-        """`together`: the file in which the experiments of all folders are kept once more (None: this folder alone)."""
+        """`together`: the file in which the experiments of all folders are kept once more (None: this folder alone).
+
+        A fault of that file ends no training: it is said once, the file is let be, and the next opening makes it good.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -65,7 +71,8 @@ class Experiments:
         if "uid" not in [column[1] for column in self._connection.execute("PRAGMA table_info(experiments)")]:
             self._connection.execute("ALTER TABLE experiments ADD COLUMN uid TEXT")
         self._lock = threading.Lock()
-        self._folder, self._together = path.parent.resolve(), Together(together) if together else None
+        self._folder, self._alone = path.parent.resolve(), False
+        self._together = self._opened(together) if together else None
         self._share(0)
 
     def begin(self, model: str, kind: str, at: datetime, dataset: str, code: str, parameters: Mapping[str, Any]) -> int:
@@ -101,7 +108,7 @@ class Experiments:
         """The rows of this folder, and those of all others that say which bars they are of."""
         mine = self.read()
         seen = {one.uid for one in mine}
-        others = self._together.read() if self._together else []
+        others = self._others()
         return [one for one in others if one.uid not in seen and "label" in one.parameters] + mine
 
     def close(self) -> None:
@@ -110,8 +117,36 @@ class Experiments:
             self._together.close()
 
     def _share(self, after: int) -> None:
-        if self._together:
-            self._together.take(self._folder, self.read(after=after))
+        if self._together and not self._alone:
+            try:
+                self._together.take(self._folder, self.read(after=after))
+            except sqlite3.Error as error:
+                self._let_be(error)
+
+    def _others(self) -> list[Experiment]:
+        """What other folders have; also of a file that can be read and not written."""
+        try:
+            return self._together.read() if self._together else []
+        except sqlite3.Error as error:
+            self._let_be(error)
+            return []
+
+    def _opened(self, path: Path) -> Together | None:
+        try:
+            return Together(path)
+        except (OSError, sqlite3.Error) as error:
+            self._let_be(error)
+            return None
+
+    def _let_be(self, error: OSError | sqlite3.Error) -> None:
+        """Write no more into the shared file: one that is locked would cost its wait at every fit."""
+        if not self._alone:
+            _log.warning(
+                "the experiments of all folders cannot be kept together (%s): this training goes on with its own "
+                "folder's, and the next one writes what is missing there",
+                error,
+            )
+        self._alone = True
 
     def _row(self, row: tuple[Any, ...]) -> Experiment:
         number, model, kind, started, ended, status, dataset, code, parameters, figures, uid = row

@@ -46,6 +46,7 @@ class Together:
     """One SQLite file, written by every training of this user. Call from any thread."""
 
     def __init__(self, path: Path) -> None:
+        """Raises `OSError` or `sqlite3.Error` where the file cannot be made or opened."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -53,15 +54,22 @@ class Together:
         self._lock = threading.Lock()
 
     def take(self, folder: Path, rows: Iterable[Experiment]) -> None:
-        """Keep these rows of the data folder; one that has ended here stays as it is."""
+        """Keep these rows of the data folder, all or none; one that has ended here stays as it is.
+
+        Raises `sqlite3.Error`.
+        """
         values = [_values(folder, one) for one in rows]
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_TAKE, values)
-            self._connection.execute("COMMIT")
+            try:
+                self._connection.executemany(_TAKE, values)
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     def read(self) -> list[Experiment]:
-        """All rows of all folders, in the order of their beginning."""
+        """All rows of all folders, in the order of their beginning. Raises `sqlite3.Error`."""
         query = f"SELECT {_NAMES} FROM experiments ORDER BY started_at, id"
         with self._lock:
             rows = self._connection.execute(query).fetchall()

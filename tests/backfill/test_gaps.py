@@ -11,12 +11,13 @@ import pytest
 
 from engine.backfill.checking import taken
 from engine.backfill.closing import Closing
-from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE, QUIET, Gap
+from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE, Gap
 from engine.backfill.outliers import outliers
 from engine.backfill.report import Report
 from engine.backfill.wanted import Wanted
 from engine.domain import micros
 from engine.ports import BarColumns, Listing, Piece
+from engine.store.history_gaps import QUIET
 from tests.backfill.made import DAY, MINUTE, START, bars_of, without
 
 HOURS = 48

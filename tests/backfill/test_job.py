@@ -14,7 +14,7 @@ import pytest
 
 from engine.backfill.checking import COLUMNS, taken
 from engine.backfill.errors import BackfillError
-from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE, QUIET, REFUSED
+from engine.backfill.gaps import NOT_FETCHED, NOT_LISTED, OUTAGE, REFUSED
 from engine.backfill.job import SILENT_MOST, Backfill
 from engine.backfill.keeping import StoreKeeper
 from engine.backfill.progress import Progress
@@ -27,7 +27,7 @@ from engine.ports import BarColumns, Fetched, Listing, Piece
 from engine.store.bulk import write_bars
 from engine.store.database import Database
 from engine.store.errors import DatabaseDown
-from engine.store.history_gaps import read_past_gaps
+from engine.store.history_gaps import QUIET, read_past_gaps
 from engine.store.reading import read_bars
 from engine.training.sources import stored_bars
 from tests.backfill.made import DAY, MINUTE, START, MadeHistory, bars_of, without

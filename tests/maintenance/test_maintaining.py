@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from sqlite3 import connect
 
@@ -12,7 +13,7 @@ from bot.__main__ import main
 from engine.forecasting.registry import ModelFolder
 from engine.maintenance import Terms, last_account, maintain
 from engine.maintenance.running import LOCK
-from engine.maintenance.versions import superseded, told_of
+from engine.maintenance.versions import in_use, superseded, told_of
 from engine.store.errors import FolderInUse, StoreError
 from engine.store.folder import FileLock
 from engine.store.ledger import SqliteLedger
@@ -122,6 +123,51 @@ def test_only_versions_that_can_never_be_used_again_go(tmp_path):
     copied = {path.name for path in (tmp_path / "backups").glob("*/models/direction/*")}
     assert copied == {"v01", "v06", "v07", "v08"}, "what forecasts, what is on offer, and the way back"
     assert "model versions" not in account.removed
+
+
+def with_failing(count, offered=("v000",), others=()):
+    """A desk on which versions are on offer, after which `count` came that the gate refuses."""
+    floor = Floor(with_model())
+    for version in (*others, *offered):
+        trained(floor, version, days=60)
+    for version in others:
+        press(floor, "reject", version)
+    for number in range(1, count + 1):
+        trained(floor, f"v{number:03}", promotable=False)
+    return floor
+
+
+def older(floor):
+    """What was recorded before rows named every challenger."""
+    floor.told = [
+        (message, tuple(replace(one, challengers=None) if hasattr(one, "challengers") else one for one in outcomes))
+        for message, outcomes in floor.told
+    ]
+    return floor
+
+
+@pytest.mark.parametrize("as_recorded", [lambda floor: floor, older])
+def test_a_version_on_offer_stays_and_is_copied_however_many_fail_after_it(tmp_path, as_recorded):
+    floor = with_failing(32, others=("u000",))
+    on_offer = [one.version for one in floor.view.models["direction"].challengers]
+    assert on_offer == ["v000", "v032"]
+    recorded(tmp_path, as_recorded(floor)).close()
+    versions(tmp_path, "u000", *(f"v{number:03}" for number in range(33)))
+    told, folder = told_of(tmp_path / "ledger.sqlite"), ModelFolder(tmp_path / "models")
+    assert superseded(folder, told) == [("direction", one) for one in ("u000", "v001", "v002")]
+    assert [path.name for path in in_use(folder, told)] == on_offer
+
+
+def test_a_row_that_names_every_challenger_ends_the_guess_about_older_ones(tmp_path):
+    floor = older(with_failing(1, offered=("v000", "v00a", "v00b")))
+    recorded(tmp_path, floor).close()
+    told = told_of(tmp_path / "ledger.sqlite")
+    assert {version for _, version in told.serving} == {"v000", "v00a", "v00b", "v001"}
+    trained(floor, "v002", promotable=False)
+    (tmp_path / "later").mkdir()
+    recorded(tmp_path / "later", floor).close()
+    told = told_of(tmp_path / "later" / "ledger.sqlite")
+    assert {version for _, version in told.serving} == {"v00b", "v00a", "v002"}
 
 
 def test_a_write_ahead_log_is_emptied_and_a_writer_in_the_way_is_let_be(tmp_path):

@@ -1,11 +1,17 @@
 """Which version forecasts: offered, promoted, rejected, rolled back; by whom, and what the gate says to it."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import pytest
 
 from engine.domain import Role
 from engine.forecasting.live import live_rate
 from engine.messages import Analysis
 from engine.outcomes import ModelChanged, ModelOffered
+from engine.replaying import replay_file
+from engine.restoring import Restoring
+from engine.store.ledger import SqliteLedger
 from engine.trader import Trader
 from tests.desk.kit import BTC, Floor, codes, of, only
 from tests.models.made import forecast, press, promoted, trained, with_model
@@ -128,12 +134,50 @@ def test_the_shadow_record_of_a_version_on_offer_goes_on_when_another_comes():
     assert live_rate(state(floor).live["v2"]).n == 5
 
 
-def test_an_expired_version_on_offer_makes_room():
+def test_an_expired_version_on_offer_makes_room_and_that_is_why_it_went():
     floor = Floor(with_model())
     trained(floor, "v1", days=1)
     floor.later(days=2)
-    trained(floor, "v2", promotable=False)
+    trained(floor, "v2", promotable=False, days=1)
     assert [one.version for one in state(floor).challengers] == ["v2"]
+    floor.later(days=2)
+    trained(floor, "v3", promotable=False)
+    assert [(one.version, why) for one, why in state(floor).gone] == [
+        ("v2", "newer versions took its place"),
+        ("v1", "it expired"),
+    ]
+
+
+def test_every_row_about_models_names_all_that_forecast_in_the_shadow():
+    floor = Floor(with_model())
+    trained(floor, "v1")
+    assert only(ModelOffered, trained(floor, "v2", promotable=False)).challengers == ("v1", "v2")
+    assert only(ModelChanged, press(floor, "promote", "v1")).challengers == ("v2",)
+    assert only(ModelChanged, press(floor, "reject", "v2")).challengers == ()
+
+
+def test_a_ledger_whose_rows_do_not_name_them_yet_replays_as_it_was(tmp_path):
+    floor = promoted("v1")
+    with closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        for message, outcomes in floor.told:
+            told = (replace(one, challengers=None) if hasattr(one, "challengers") else one for one in outcomes)
+            ledger.append(message, tuple(told), (), {})
+        restored = Restoring(ledger, Trader, None)
+        restored.trader()
+    assert restored.difference() is None
+    assert replay_file(tmp_path / "ledger.sqlite").difference is None
+
+
+def test_a_row_that_names_others_than_there_were_is_seen_by_a_replay(tmp_path):
+    floor = promoted("v1")
+    with closing(SqliteLedger(tmp_path / "ledger.sqlite")) as ledger:
+        for message, outcomes in floor.told:
+            told = (replace(one, challengers=("v9",)) if hasattr(one, "challengers") else one for one in outcomes)
+            ledger.append(message, tuple(told), (), {})
+        restored = Restoring(ledger, Trader, None)
+        restored.trader()
+    assert restored.difference() is not None
+    assert replay_file(tmp_path / "ledger.sqlite").difference is not None
 
 
 def test_of_versions_that_may_be_promoted_the_newest_two_are_on_offer_and_each_can_be_rejected():

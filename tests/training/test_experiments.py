@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,46 @@ def test_all_folders_are_kept_together_and_stay_when_a_folder_goes(tmp_path):
         assert [(one.status, one.figures) for one in experiments.known()] == [(DONE, {"daily_sharpe": 0.1})] * 3
     with opened(tmp_path / "alone" / "experiments.sqlite") as experiments:
         assert experiments.known() == []
+
+
+def test_a_shared_file_that_takes_no_rows_ends_no_training_and_the_next_one_writes_them(tmp_path, caplog):
+    path, shared = tmp_path / "one" / "experiments.sqlite", tmp_path / "all.sqlite"
+    with opened(path, shared) as experiments:
+        with closing(sqlite3.connect(shared)) as full:
+            full.execute("CREATE TRIGGER f BEFORE INSERT ON experiments BEGIN SELECT RAISE(ABORT, 'it is full'); END")
+        first = begin(experiments)
+        begin(experiments)
+        experiments.end(first, DONE, NOW, {})
+        assert len(experiments.known()) == 2
+    (said,) = caplog.records
+    assert "it is full" in said.message
+    assert kept(tmp_path) == []
+    with closing(sqlite3.connect(shared)) as full:
+        full.execute("DROP TRIGGER f")
+    with opened(path, shared):
+        pass
+    assert [one.status for one in kept(tmp_path)] == [DONE, STARTED]
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"no database" * 100)])
+def test_a_shared_file_that_cannot_be_opened_ends_no_training(tmp_path, caplog, spoil):
+    spoil(tmp_path / "all.sqlite")
+    with opened(tmp_path / "one" / "experiments.sqlite", tmp_path / "all.sqlite") as experiments:
+        experiments.end(begin(experiments), DONE, NOW, {})
+        assert [one.status for one in experiments.known()] == [DONE]
+    assert len(caplog.records) == 1
+
+
+def test_rows_that_are_refused_leave_the_shared_file_open_for_the_next(tmp_path):
+    with opened(tmp_path / "experiments.sqlite") as experiments:
+        begin(experiments)
+        (row,) = experiments.read()
+    with closing(Together(tmp_path / "all.sqlite")) as together:
+        with pytest.raises(sqlite3.IntegrityError):
+            together.take(tmp_path, [row, replace(row, uid="other", model=None)])
+        assert together.read() == []
+        together.take(tmp_path, [row])
+        assert len(together.read()) == 1
 
 
 def test_the_code_is_known_by_its_content():
