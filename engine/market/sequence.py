@@ -56,7 +56,10 @@ class Sequence:
             self._fill(symbol, trade_id)
 
     def recall(self, symbol: Symbol, trades: Iterable[tuple[int, datetime]], now: datetime) -> None:
-        """The venue's last trades (number, time) before a line began, told at `now`. Those never heard are a hole."""
+        """The venue's last trades (number, time) before a line began, told at `now`.
+
+        Those never heard are a hole that reaches to now: minutes since the last of them were flat at an older price.
+        """
         told = sorted(trades)
         newest, at = told[-1]
         self._settle(symbol, newest, at)
@@ -64,8 +67,8 @@ class Sequence:
         unheard = [one for one in told if one[0] > last]
         if unheard:
             since = unheard[0][1] if unheard[0][0] == last + 1 else before
-            start, end = sorted((micros(since), micros(at)))
-            self.holes.append(Hole(symbol, start, end, micros(now), range(last + 1, newest + 1)))
+            end = max(micros(at), micros(now))
+            self.holes.append(Hole(symbol, min(micros(since), end), end, micros(now), range(last + 1, newest + 1)))
         self._last[symbol] = max((last, before), (newest, at))
 
     def _settle(self, symbol: Symbol, newest: int, at: datetime) -> None:

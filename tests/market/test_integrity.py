@@ -104,6 +104,21 @@ def test_a_line_that_begins_again_says_which_trades_were_never_heard_and_when_th
     assert floor.intake.lost == 2
 
 
+def test_minutes_that_were_flat_after_a_trade_that_only_the_list_tells_of_are_suspected_too():
+    floor = Floor()
+    floor.trade(5, number=1)
+    floor.to(250)  # the trade at 100 never came, and the line still stood
+    floor.intake.down("cut", START + timedelta(seconds=250))
+    floor.to(260)
+    for symbol in (BTC, ETH):
+        floor.intake.builder.alive(symbol, START + timedelta(seconds=260))
+    recalled(floor, (5, 1), (100, 2))
+    floor.to(400)
+    assert floor.minutes()[:4] == ["good", "quiet", "quiet", "quiet"]
+    (doubt,) = floor.suspected
+    assert (doubt.since, doubt.until) == (START + timedelta(minutes=1), START + timedelta(minutes=5))
+
+
 def test_a_trade_that_overtakes_the_venues_list_is_no_loss():
     floor = Floor()
     floor.trade(5, number=900)
