@@ -37,7 +37,7 @@ async def _feed_again(tasks: Tasks, supply: Supply) -> None:
     last = supply.last or supply.feed.clock.now()  # None: nothing was recorded yet, and nothing is to be made good
     await tasks.again(FEED, lambda: supply.run(False, last))
     if was_broken:
-        supply.lift("FEED", "the feed was started again")
+        supply.is_begun_again = True
 
 
 async def renew_analyst(supply: Supply, serving: Serving | None, recorded: Callable[[], Iterable[Minute]]) -> None:

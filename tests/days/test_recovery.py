@@ -334,7 +334,7 @@ def said(inbox, kind):
     return [one for one in found if isinstance(one, kind)]
 
 
-async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_hold_is_lifted(supplied):
+async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_first_minute_lifts_its_hold(supplied):
     past = history([100.0] * 30)
     feed = Feed(past)
     tasks, supply, inbox, parts = supplied(feed)
@@ -347,10 +347,19 @@ async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_hold_is
     assert [(one.part, one.failed) for one in found] == [("feed", "")]
     await until(lambda: feed.runs == 2)
     messages = said(inbox, (Guarded, Minute))
-    assert [(one.code, one.active) for one in messages if isinstance(one, Guarded)] == [("FEED", True), ("FEED", False)]
+    (held,) = [one for one in messages if isinstance(one, Guarded)]
+    assert (held.code, held.active) == ("FEED", True)
+    assert "started again at the next look" in held.note
     late = [one for one in messages if isinstance(one, Minute)]
     assert len(late) == 3
     assert all(one.caught_up for one in late), "they mark missed exits, and open nothing"
+    for one in late:
+        supply.analyse(record_of(one))
+    assert said(inbox, Guarded) == [], "the past is no price, nor is a task that began"
+    supply.analyse(record_of(minute(1, 100.0)))
+    assert [(one.code, one.active) for one in said(inbox, Guarded)] == [("FEED", False)]
+    supply.analyse(record_of(minute(2, 100.0)))
+    assert said(inbox, Guarded) == []
     assert await looking(*parts()).look() == []
     await tasks.stop()
 
