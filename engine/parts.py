@@ -12,7 +12,6 @@ from engine.supply import Supply
 from engine.tasks import Tasks
 
 FEED = "feed"
-ENDLESS = ("analyst's keeper", "poll", "healer", "models", "second source")  # tasks that end only by a fault
 
 
 def parts_of(
@@ -27,7 +26,7 @@ def parts_of(
         Part("analyst", supply.analyst_trouble, otherwise="its keeper starts it again after a pause"),
         orders,
         *storage.parts(),
-        *tasks.parts(*ENDLESS),
+        *tasks.parts(),
     )
 
 
