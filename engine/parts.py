@@ -12,7 +12,6 @@ from engine.supply import Supply
 from engine.tasks import Tasks
 
 FEED = "feed"
-ENDLESS = ("analyst's keeper", "poll", "healer", "models", "second source")  # tasks that end only by a fault
 
 
 def parts_of(
@@ -27,7 +26,7 @@ def parts_of(
         Part("analyst", supply.analyst_trouble, otherwise="its keeper starts it again after a pause"),
         orders,
         *storage.parts(),
-        *tasks.parts(*ENDLESS),
+        *tasks.parts(),
     )
 
 
@@ -37,7 +36,7 @@ async def _feed_again(tasks: Tasks, supply: Supply) -> None:
     last = supply.last or supply.feed.clock.now()  # None: nothing was recorded yet, and nothing is to be made good
     await tasks.again(FEED, lambda: supply.run(False, last))
     if was_broken:
-        supply.lift("FEED", "the feed was started again")
+        supply.is_begun_again = True
 
 
 async def renew_analyst(supply: Supply, serving: Serving | None, recorded: Callable[[], Iterable[Minute]]) -> None:

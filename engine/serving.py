@@ -72,6 +72,7 @@ class Serving:
         self._loaded: dict[str, Model] = {}
         self._refused: dict[str, str] = {}  # version → why it cannot be used
         self._wanted: tuple[str, ...] | None = None
+        self._lined: Forecaster | None = None  # the one that was given what is wanted
         self._champion = ""
         self._told: set[str] = set()
         self._since = clock.now()  # since when the ledger's champion could have forecast
@@ -105,9 +106,10 @@ class Serving:
             self.restart()
         champion = state.champion.version if state.champion else ""
         wanted = (champion, *(one.version for one in state.challengers))
-        if wanted != self._wanted:
-            self._line_up(state)
-            self._wanted = wanted
+        forecaster = self.forecaster  # another may take over while this one is lined up
+        if wanted != self._wanted or forecaster is not self._lined:
+            self._line_up(forecaster, state)
+            self._wanted, self._lined = wanted, forecaster
         if champion != self._champion:
             self._champion, self._since = champion, now
 
@@ -120,7 +122,7 @@ class Serving:
 
     def take_over(self, forecaster: Forecaster) -> None:
         """Another forecaster is at work: the next look gives it the models that stand."""
-        self.forecaster, self._wanted = forecaster, None
+        self.forecaster = forecaster
 
     def words_of(self, feature: str, value: float) -> str:
         """How a person reads a feature's value; "" for one that the desk's set does not have."""
@@ -220,14 +222,14 @@ class Serving:
             },
         )
 
-    def _line_up(self, state: ModelState) -> None:
+    def _line_up(self, forecaster: Forecaster, state: ModelState) -> None:
         champion = self._model(state.champion) if state.champion else None
         challengers = tuple(model for one in state.challengers if (model := self._model(one)) is not None)
         idle = NO_MODEL
         if state.champion is not None and champion is None:
             why = self._refused[state.champion.version]
             idle = f"The champion of {self.name} cannot be used: {why}."
-        self.forecaster.use(Lineup(champion, challengers, idle))
+        forecaster.use(Lineup(champion, challengers, idle))
         kept = {one.version for one in state.versions()}
         self._loaded = {version: model for version, model in self._loaded.items() if version in kept}
 

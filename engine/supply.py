@@ -68,6 +68,7 @@ class Supply:
         self._found = found
         self._heard = monotonic()
         self.broken = ""  # what ended the feed's task for good
+        self.is_begun_again = False  # after it broke: its first minute ends the hold
         self.last: datetime | None = None  # the last minute on record in this run
         self._analyst = Analyst(playbook, symbols)
         # the one at work; then, while it is warmed, the one that is to follow it
@@ -125,8 +126,11 @@ class Supply:
             await self.feed.run(self.sink)
         except Exception as error:
             log.critical("the feed %s broke; the desk runs without prices", self.feed.name, exc_info=error)
-            self.broken = f"it ended with {type(error).__name__}: {error}" if self.feed.kind is MarketKind.LIVE else ""
-            note = f"the feed {self.feed.name} broke ({type(error).__name__}); see the error log and restart the desk"
+            is_live = self.feed.kind is MarketKind.LIVE
+            self.broken = f"it ended with {type(error).__name__}: {error}" if is_live else ""
+            self.is_begun_again = False
+            then = "it is started again at the next look for what is stuck" if is_live else "restart the desk"
+            note = f"the feed {self.feed.name} broke ({type(error).__name__}); see the error log; {then}"
             self._inbox.submit(Guarded(self.feed.clock.now(), "FEED", State.REDUCING, True, note))
             self._say(False, note)
         else:
@@ -141,6 +145,9 @@ class Supply:
             self.last, self._heard = record.message.at, monotonic()
             for worker in self._workers:
                 worker.submit(record.message)
+            if self.is_begun_again and record.message.symbols and not record.message.caught_up:
+                self.is_begun_again = False
+                self.lift("FEED", "the feed was started again, and closes minutes")
 
     # ------------------------------------------------------------ what is stuck
 

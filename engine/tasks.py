@@ -25,6 +25,7 @@ class Tasks:
     def __init__(self, again: float = AGAIN) -> None:
         self._again = again
         self._made: dict[str, tuple[Work, asyncio.Task[None]]] = {}
+        self._endless: dict[str, None] = {}  # what is kept, in order
         self._broken: dict[str, tuple[str, float]] = {}
 
     def begin(self, name: str, work: Work) -> None:
@@ -33,6 +34,7 @@ class Tasks:
 
     def keep(self, name: str, work: Work) -> None:
         """Start work that ends only by a fault: then it is started again."""
+        self._endless[name] = None
         self.begin(name, lambda: self._kept(name, work))
 
     def broken(self) -> dict[str, str]:
@@ -55,9 +57,9 @@ class Tasks:
         await asyncio.gather(task, return_exceptions=True)
         self.begin(name, work or before)
 
-    def parts(self, *names: str) -> list[Part]:
-        """Those of `names` that were begun, as parts to look at."""
-        return [_part(self, name) for name in names if name in self._made]
+    def parts(self) -> list[Part]:
+        """What is kept, as parts to look at: kept work that came to its end by itself is not begun again here."""
+        return [_part(self, name) for name in self._endless]
 
     async def stop(self) -> None:
         """Cancel everything and wait for its end."""
@@ -71,6 +73,7 @@ class Tasks:
             log.critical("%s broke; it begins again in %.0f s", name, self._again, exc_info=error)
             self._broken[name] = f"{type(error).__name__}: {error}", monotonic()
             await asyncio.sleep(self._again)
+        log.error("%s came to its end, which it should not while the desk runs", name)
 
 
 def _part(tasks: Tasks, name: str) -> Part:

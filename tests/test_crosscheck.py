@@ -11,10 +11,13 @@ from bot.settings import Settings
 from engine.clock import ManualClock, SystemClock
 from engine.crosscheck import CrossCheck, CrossStatus, distance
 from engine.data_health import STRIKES, DataFacts, judge_data
-from engine.domain import MarketKind, Quote
+from engine.domain import MarketKind, Quote, micros
 from engine.gaps import Gap
 from engine.healing import HealingStatus
 from engine.market.errors import FeedNameError, FeedUnreachable, MarketError
+from engine.market.kraken import KrakenFeed
+from engine.market.massive import MassiveFeed
+from engine.market.massive_access import MassiveAccess
 from engine.market.second_source import KrakenQuotes, price_source
 from engine.ports import FeedStatus
 from engine.tasks import Tasks
@@ -86,6 +89,30 @@ async def test_it_alarms_only_when_it_lasts_and_clears_itself():
     assert "Nothing is entered in BTC/USD" in floor.reading().sentence
     await floor.look(BTC=100.0)
     assert floor.reading().status == "ok"
+
+
+NOBODY = {"ws_url": "ws://127.0.0.1:9/", "rest_url": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(
+    "feed", [KrakenFeed(SystemClock(), **NOBODY), MassiveFeed(SystemClock(), MassiveAccess(key="k", **NOBODY))]
+)
+async def test_a_feed_that_is_started_again_grades_what_is_doubted_as_before(feed):
+    async def run():
+        task = asyncio.create_task(feed.run(SimpleNamespace()))
+        await asyncio.sleep(0)
+        doubts, now = feed._intake.builder.doubts, feed.clock.now()
+        found = [doubts.touch(name, 0, micros(now) + 60_000_000, now) for name in (BTC, ETH)]
+        if not any(found):
+            feed.doubt(BTC, True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return found
+
+    assert await run() == [False, False]
+    assert await run() == [True, False], "the second source says it once"
+    feed.doubt(BTC, False)
+    assert await run() == [False, False]
 
 
 async def test_a_silent_second_source_changes_nothing_but_says_so():

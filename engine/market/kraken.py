@@ -73,6 +73,7 @@ class KrakenFeed:
         self.held: tuple[Symbol, ...] = ()  # watched for their exits, in whatever state the venue lists them
         self._past = Past()
         self._quarantine = Quarantine()
+        self._doubted: set[Symbol] = set()  # by the second source, until it agrees
         self._intake: Intake | None = None
 
     # ------------------------------------------------------------ before the stream
@@ -136,7 +137,8 @@ class KrakenFeed:
         return between(await self._rest.minutes(symbol, self._pairs[symbol].rest_name), since, until)
 
     def doubt(self, symbol: Symbol, doubtful: bool) -> None:
-        """Grade the minutes of `symbol` doubtful from now on, or no longer."""
+        """Grade the minutes of `symbol` doubtful from now on, or no longer; also those of a later `run`."""
+        (self._doubted.add if doubtful else self._doubted.discard)(symbol)
         if self._intake is not None:
             self._intake.doubt(symbol, doubtful)
 
@@ -165,6 +167,8 @@ class KrakenFeed:
             on_suspect=self.on_suspect,
         )
         self._past.seed(self._intake)
+        for symbol in self._doubted:
+            self._intake.doubt(symbol, True)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(close_minutes(self._intake))

@@ -77,6 +77,7 @@ class MassiveFeed:
         self._unknown: dict[Symbol, str] = {}
         self._past = Past()
         self._quarantine = Quarantine()
+        self._doubted: set[Symbol] = set()  # by the second source, until it agrees
         self._intake: Intake | None = None
         self._check: BarCheck | None = None
         self._evictions = 0
@@ -128,7 +129,8 @@ class MassiveFeed:
         return quote if self._intake.offer(quote, streamed=False) else None
 
     def doubt(self, symbol: Symbol, doubtful: bool) -> None:
-        """Grade the minutes of `symbol` doubtful from now on, or no longer."""
+        """Grade the minutes of `symbol` doubtful from now on, or no longer; also those of a later `run`."""
+        (self._doubted.add if doubtful else self._doubted.discard)(symbol)
         if self._intake is not None:
             self._intake.doubt(symbol, doubtful)
 
@@ -152,6 +154,8 @@ class MassiveFeed:
             on_suspect=self.on_suspect,
         )
         self._past.seed(self._intake)
+        for symbol in self._doubted:
+            self._intake.doubt(symbol, True)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(close_minutes(self._intake))

@@ -108,7 +108,8 @@ def on_started(desk: Memory, message: Started) -> None:
     desk.terms = terms_of(plan.playbook, plan.stretch)
     _note_rules(desk, message)
     desk.silent.clear()
-    desk.doubted.clear()
+    if message.anew:
+        desk.doubted.clear()  # else the second source that doubts runs on, and says when it agrees
     if first:
         desk.first_started = message.at
         _set_day(desk, message.at)

@@ -19,7 +19,7 @@ from engine.health import judge
 from engine.inbox import Inbox, QuoteBoard
 from engine.market.kraken import KrakenFeed
 from engine.messages import Analysis, Guarded, Minute
-from engine.parts import ENDLESS, FEED, parts_of
+from engine.parts import FEED, parts_of
 from engine.playbook import load
 from engine.ports import FeedStatus
 from engine.recovery import Part, Recovery
@@ -174,24 +174,40 @@ async def test_health_says_when_nobody_looks_any_more(monkeypatch):
     assert "Nobody has looked" in look.status().sentence
 
 
-async def test_a_task_that_ended_is_noticed_and_begins_again():
+async def test_kept_work_that_came_to_its_end_is_said_noticed_and_begins_again(caplog):
     tasks, runs = Tasks(), []
 
     async def work():
         runs.append(1)
-        if len(runs) == 1:
-            raise KeyError("first")
-        await asyncio.sleep(3600)
+        if len(runs) > 1:
+            await asyncio.sleep(3600)
 
-    tasks.begin("healer", work)
+    async def short():
+        pass
+
+    tasks.begin("a task that may end", short)
+    tasks.keep("healer", work)
     await asyncio.sleep(0)
     await until(lambda: tasks.trouble("healer") != "")
-    assert tasks.trouble("healer") == "it ended with KeyError: 'first'"
-    assert [found.failed for found in await looking(*tasks.parts(*ENDLESS)).look()] == [""]
-    await asyncio.sleep(0)
-    assert len(runs) == 2
+    assert tasks.trouble("healer") == "it ended"
+    assert "healer came to its end" in caplog.text
+    assert [(one.part, one.failed) for one in await looking(*tasks.parts()).look()] == [("healer", "")]
+    await until(lambda: len(runs) == 2)
     assert tasks.trouble("healer") == ""
+    caplog.clear()
     await tasks.stop()
+    assert caplog.text == "", "the desk's own end is none"
+
+
+async def test_a_task_that_broke_says_of_what():
+    tasks = Tasks()
+
+    async def work():
+        raise KeyError("first")
+
+    tasks.begin(FEED, work)
+    await until(lambda: tasks.trouble(FEED) != "")
+    assert tasks.trouble(FEED) == "it ended with KeyError: 'first'"
 
 
 # ------------------------------------------------------------ the scheduler's jobs
@@ -334,7 +350,7 @@ def said(inbox, kind):
     return [one for one in found if isinstance(one, kind)]
 
 
-async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_hold_is_lifted(supplied):
+async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_first_minute_lifts_its_hold(supplied):
     past = history([100.0] * 30)
     feed = Feed(past)
     tasks, supply, inbox, parts = supplied(feed)
@@ -347,10 +363,19 @@ async def test_a_feed_that_broke_runs_again_with_what_was_missed_and_its_hold_is
     assert [(one.part, one.failed) for one in found] == [("feed", "")]
     await until(lambda: feed.runs == 2)
     messages = said(inbox, (Guarded, Minute))
-    assert [(one.code, one.active) for one in messages if isinstance(one, Guarded)] == [("FEED", True), ("FEED", False)]
+    (held,) = [one for one in messages if isinstance(one, Guarded)]
+    assert (held.code, held.active) == ("FEED", True)
+    assert "started again at the next look" in held.note
     late = [one for one in messages if isinstance(one, Minute)]
     assert len(late) == 3
     assert all(one.caught_up for one in late), "they mark missed exits, and open nothing"
+    for one in late:
+        supply.analyse(record_of(one))
+    assert said(inbox, Guarded) == [], "the past is no price, nor is a task that began"
+    supply.analyse(record_of(minute(1, 100.0)))
+    assert [(one.code, one.active) for one in said(inbox, Guarded)] == [("FEED", False)]
+    supply.analyse(record_of(minute(2, 100.0)))
+    assert said(inbox, Guarded) == []
     assert await looking(*parts()).look() == []
     await tasks.stop()
 

@@ -1,5 +1,6 @@
 """Nothing is entered on a bar that is stale, healed, doubtful or not there, whatever the market and the feed do."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from engine.domain import Side, Signal
 from engine.messages import Analysis, Doubted, FeedChanged, Minute
 from engine.outcomes import OrderIntended, ProposalChanged, ProposalOpened, SignalSeen
 from engine.trader.saving import dump, load
-from tests.desk.kit import BTC, SYMBOLS, Floor, codes, of, only, playbook
+from tests.desk.kit import BTC, SYMBOLS, Floor, codes, of, only, playbook, started
 
 TEXT = playbook(capital=100_000).replace("good_minutes: 0", "good_minutes: 3")
 
@@ -63,6 +64,15 @@ def test_a_doubt_outlives_a_checkpoint_and_not_a_restart():
     floor = Floor()
     doubt(floor)
     assert load(dump(floor.trader._desk)).doubted == {BTC: "kraken-rest has 110, the feed 100"}
+
+
+def test_a_doubt_ends_with_the_process_and_not_where_the_desk_only_learns_what_it_trades():
+    floor = Floor()
+    doubt(floor)
+    floor.tell(replace(started(at=floor.later(seconds=1)), anew=False))
+    assert fate(floor).refusal.code == "DOUBTFUL"
+    floor.tell(started(at=floor.later(seconds=1)))
+    assert fate(floor).fate == "proposed"
 
 
 def test_a_bar_that_came_long_after_its_close_is_entered_on_no_more():

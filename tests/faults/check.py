@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.domain import BarQuality, Symbol
-from engine.messages import Doubted, FeedChanged, Minute, Press, Slice
+from engine.messages import Doubted, FeedChanged, Minute, Press, Slice, Started
 from engine.outcomes import Filled, OrderIntended, ProposalChanged, ProposalOpened
 from engine.records import Record
 from engine.store.database import Connection
@@ -135,7 +135,7 @@ class _Eye:
             self.up = message.up
         elif isinstance(message, Doubted):
             (self.doubted.add if message.doubtful else self.doubted.discard)(message.symbol)
-        elif type(message).__name__ == "Started":
+        elif isinstance(message, Started) and message.anew:
             self.doubted.clear()
         elif isinstance(message, Minute) and (self.minute is None or message.at > self.minute):
             grades = {} if message.caught_up else dict(zip(message.symbols, message.quality, strict=True))

@@ -245,6 +245,24 @@ def test_the_champion_of_the_ledger_forecasts_for_the_analyst(house):
     assert house.floor.view.models["direction"].last_forecast is not None
 
 
+def test_a_forecaster_that_takes_over_while_another_is_lined_up_gets_the_models_at_the_next_look(house, monkeypatch):
+    saved(house.root, "v1")
+    house.serving.look()
+    house.press("promote", "v1")
+    fresh, use = Analyst(playbook(), COINS).forecaster, house.analyst.forecaster.use
+
+    def meanwhile(lineup):
+        use(lineup)
+        house.serving.take_over(fresh)
+
+    monkeypatch.setattr(house.analyst.forecaster, "use", meanwhile)
+    house.serving.look()
+    assert house.at_work == ""
+    house.serving.look()
+    assert house.at_work == "v1"
+    assert fresh.lineup.champion.passport.version == "v1"
+
+
 ASKING = """
 import sys
 from pathlib import Path
