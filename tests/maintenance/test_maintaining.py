@@ -130,10 +130,11 @@ def test_only_versions_that_can_never_be_used_again_go(tmp_path):
 def with_failing(count, offered=("v000",), others=()):
     """A desk on which versions are on offer, after which `count` came that the gate refuses."""
     floor = Floor(with_model())
-    for version in (*others, *offered):
-        trained(floor, version, days=60)
     for version in others:
+        trained(floor, version, days=60)
         press(floor, "reject", version)
+    for version in offered:
+        trained(floor, version, days=60)
     for number in range(1, count + 1):
         trained(floor, f"v{number:03}", promotable=False)
     return floor
