@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.outbox_store import Backlog
 from bot.schedule import Schedule
 from bot.second_path import SecondPath
-from bot.upkeep import maintenance_times
+from bot.upkeep import maintenance_times, overdue
 from engine import Desk, Recovery, clock, health, live_record, maintenance, vitals, watch
 from engine.domain import Alarm, State
 from engine.messages import HealthSeen
@@ -161,13 +161,18 @@ class Checkup:
 
     def _with_upkeep(self, facts: health.Facts) -> health.Facts:
         account = maintenance.last_account(self._desk.terms.data)
+        at = datetime.fromisoformat(account.at) if account is not None else None
+        late = None
+        if facts.speed == 1.0 and facts.started is not None:
+            late = overdue(self._desk, at, facts.started, facts.now)
+        missed = f" That of {late:%Y-%m-%d %H:%M} UTC has not come; `/desk maintain` does it now." if late else ""
         if account is not None:
             removed = sum(account.removed.values())
-            done = health.Upkept(maintenance.sentence(account), not account.problems, removed)
-            return replace(facts, maintained=done)
+            done = maintenance.sentence(account)
+            return replace(facts, maintained=health.Upkept(done + missed, not (account.problems or late), removed))
         due = next(iter(maintenance_times(self._desk, facts.now, facts.now + timedelta(days=8))), None)
-        when = f"; the first is due on {due:%Y-%m-%d %H:%M} UTC" if due else ""
-        return replace(facts, maintained=health.Upkept(f"There was none yet{when}."))
+        when = f"; the first is due on {due:%Y-%m-%d %H:%M} UTC" if due and not late else ""
+        return replace(facts, maintained=health.Upkept(f"There was none yet{when}.{missed}", not late))
 
     def _measure(self, facts: health.Facts) -> None:
         projections = self._desk.storage.projections

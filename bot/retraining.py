@@ -112,6 +112,7 @@ class Retraining:
         self._sources = tuple(sources) if desk.terms.kind is MarketKind.LIVE else ()
         self._down_since = down_since
         self._begun = (born, 0)  # an hour, and how often this process began with its training
+        self._rests_until = born
         self._chaining: asyncio.Task[None] | None = None
 
     async def reach(self) -> None:
@@ -119,15 +120,35 @@ class Retraining:
         now = self._desk.clock.now()
         if self._jobs.running is not None or (self._chaining is not None and not self._chaining.done()):
             return
+        self._see_what_broke(now)
         due = last_training(self._desk, self._born, now)
         if due is None or is_settled(self._desk, due):
             return
         tried = tries_of(self._desk, due)
         count = max(len(tried), self._begun[1] if self._begun[0] == due else 0)
-        if count >= TRIES or (tried and now < tried[-1].at + PAUSE):
+        if count >= TRIES or now < self._rests_until or (tried and now < tried[-1].at + PAUSE):
             return
         self._begun = (due, count + 1)
         self._chaining = asyncio.create_task(self._chain(now, due, count + 1), name="retraining")
+
+    def _see_what_broke(self, now: datetime) -> None:
+        """A chain that broke, as it does on a full disk, is said, counts as a try, and is followed by a pause."""
+        ended, self._chaining = self._chaining, None
+        error = None if ended is None or ended.cancelled() else ended.exception()
+        if error is None:
+            return
+        due, number = self._begun
+        self._rests_until = now + PAUSE
+        log.error("try %d of %d of the training that was due at %s broke off", number, TRIES, due, exc_info=error)
+        if number >= TRIES and not is_settled(self._desk, due):
+            self._give_up(due)
+
+    def _give_up(self, due: datetime) -> None:
+        following = next_training(self._desk)
+        then = f"; the next is due at {following:%Y-%m-%d %H:%M} UTC" if following else ""
+        detail = f"the training that was due at {due:%Y-%m-%d %H:%M} UTC was tried {TRIES} times and given up{then}"
+        log.error(detail)
+        self._desk.submit(Attempted(self._desk.clock.now(), BY, "train", False, detail))
 
     def stop(self) -> None:
         """Begin nothing more; the job at hand is `Jobs`' to end."""
@@ -141,11 +162,7 @@ class Retraining:
         plan = await asyncio.to_thread(train_plan, self._desk)
         ended = await self._ran(Plan(plan.kind, "; ".join((plan.text, *notes)), plan.arguments))
         if number == TRIES and not is_settled(self._desk, due):
-            following = next_training(self._desk)
-            then = f"; the next is due at {following:%Y-%m-%d %H:%M} UTC" if following else ""
-            detail = f"the training that was due at {due:%Y-%m-%d %H:%M} UTC was tried {TRIES} times and given up{then}"
-            log.error(detail)
-            self._desk.submit(Attempted(self._desk.clock.now(), BY, "train", False, detail))
+            self._give_up(due)
         elif ended is None:
             await asyncio.sleep(PAUSE.total_seconds() / self._desk.clock.speed)  # nothing is on record to wait from
 

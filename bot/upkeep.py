@@ -1,7 +1,8 @@
 """Maintenance by the clock and by hand: a job like any other, once for each slot of the playbook's schedule.
 
 A slot that was missed is made good at the next start when it is no older than a day; an older one waits for the next.
-What was done is in a file of the data folder, so a slot whose maintenance was cut off is begun again, and no other is.
+What was done is in a file of the data folder, so a slot whose maintenance was cut off is begun again (an hour later, or
+at the next start; three times in all), and no other is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bot.blocks import Rendered
-from bot.jobs import Jobs, Plan
+from bot.jobs import Jobs, Plan, Running
 from engine import clock, maintenance, slots
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ BY = "rule:maintenance"
 KIND = "maintenance"
 LATEST = timedelta(days=1)  # desk time after which a missed slot is left to the next
 APART = 3600.0  # real seconds between two by the clock: a fast desk has many Sundays
+TRIES = 3
 
 
 def maintain_plan(desk: Desk, slot: datetime | None = None) -> Plan:
@@ -43,6 +45,18 @@ async def begin_maintenance(front: Front, ask: Ask) -> Rendered:
     return await begin(front, ask, maintain_plan(front.desk))
 
 
+def overdue(desk: Desk, at: datetime | None, started: datetime, now: datetime) -> datetime | None:
+    """The first slot that the desk has let pass for a day, once the last maintenance (`at`) is a period and a day old.
+
+    Ask it only of a desk at speed 1: `at` is real time. What a desk that was down missed waits for the next slot.
+    """
+    weekly = desk.playbook.schedule.maintenance.day == "sunday"
+    if at is not None and now - at <= timedelta(days=7 if weekly else 1) + LATEST:
+        return None
+    since = max(at, started - LATEST) if at is not None else started
+    return next(iter(maintenance_times(desk, since, now - LATEST)), None)
+
+
 def maintenance_times(desk: Desk, after: datetime, until: datetime) -> list[datetime]:
     """When maintenance falls due with `after` < due ≤ `until`, by the playbook's schedule."""
     terms = desk.playbook.schedule.maintenance
@@ -57,14 +71,20 @@ class Upkeep:
         """`born`: the ledger's first instant; no slot before it is missed."""
         self._desk = desk
         self._jobs = jobs
-        self._after = max(born, _answered(desk) or born)
+        self._after = born
         self._begun = float("-inf")
+        self._tried: tuple[datetime, int] = (born, 0)  # a slot, and how often this process began with it
+        self._last: Running | None = None
 
     async def reach(self) -> None:
         """Begin what is due, once any other long work is over."""
+        if self._jobs.running is not None or clock.monotonic() - self._begun < APART:
+            return
         now = self._desk.clock.now()
+        answered = await asyncio.to_thread(_answered, self._desk)
+        self._after = max(self._after, answered or self._after)
         due = maintenance_times(self._desk, max(self._after, now - LATEST), now)
-        if not due or self._jobs.running is not None or clock.monotonic() - self._begun < APART:
+        if not due or self._is_given_up(due[-1]):
             return
         plan = await asyncio.to_thread(maintain_plan, self._desk, due[-1])
         try:
@@ -73,7 +93,21 @@ class Upkeep:
             log.error("the maintenance could not be started: %s", error)
             started = None
         if started is not None:
-            self._after, self._begun = due[-1], clock.monotonic()
+            count = self._tried[1] if self._tried[0] == due[-1] else 0
+            self._tried, self._last, self._begun = (due[-1], count + 1), started, clock.monotonic()
+
+    def _is_given_up(self, due: datetime) -> bool:
+        """Whether a slot that has no answer gets none: a person cancelled it, or it was cut off too often."""
+        slot, count = self._tried
+        if slot != due or self._last is None:
+            return False
+        cancelled = bool(self._last.cancelled_by)
+        if not cancelled and count < TRIES:
+            return False
+        if not cancelled:
+            log.error("the maintenance of %s was begun %d times and came to no end; given up", due, count)
+        self._after = due
+        return True
 
 
 def _answered(desk: Desk) -> datetime | None:

@@ -18,7 +18,7 @@ FILE = "maintenance.json"
 
 @dataclass(slots=True)
 class Account:
-    """`at` is real time, `slot` the due instant of the clock that asked for it, "" by hand; both as ISO 8601 UTC.
+    """`at` is real time, `slot` the last due instant that was answered ("": none yet); both as ISO 8601 UTC.
 
     `removed` counts by kind; `problems` are sentences, one for each step that did not come to its end.
     """

@@ -20,7 +20,7 @@ import psycopg
 from engine.clock import monotonic
 from engine.forecasting.registry import ModelFolder
 from engine.maintenance import tables
-from engine.maintenance.account import Account, keep
+from engine.maintenance.account import Account, keep, last_account
 from engine.maintenance.backups import FILES, LEDGER, back_up, prune, size_of, sweep
 from engine.maintenance.versions import Told, in_use, superseded, told_of
 from engine.messages import Born
@@ -66,7 +66,9 @@ def maintain(terms: Terms, tell: Tell) -> Account:
     if not (terms.data / LEDGER).exists():
         raise StoreError(f"there is no ledger in {terms.data}: no desk has run there yet")
     with FileLock(terms.data / LOCK, f"the maintenance of data folder {terms.data}"):
-        work = _Work(terms, Account(terms.now.isoformat(), terms.slot))
+        earlier = last_account(terms.data)
+        slot = terms.slot or (earlier.slot if earlier else "")  # one by hand leaves the clock's own answered
+        work = _Work(terms, Account(terms.now.isoformat(), slot))
         began = monotonic()
         for number, (what, step) in enumerate(work.steps()):
             tell(what, number / len(work.steps()))

@@ -85,10 +85,32 @@ async def test_a_slot_begins_one_maintenance_however_often_one_looks_and_restart
     assert await looked(later, SUNDAY - DAY) == ["of 2026-03-15 02:00 UTC"]
 
 
-async def test_one_that_was_killed_half_way_is_begun_again_at_the_next_start_and_not_before(tmp_path):
+async def test_one_that_was_killed_half_way_is_begun_again_at_the_next_start_and_not_at_once(tmp_path):
     assert len(await looked(Desk(tmp_path), SUNDAY - DAY, KILLED)) == 1
     assert len(await looked(Desk(tmp_path), SUNDAY - DAY)) == 1
     assert await looked(Desk(tmp_path), SUNDAY - DAY) == []
+
+
+async def test_one_that_was_killed_is_begun_again_an_hour_later_and_three_times_in_all(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(room, "APART", 0.0)
+    desk = Desk(tmp_path)
+    assert len(await looked(desk, SUNDAY - DAY, KILLED, times=6)) == 3
+    assert len([one for one in caplog.records if "given up" in one.message]) == 1
+    assert len(await looked(Desk(tmp_path), SUNDAY - DAY, times=6)) == 1, "and once it came to its end, no more"
+
+
+async def test_one_that_a_person_cancelled_is_not_begun_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "APART", 0.0)
+    desk = Desk(tmp_path)
+    jobs = Jobs(desk, lambda subject, data: None, (sys.executable, "-c", "import sys; sys.stdin.read()"))
+    upkeep = Upkeep(desk, jobs, SUNDAY - DAY)
+    await upkeep.reach()
+    assert jobs.cancel(jobs.running.job, "U_ADMIN")
+    async with asyncio.timeout(20):
+        while jobs.running is not None:
+            await asyncio.sleep(0.02)
+    await upkeep.reach()
+    assert len(desk.of(JobStarted)) == 1
 
 
 @pytest.mark.parametrize(("late", "begun"), [(timedelta(hours=23), 1), (timedelta(hours=25), 0)])
@@ -133,8 +155,8 @@ async def test_it_waits_for_long_work_that_runs_already(tmp_path):
 # ------------------------------------------------------------ what people see
 
 
-def reading(desk):
-    facts = Checkup._with_upkeep(SimpleNamespace(_desk=desk), Facts(now=desk.clock.now()))
+def reading(desk, **more):
+    facts = Checkup._with_upkeep(SimpleNamespace(_desk=desk), Facts(now=desk.clock.now(), **more))
     return next(one for one in judge(facts) if one.name == "maintenance")
 
 
@@ -154,6 +176,27 @@ def test_health_says_when_the_last_one_was_and_what_it_did(tmp_path):
     keep(tmp_path, account)
     assert reading(desk).status == "warning"
     assert "the disk is full" in reading(desk).sentence
+
+
+@pytest.mark.parametrize(
+    ("age", "up", "more", "status"),
+    [
+        (8 * DAY - HOUR, 30 * DAY, {}, "ok"),
+        (8 * DAY + HOUR, 30 * DAY, {}, "warning"),
+        (8 * DAY + HOUR, 30 * DAY, {"speed": 60.0}, "ok"),  # there, desk time says nothing of real days
+        (30 * DAY, HOUR / 2, {}, "ok"),  # it was down, and what it missed waits for the next
+        (None, 8 * DAY, {}, "warning"),
+        (None, 23 * HOUR, {}, "ok"),
+    ],
+)
+def test_maintenance_that_no_longer_comes_is_a_warning(tmp_path, age, up, more, status):
+    desk = Desk(tmp_path, SUNDAY + 8 * DAY + HOUR)  # a slot was due a day and an hour ago
+    now = desk.clock.now()
+    if age is not None:
+        keep(tmp_path, Account((now - age).isoformat()))
+    said = reading(desk, started=now - up, **more)
+    assert said.status == status
+    assert ("has not come; `/desk maintain` does it now." in said.sentence) == (status == "warning")
 
 
 def test_its_message_says_what_went_where_the_copy_is_and_how_long_it_took():

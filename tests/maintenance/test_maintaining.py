@@ -73,6 +73,8 @@ def test_its_account_is_kept_for_whoever_asks_how_the_last_one_went(tmp_path):
     assert last_account(tmp_path) is None
     account = made(tmp_path, slot="2026-11-22T02:00:00+00:00")
     assert last_account(tmp_path) == account
+    by_hand = made(tmp_path, backups_kept=0)
+    assert last_account(tmp_path).slot == by_hand.slot == account.slot, "the clock's own slot stays answered"
     assert account.ledger_rows == SqliteLedger(tmp_path / "ledger.sqlite").head()[0]
     (tmp_path / "maintenance.json").write_text("{half")
     assert last_account(tmp_path) is None
@@ -128,10 +130,11 @@ def test_only_versions_that_can_never_be_used_again_go(tmp_path):
 def with_failing(count, offered=("v000",), others=()):
     """A desk on which versions are on offer, after which `count` came that the gate refuses."""
     floor = Floor(with_model())
-    for version in (*others, *offered):
-        trained(floor, version, days=60)
     for version in others:
+        trained(floor, version, days=60)
         press(floor, "reject", version)
+    for version in offered:
+        trained(floor, version, days=60)
     for number in range(1, count + 1):
         trained(floor, f"v{number:03}", promotable=False)
     return floor

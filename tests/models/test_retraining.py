@@ -160,6 +160,34 @@ async def test_one_that_fails_is_tried_three_times_and_each_is_seen(tmp_path):
     assert await ran(desk) == ["train"] * 4
 
 
+async def test_a_chain_that_breaks_is_said_and_tried_again_after_a_pause_and_given_up_aloud(tmp_path, caplog):
+    desk = Desk(tmp_path)
+    (tmp_path / "training").write_text("a file in the way")
+    jobs = Jobs(desk, lambda _subject, _data: None, job())
+    again = Retraining(desk, jobs, BORN)
+
+    async def looks():
+        for _ in range(4):
+            await again.reach()
+            if again._chaining is not None:
+                await asyncio.wait([again._chaining])
+
+    for number in range(1, TRIES + 1):
+        await looks()
+        told = [one.message for one in caplog.records if "broke off" in one.message]
+        assert told[-1].startswith(f"try {number} of 3 of the training")
+        assert len(told) == number
+        assert len(desk.of(Attempted)) == (number == TRIES)
+        desk.passes(PAUSE)
+    await looks()
+    (said,) = desk.of(Attempted)
+    assert "tried 3 times and given up; the next is due at 2026-03-08 10:00 UTC" in said.detail
+    (tmp_path / "training").unlink()
+    desk.passes(DAY)
+    await looks()
+    assert [one.kind for one in desk.of(JobStarted)] == ["train"]
+
+
 @pytest.mark.parametrize("how", ["refused", "cancelled"])
 async def test_an_answer_is_not_asked_for_again_on_the_same_day(tmp_path, how):
     desk = Desk(tmp_path)
