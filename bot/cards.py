@@ -11,7 +11,7 @@ from bot.job_card import job_buttons, job_values
 from bot.model_news import model_buttons, offered_values
 from bot.render import Words, slack
 from bot.wire import load
-from engine.domain import ExitReason, Hold, Proposal, ProposalStatus, Side, TradeRecord
+from engine.domain import ExitReason, Hold, Position, Proposal, ProposalStatus, Side, TradeRecord
 
 REASONS = {
     ExitReason.STOP: "The stop was touched",
@@ -94,20 +94,23 @@ def _proposal(values: Mapping[str, Any]) -> dict[str, Any]:
     proposal: Proposal = values["proposal"]
     numbers = values.get("numbers") or {}
     drift = numbers.get("drift")
+    held: Position | None = values.get("position")
+    entry = held or proposal  # once open, the card shows the position's own levels
+    price = held.entry_price if held else proposal.price
     return {
         "verb": verb(proposal.side),
         "base": base(proposal.symbol),
         "status": str(proposal.status),
         "age": proposal_age(values),
         "real_life": real_life(values),
-        "stop_away": away(proposal.stop, proposal.price),
-        "target_away": away(proposal.target, proposal.price),
+        "stop_away": away(entry.stop, price),
+        "target_away": away(entry.target, price),
         "cost_share": cost_share(proposal),
         "thin_stop": abs(away(proposal.stop, proposal.price) or 1.0) < cost_share(proposal),
         "why": values.get("why", ""),
         "crossed": crossed(proposal),
         "drift": f"{abs(drift) * 100:.2f} %" if drift is not None else "too far",
-        "position": values.get("position"),
+        "position": held,
         **_trade(values),
     }
 

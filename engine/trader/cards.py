@@ -27,7 +27,7 @@ def open_card(desk: Memory, event: Event, signal: Signal, at: datetime) -> Propo
     """A new proposal from the core's intent."""
     desk.proposals_made += 1
     proposal = _offer(desk, event, signal, f"P{desk.proposals_made}", 1, at, at)
-    desk.cards[proposal.id] = Card(proposal, event.intent, signal)
+    desk.cards[proposal.id] = Card(proposal, event.intent, signal, signal)
     desk.asked.append(at)
     fate = Fate(proposal.strategy, proposal.symbol, signal.at, proposal.status.value, at)
     desk.fates = dict([*desk.fates.items(), (proposal.id, fate)][-SIGNALS_KEPT:])
@@ -40,6 +40,7 @@ def change_card(desk: Memory, card: Card, event: Event, at: datetime, why: str) 
     """A new revision of a waiting card: new price, size and expiry. `event` is the core's requoted intent."""
     old = card.proposal
     card.proposal = _offer(desk, event, card.signal, old.id, old.revision + 1, old.opened, at)
+    card.offered = card.signal
     drift = card.proposal.price / old.price - 1 if old.price else 0.0
     desk.say(
         ProposalChanged(card.proposal, why, {"old_price": old.price, "price": card.proposal.price, "drift": drift})

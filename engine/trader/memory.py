@@ -41,7 +41,8 @@ class Card:
 
     proposal: Proposal
     intent: int
-    signal: Signal
+    signal: Signal  # the newest wish
+    offered: Signal | None = None  # the wish whose confidence and numbers the card shows; None from an older version
     unwished: datetime | None = None  # since when the model's newest forecast does not lead to this wish any more
 
 

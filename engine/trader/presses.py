@@ -187,7 +187,7 @@ def _granted(desk: Memory, message: Press, card: Card, event: Event, most: float
     why = "half size" if message.action == "half" else None
     closed = close_card(desk, card, ProposalStatus.APPROVED, message.by, message.at, why, (quantity, event.price))
     desk.trades_made += 1
-    story = Story(f"T{desk.trades_made}", closed, card.intent, card.signal, closed.expires)
+    story = Story(f"T{desk.trades_made}", closed, card.intent, card.offered or card.signal, closed.expires)
     desk.stories[(closed.strategy, closed.symbol)] = story
     consent = Consent(
         proposal=closed.id,

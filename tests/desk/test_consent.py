@@ -10,6 +10,7 @@ from engine.messages import Pause, Press
 from engine.outcomes import (
     Filled,
     OrderIntended,
+    PositionClosed,
     PositionOpened,
     ProposalChanged,
     ProposalClosed,
@@ -239,6 +240,26 @@ def test_a_wish_that_comes_with_every_minute_leaves_the_card_to_be_pressed_as_it
         assert not of(ProposalChanged, outcomes)
     assert floor.view.proposals == (card,)
     assert codes(floor.press(card)) == []
+
+
+def test_a_position_and_its_trade_keep_the_confidence_that_the_card_showed_at_the_press():
+    floor = Floor()
+    card = floor.propose(confidence=0.92, numbers={"p_up": 0.92})
+    floor.minute(100.0, [floor.enter(confidence=0.87, numbers={"p_up": 0.87})])
+    assert floor.view.proposals == (card,)
+    floor.press(card)
+    opened = only(PositionOpened, floor.trade(100.2))
+    assert (opened.position.confidence, opened.numbers["p_up"]) == (0.92, 0.92)
+    floor.minute(101.0, [floor.leave()])
+    assert only(PositionClosed, floor.trade(101.0)).trade.confidence == 0.92
+
+
+def test_a_card_that_is_offered_anew_shows_and_keeps_the_newer_confidence():
+    floor = Floor()
+    floor.propose(price=100.0, confidence=0.92)
+    changed = only(ProposalChanged, floor.minute(101.0, [floor.enter(price=101.0, confidence=0.87)])).proposal
+    floor.press(changed)
+    assert only(PositionOpened, floor.trade(101.0)).position.confidence == changed.confidence == 0.87
 
 
 def test_the_opposite_signal_withdraws_the_card():

@@ -195,6 +195,24 @@ def test_a_card_says_of_what_it_is_so_sure_and_by_when(words: Words, changes: di
     assert "worth 1.74 % before 1.00 % of costs" in text
 
 
+def test_the_card_of_an_open_position_has_one_entry_one_stop_and_one_target(words: Words) -> None:
+    card = replace(proposal(), price=3_011.0, stop=2_901.0, target=3_311.0, decided_by="U_TRADER", decided_at=NOW)
+    held = position(symbol=card.symbol, entry_price=3_000.0, quantity=0.05, stop=2_850.0, target=3_300.0)
+    row = [
+        ProposalOpened(card),
+        ProposalClosed(replace(card, status=ProposalStatus.APPROVED)),
+        PositionOpened(held, card.id),
+    ]
+    cards = [message for post, message in rendered(words, said(row)) if post.template == "proposal"]
+    offered, approved, opened = (json.dumps(one.blocks, ensure_ascii=False) for one in cards)
+    assert "s old" in offered
+    assert "old" not in approved
+    assert "*Price, as proposed*" in approved
+    assert not [number for number in ("3,011", "2,901", "3,311") if number in opened]
+    assert "2,850.00 (−5.00 %)" in opened
+    assert "*Exposure, as proposed*" in opened
+
+
 def test_a_card_that_the_desk_itself_refuses_does_not_say_that_somebody_pressed(words: Words) -> None:
     by_desk = replace(proposal(), status=ProposalStatus.REFUSED, decided_by="desk", decided_at=NOW, decided_why="heat")
     texts = {}
