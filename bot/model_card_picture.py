@@ -44,7 +44,9 @@ class Page:
         return made
 
     def say(self, left: int, top: int, words: str, size: float = 20, color: str = INK, **style: Any) -> Text:
-        return self.figure.text(left / WIDTH, 1 - top / self.height, words, fontsize=size, color=color, va="top", **style)
+        return self.figure.text(
+            left / WIDTH, 1 - top / self.height, words, fontsize=size, color=color, va="top", **style
+        )
 
     def head(self, left: int, top: int, words: str) -> None:
         self.say(left, top, words, 21, fontweight="bold")
