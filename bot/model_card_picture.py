@@ -15,6 +15,7 @@ from bot.model_card import CardDrawing, Point
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 WIDTH, LEFT, RIGHT = 1200, 60, 1140  # pixels
 _GREEN = "#1e8449"
@@ -22,6 +23,7 @@ _AMBER = "#b9770e"
 _BADGES = {"edge": _GREEN, "edge, not after costs": _AMBER, "not proven": _AMBER, "no edge": SOFT, "stopped": FALL}
 _DAY = 86400
 _MIDDLE = 620  # where the right half begins
+_HALF, _AIR = 520, 18  # how wide a half is, and what is free between a label and its value
 
 
 class Page:
@@ -41,8 +43,10 @@ class Page:
         calm(made)
         return made
 
-    def say(self, left: int, top: int, words: str, size: float = 20, color: str = INK, **style: Any) -> None:
-        self.figure.text(left / WIDTH, 1 - top / self.height, words, fontsize=size, color=color, va="top", **style)
+    def say(self, left: int, top: int, words: str, size: float = 20, color: str = INK, **style: Any) -> Text:
+        return self.figure.text(
+            left / WIDTH, 1 - top / self.height, words, fontsize=size, color=color, va="top", **style
+        )
 
     def head(self, left: int, top: int, words: str) -> None:
         self.say(left, top, words, 21, fontweight="bold")
@@ -198,8 +202,15 @@ def _facts(page: Page, drawing: CardDrawing, top: int) -> None:
     for number, (name, value) in enumerate(drawing.facts):
         left = LEFT if number < half else _MIDDLE
         y = top + 12 + 36 * (number % half)
-        page.say(left, y, name, 17, SOFT)
-        page.say(left + 520, y, value, 17, INK, ha="right", fontweight="bold")
+        _pair(page.say(left, y, name, 17, SOFT), page.say(left + _HALF, y, value, 17, ha="right", fontweight="bold"))
+
+
+def _pair(label: Text, value: Text) -> None:
+    """Both are written smaller where they would touch."""
+    width = sum(one.get_window_extent().width for one in (label, value))
+    if width > _HALF - _AIR:
+        for one in (label, value):
+            one.set_fontsize(17 * (_HALF - _AIR) / width)
 
 
 def _reasons(page: Page, reasons: Sequence[Sequence[str]], top: int) -> None:

@@ -29,25 +29,29 @@ from engine.records import Record
 log = logging.getLogger("desk")
 
 SILENCE = "NO_ANALYSIS"
+WARMING = "WARMING UP: the analyst has not answered since the start, so this minute has no entries"
 
 
 class Narrator:
     """Logs what each record decided. A minute without an analysis is said once, then counted: that may last hours."""
 
     def __init__(self) -> None:
+        self._heard = False  # whether the analyst has answered since the start
         self._silent = 0  # minutes in a row that the analyst did not answer
         self._runs: dict[tuple[str, str], tuple[str, int]] = {}  # by strategy and coin: what came last, how often
 
     def tell(self, record: Record) -> None:
-        unanswered = any(isinstance(one, Refused) and one.refusal.code == SILENCE for one in record.outcomes)
+        unanswered = any(map(_is_silence, record.outcomes))
         if isinstance(record.message, Analysis) and self._silent:
-            log.info("ANALYST answers again after %d minutes without signals", self._silent)
+            once_more = "again " if self._heard else ""
+            log.info("ANALYST answers %safter %s without signals", once_more, _minutes(self._silent))
             self._silent = 0
+        self._heard |= isinstance(record.message, Analysis)
         self._silent += unanswered
         for outcome in record.outcomes:
-            line = _told(outcome)
+            line = _told(outcome) if self._heard or not _is_silence(outcome) else WARMING
             again = self._again(outcome) if isinstance(outcome, SignalSeen) else ""
-            if line and again is not None and (not unanswered or SILENCE not in line or self._is_worth_saying()):
+            if line and again is not None and (not _is_silence(outcome) or self._is_worth_saying()):
                 log.info("%s%s", line, again)
 
     def _again(self, seen: SignalSeen) -> str | None:
@@ -63,8 +67,16 @@ class Narrator:
     def _is_worth_saying(self) -> bool:
         """The first, the tenth, the hundredth … time."""
         if self._silent > 1 and str(self._silent).strip("0") == "1":
-            log.info("NO_ANALYSIS for %d minutes now", self._silent)
+            log.info("NO_ANALYSIS for %s now", _minutes(self._silent))
         return self._silent == 1
+
+
+def _is_silence(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.refusal.code == SILENCE
+
+
+def _minutes(count: int) -> str:
+    return f"{count} minute{'' if count == 1 else 's'}"
 
 
 def lines(record: Record) -> Iterator[str]:

@@ -79,6 +79,12 @@ def percent(fraction: float | None, *, signed: bool = False, digits: int = 2) ->
     return f"{_sign(rounded, signed)}{abs(rounded):,.{digits}f} %"
 
 
+def signed(number: float, digits: int = 1) -> str:
+    """`+1.2` and `−1.2`; what rounds to nothing is `+0.0`."""
+    rounded = round(number, digits)
+    return f"{'−' if rounded < 0 else '+'}{abs(rounded):.{digits}f}"
+
+
 def price(number: float | None) -> str:
     """A price with the digits that its size deserves: `67,450.00`, `0.4213`, `0.00001234`; None is `none`."""
     if number is None:
@@ -228,6 +234,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "amount": amount,
     "figure": figure,
     "ratio": ratio,
+    "signed": signed,
     "duration": duration,
     "short": short,
     "told": told,

@@ -249,8 +249,13 @@ def _pace(facts: Facts) -> Iterator[Reading]:
     """How fast messages become records, and whether the loop and the inbox keep up."""
     if (p99 := facts.latency_p99_ms) is not None:
         level = _level(p99, LATENCY_WARNING_MS, LATENCY_CRITICAL_MS)
-        slow = f"; more than {LATENCY_WARNING_MS:.0f} ms is slow: this machine is busy, or its disk is slow"
         young = facts.started is not None and facts.now - facts.started < SETTLING * facts.speed
+        why = (
+            "the start is not over, and a machine is busy then"
+            if young
+            else "this machine is busy, or its disk is slow"
+        )
+        slow = f"; more than {LATENCY_WARNING_MS:.0f} ms is slow: {why}"
         status, aim = (OK if young else level), ("" if level == OK else slow)
         yield Reading("ledger", status, p99, "ms", f"99 of 100 messages are on record within {p99:.0f} ms{aim}.")
     if (depth := facts.inbox_depth) is not None:

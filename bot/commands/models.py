@@ -72,7 +72,7 @@ def verdict_of(state: ModelState, record: LiveRecord | None, status: ServingStat
     """(verdict, why): what the live record says so far; the test alone proves nothing about today."""
     champion = state.champion
     if champion is None:
-        return "not proven", "no version is promoted"
+        return "no model yet", "no version is promoted"
     if state.stopped:
         return "stopped", state.stopped
     if status.idle:

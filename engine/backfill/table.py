@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from engine.backfill.gaps import NOT_LISTED
 from engine.backfill.report import Report
 from engine.domain import instant
 
 LINES = 12  # of each kind
+_SAID = {NOT_LISTED: "before the source's first bar or after its last"}
 
 
 def table(report: Report) -> str:
@@ -49,7 +51,7 @@ def _gaps(report: Report) -> Iterator[str]:
             key=lambda item: item[1][2],
         )
         longest = f"longest {symbol} {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({most:,} bars)"
-        yield f"gaps        {cause}: {count:,} stretches, {bars:,} bars; {longest}"
+        yield f"gaps        {_SAID.get(cause, cause)}: {count:,} stretches, {bars:,} bars; {longest}"
     if not causes:
         yield "gaps        none"
     yield f"outliers    {len(report.outliers):,}"

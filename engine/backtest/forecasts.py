@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.backtest.frames import BarsError
 from engine.backtest.market import Series
+from engine.backtest.symbols import listed
 from engine.domain import Symbol, instant, micros
 from engine.evaluation import forecast_columns
 from engine.features.sets import FeatureSet, Matrix, counted, find_set, known
@@ -41,7 +42,7 @@ def with_forecasts(
     passport, terms = model.passport, playbook.model
     said = f"{passport.name} {passport.version}, which learnt from bars until {passport.train_end:%Y-%m-%d %H:%M}"
     strange = [series.symbol for series in market if not passport.covers(series.symbol)]
-    notes = [f"not forecast, because the model has not learnt from it: {', '.join(strange)}"] if strange else []
+    notes = [f"not forecast, because the model has not learnt from it: {listed(strange, 4)}"] if strange else []
     if terms is not None and terms.forecasts_others:
         notes = []
     if start is None:

@@ -32,12 +32,18 @@ class LiveRate:
 @dataclass(frozen=True, slots=True)
 class LiveLead:
     """A rule that learns nothing: how often it would have been right, and how far ahead of it the model was on the same
-    cases, as a difference of shares with its 95 % interval."""
+    `n` cases, as a difference of shares with its 95 % interval."""
 
     name: str
     accuracy: float
     value: float
     interval: Interval
+    n: int
+
+    @property
+    def ours(self) -> float:
+        """How often the model was right on these cases: of all that were settled, the rule was asked about fewer."""
+        return self.accuracy + self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,7 @@ def _lead(name: str, known: Sequence[Sequence[Paired]], place: int, share: float
     if len(days) >= FEWEST_BLOCKS:
         blocks = estimate(*_differences(days)).interval
         low, high = min(low, blocks.low), max(high, blocks.high)
-    return LiveLead(name, whole.theirs / whole.n, value, Interval(low, high))
+    return LiveLead(name, whole.theirs / whole.n, value, Interval(low, high), whole.n)
 
 
 def _differences(days: Sequence[Paired]) -> tuple[np.ndarray, np.ndarray]:

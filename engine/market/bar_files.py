@@ -13,7 +13,16 @@ from engine.clock import Clock
 from engine.domain import Symbol, instant
 from engine.market.bar_columns import FileColumns, read_columns
 from engine.market.errors import BarsError, MarketError
-from engine.market.file_lives import Life, columns_of_life, common_step, lives_of, minutes, of_interval, rejections
+from engine.market.file_lives import (
+    Life,
+    columns_of_life,
+    common_step,
+    lives_of,
+    minutes,
+    of_interval,
+    rejections,
+    spelled,
+)
 from engine.market.spans import spans, written
 from engine.ports import Fetched, Listing, Piece
 
@@ -114,7 +123,8 @@ class BarFiles:
         step = common_step(lives) or self._interval
         if step != self._interval:
             raise BarsError(
-                f"{path} holds bars of {minutes(step)}, not of {minutes(self._interval)}; name their length: --interval"
+                f"{path} holds bars of {minutes(step)}, not of {minutes(self._interval)}; "
+                f"name their length: --interval {spelled(step)}"
             )
         return tuple(of_interval(path.name, life, self._interval) for life in lives)
 

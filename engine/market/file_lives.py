@@ -134,6 +134,12 @@ def minutes(span: timedelta) -> str:
     return f"{span.total_seconds() / 60:g} min"
 
 
+def spelled(span: timedelta) -> str:
+    """How long bars are, as an option of the command line has it: `5m`, `1h`, `1d`."""
+    whole = round(span.total_seconds() / 60)
+    return f"{whole // 1440}d" if whole % 1440 == 0 else f"{whole // 60}h" if whole % 60 == 0 else f"{whole}m"
+
+
 def of_interval(file: str, life: Life, interval: timedelta) -> Life:
     """The life itself, or what is left out when its bars cannot be of `interval`; a thin coin may skip some."""
     if life.step is None or not life.step % interval:

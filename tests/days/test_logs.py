@@ -119,6 +119,7 @@ def test_minutes_without_an_analysis_are_said_once_and_then_counted(caplog):
     caplog.set_level(logging.INFO, logger="desk")
     narrator = narration.Narrator()
     no = Refused(Refusal("NO_ANALYSIS", NOW, "the analyst did not answer"))
+    narrator.tell(record(0, Analysis(NOW, NOW, ())))
     for seq in range(1, 26):
         narrator.tell(record(seq, Timer(NOW, "analysis", "x", NOW), no))
     narrator.tell(record(26, Analysis(NOW, NOW, ())))
@@ -126,6 +127,18 @@ def test_minutes_without_an_analysis_are_said_once_and_then_counted(caplog):
         "REFUSED desk NO_ANALYSIS: the analyst did not answer",
         "NO_ANALYSIS for 10 minutes now",
         "ANALYST answers again after 25 minutes without signals",
+    ]
+
+
+def test_the_first_minutes_of_a_start_are_told_as_such(caplog):
+    caplog.set_level(logging.INFO, logger="desk")
+    narrator = narration.Narrator()
+    no = Refused(Refusal("NO_ANALYSIS", NOW, "the analyst did not answer"))
+    narrator.tell(record(1, Timer(NOW, "analysis", "x", NOW), no))
+    narrator.tell(record(2, Analysis(NOW, NOW, ())))
+    assert [line.getMessage() for line in caplog.records] == [
+        "WARMING UP: the analyst has not answered since the start, so this minute has no entries",
+        "ANALYST answers after 1 minute without signals",
     ]
 
 

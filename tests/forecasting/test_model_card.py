@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from bot.blocks import compose
 from bot.model_card import card_alt, card_drawing, card_png
-from bot.model_card_picture import _BADGES, card_picture
+from bot.model_card_picture import _BADGES, Page, _facts, card_picture
 from bot.render import Words
 from bot.slack_limits import check_message
 from engine import ModelCard
@@ -89,6 +89,16 @@ def test_the_venues_own_fees_stand_on_the_card_beside_a_scenario(good):
     assert told.endswith(f"in {good.money.trades:,} (0.40 %)")
     same = replace(good, fees=replace(good.fees, own=0.004))
     assert dict(card_drawing(same, WORDS).facts)["At the venue's fees"] == "the same (0.40 %)"
+
+
+def test_no_value_is_printed_over_its_label_however_long(good):
+    long = replace(good, fees=replace(good.fees, trades=123_456, equity_return=-0.98765), trials=123_456)
+    page = Page(1_000)
+    _facts(page, card_drawing(long, WORDS), 100)
+    told = page.figure.texts
+    assert len(told) > 30
+    for label, value in zip(told[::2], told[1::2], strict=True):
+        assert label.get_window_extent().x1 + 10 < value.get_window_extent().x0, value.get_text()
 
 
 @pytest.mark.parametrize("change", [lambda made: made, bare])

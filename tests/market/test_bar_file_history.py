@@ -131,7 +131,7 @@ BROKEN = {
     "notes.parquet": "neither a Parquet nor a CSV file",
     "empty.csv": "empty.csv",
     "future.csv": "lie in the future, such as 2028",
-    "hours.parquet": "holds bars of 60 min, not of 1 min; name their length: --interval",
+    "hours.parquet": "holds bars of 60 min, not of 1 min; name their length: --interval 1h",
     "nameless.csv": "no column symbol, and its name tells no pair",
     "three.csv": "has no header and 3 columns",
     "latin.csv": "holds text that is not UTF-8; save it as UTF-8",

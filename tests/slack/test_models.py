@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from bot.posts import announce
 from bot.render import Words
 from bot.slack_limits import check_message
 from engine.analyst import Analyst
-from engine.domain import Refusal, Role
+from engine.domain import GateStep, Refusal, Role
 from engine.forecasts import Explanation, Part
 from engine.messages import ModelPressed, ModelTrained
 from engine.outcomes import ModelChanged, ModelOffered, Refused
@@ -66,7 +67,8 @@ async def test_without_any_version_ml_status_offers_to_train(room: Room, tmp_pat
     assert "No version of direction is promoted yet" in told
     assert "/desk train" in told
     assert "model_train" in told
-    assert "not proven" in told
+    assert "Model direction: no model yet" in told
+    assert "not proven" not in told
     assert "Next training" in told
 
 
@@ -79,6 +81,10 @@ async def test_ml_status_tells_the_live_record_with_its_interval_and_calibration
     assert "worth" in told
     assert "Calibration, live" in told
     assert "70–75" in told
+    assert "Model direction: live: not proven (the test said edge)" in told
+    assert re.search(
+        r"Ahead of the best rule.{0,80} points .{0,60}in the [\d,]+ forecasts? that \w+[ \w]* answers too", told
+    )
     assert "*Top features*" in told
 
 
@@ -226,3 +232,15 @@ def test_why_reads_what_weighed_in_words(words: Words) -> None:
     said = words.line("why", "row_forecast", at=at, bias=told.bias, parts=told.parts, towards="up")
     assert "• price 1.20 % above support: −0.041 away from up" in said
     assert "support_distance" not in said
+    nothing = words.line("why", "row_forecast", at=at, bias=-0.001, parts=(), towards="up")
+    assert "constant of +0.00 add up" in nothing
+    assert "constant of −0.10 add up" in words.line("why", "row_forecast", at=at, bias=-0.1, parts=(), towards="up")
+
+
+def test_the_gate_at_which_a_card_waits_is_not_called_not_reached(words: Words) -> None:
+    def row(*told: Any) -> str:
+        return words.line("why", "row_step", step=GateStep(*told), numbers=[])
+
+    assert row("consent", None, "P1 waits for a person").startswith("… waiting")
+    assert row("consent", None, "not reached").startswith("– not reached")
+    assert row("risk", None, "not reached").startswith("– not reached")
