@@ -18,6 +18,7 @@ from engine import (
     champion_of,
     keeps_live_history,
     last_feed,
+    playbook_names,
     require_share,
 )
 from engine.domain import MarketKind, Symbol
@@ -25,6 +26,7 @@ from engine.messages import Born
 
 log = logging.getLogger(__name__)
 
+DEFAULT_PLAYBOOK = "ema"
 WITH_MODELS = ("direction", "trend")
 SPEEDS = {MarketKind.SIMULATED: 60.0, MarketKind.REPLAY: 1.0}
 SHOWN = 5  # symbols of one reason
@@ -96,6 +98,17 @@ def choose(
     other = data_dir is None or not keeps_live_history(data)  # the folder that a fallback would work in
     fall_back = feed is None and sandbox and born is None and planted is None and other
     return Choice(data, asked, kind, _speed(kind, speed), fall_back, planted)
+
+
+def playbook_of(data_dir: Path | None) -> str:
+    """The playbook of a start that names none: the one that its folder was born for, else `ema`. Raises `CliError`."""
+    born = birth(data_dir) if data_dir else None
+    if born and born.playbook not in playbook_names():
+        fail(
+            f"data folder {data_dir} was born for the playbook {born.playbook}, which is a file of your own; name it "
+            "with --playbook FILE.yaml"
+        )
+    return born.playbook if born else DEFAULT_PLAYBOOK
 
 
 def folder_of(playbook: str, kind: MarketKind, planted: float | None = None) -> Path:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from engine.origins import birth, champion_of, held_symbols, keeps_live_history, last_feed, last_state
     from engine.playbook import Playbook, PlaybookError
     from engine.playbook import load as load_playbook
+    from engine.playbook import names as playbook_names
     from engine.ports import Feed
     from engine.recovery import Part, Recovery
     from engine.replaying import Anchor, replay_file, verify
@@ -111,6 +112,7 @@ __all__ = [
     "meant_pair",
     "migrate_folder",
     "performance",
+    "playbook_names",
     "prepared",
     "price_source",
     "renamed",
@@ -143,7 +145,7 @@ _ROOMS = {
     "engine.market.planted_edge": ("require_share",),
     "engine.market.second_source": ("PriceSource", "price_source"),
     "engine.market.symbols": ("current:renamed",),
-    "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook"),
+    "engine.playbook": ("Playbook", "PlaybookError", "load:load_playbook", "names:playbook_names"),
     "engine.ports": ("Feed",),
     "engine.recovery": ("Part", "Recovery"),
     "engine.replaying": ("Anchor", "replay_file", "verify"),

@@ -60,14 +60,15 @@ def run(args: argparse.Namespace) -> int:
 
 def start_of(data: Path) -> str:
     """The command line that starts the desk of a data folder again: its feed and playbook, which never change."""
-    from engine import birth, last_feed
+    from engine import birth, last_feed, playbook_names
     from engine.domain import MarketKind
 
     words, born = ["nightdesk", "run"], birth(data)
     if born is not None:
         feed = {MarketKind.SIMULATED: "simulated", MarketKind.LIVE: last_feed(data) or "kraken"}.get(born.kind)
+        playbook = born.playbook if born.playbook in playbook_names() else "FILE.yaml"  # whose place nobody noted
         record = last_feed(data).removeprefix("replay of ")
-        words += ["--feed", feed or f"replay:PATH{f'/{record}' if record else ''}", "--playbook", born.playbook]
+        words += ["--feed", feed or f"replay:PATH{f'/{record}' if record else ''}", "--playbook", playbook]
         words += [] if born.planted is None else ["--planted", f"{born.planted:g}"]
     return shlex.join([*words, "--data-dir", str(data)])
 

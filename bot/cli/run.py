@@ -7,10 +7,13 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.cli.errors import fail
-from bot.settings import SettingsError, read_settings
+from bot.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from bot.session import Wishes
 
 LAST_PORT = 65535
 
@@ -22,7 +25,11 @@ def add(subparsers: Any) -> None:
         description="Start the desk. With Slack tokens in the environment or .env it joins that workspace; without "
         "them it opens a sandbox workspace on this machine and prints the page's address. Trades are on paper.",
     )
-    command.add_argument("--playbook", metavar="NAME|FILE", help="what to trade and how (default: PLAYBOOK, else ema)")
+    command.add_argument(
+        "--playbook",
+        metavar="NAME|FILE",
+        help="what to trade and how (default: PLAYBOOK, else what the data folder was born for, else ema)",
+    )
     command.add_argument(
         "--feed",
         metavar="FEED",
@@ -62,22 +69,30 @@ def run(args: argparse.Namespace) -> int:
     if args.port is not None and not 0 <= args.port <= LAST_PORT:
         fail(f"--port was {args.port}; use a number from 0 (any free one) to {LAST_PORT}", code=2)
     from bot.connection import SlackRefused
-    from bot.session import Wishes, serve
+    from bot.session import serve
     from engine import FeedNameError, LedgerError, MarketError, PlaybookError, StoreError
 
-    wishes = Wishes(
-        playbook=args.playbook or settings.playbook or "ema",
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` starts it ignoring the interrupt
+    try:
+        return asyncio.run(serve(_wishes(args, settings), settings, sys.stdout))
+    except (StoreError, LedgerError, MarketError, PlaybookError, FeedNameError, SlackRefused) as error:
+        fail(str(error))
+
+
+def _wishes(args: argparse.Namespace, settings: Settings) -> Wishes:
+    """What the command line asks for. Raises `LedgerError` for a folder whose ledger cannot be read."""
+    from bot.market_choice import playbook_of
+    from bot.session import Wishes
+
+    data = args.data_dir.expanduser() if args.data_dir else None
+    return Wishes(
+        playbook=args.playbook or settings.playbook or playbook_of(data),
         feed=args.feed,
         symbols=tuple(part.strip().upper() for part in (args.symbols or "").split(",") if part.strip()),
         speed=args.speed,
         capital=args.capital,
-        data_dir=args.data_dir.expanduser() if args.data_dir else None,
+        data_dir=data,
         port=args.port,
         debug=args.debug,
         planted=args.planted,
     )
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` starts it ignoring the interrupt
-    try:
-        return asyncio.run(serve(wishes, settings, sys.stdout))
-    except (StoreError, LedgerError, MarketError, PlaybookError, FeedNameError, SlackRefused) as error:
-        fail(str(error))

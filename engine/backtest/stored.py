@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -56,8 +57,9 @@ def stored_market(
         market = [series for series in found if len(series) > 1]
         absent = [series.symbol for series in found if len(series) <= 1]
         if not market:
-            there = held(database, own[0] if own else LIVE, playbook.step or MINUTE, absent)
-            raise BarsError(_nothing_of(absent, instead(absent, there) or (INVENTED if own else ""), start, end))
+            step = playbook.step or MINUTE
+            there = instead(absent, step, held(database, own[0] if own else LIVE, step, absent))
+            raise BarsError(_nothing_of(absent, there or (INVENTED if own else ""), start, end))
     return market, [*notes, f"no bars are stored of {listed(absent)}"] if absent else notes
 
 
@@ -110,7 +112,7 @@ def opened(url: str | None, data_dir: Path) -> Iterator[Database]:
     database = open_database(url, data_dir)
     try:
         if not _has_tables(database):
-            raise BarsError(_nothing(database.name if addressed else data_dir))
+            raise BarsError(_nothing(data_dir, database.name if addressed else ""))
         yield database
     finally:
         if database.server is not None and not database.server.adopted:
@@ -122,5 +124,7 @@ def _has_tables(database: Database) -> bool:
         return connection.execute("SELECT to_regclass('bars') IS NOT NULL").fetchone() == (True,)
 
 
-def _nothing(where: Path | str) -> str:
-    return f"nothing is stored yet in {where}; bring history with `nightdesk backfill`"
+def _nothing(data_dir: Path, address: str = "") -> str:
+    """Where there is nothing, and the command that fills this store and no other."""
+    command = shlex.join(["nightdesk", "backfill", *([] if address else ["--data-dir", str(data_dir)])])
+    return f"nothing is stored yet in {address or data_dir}; bring history with `{command}`"

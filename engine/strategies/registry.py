@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, create_model
 
 from engine.features import find_feature
@@ -64,6 +65,8 @@ class Strategy:
             raise StrategyError(f"{self._place(error)}: {_mistake(error)}") from error
         if not isinstance(answer, Wishes):
             raise StrategyError(f"{self._place()}: {self.name} returned {type(answer).__name__}; return Wishes(...)")
+        if wrong := _wrong_columns(answer, len(columns)):
+            raise StrategyError(f"{self._place()}: {self.name} returned {wrong}")
         return answer
 
     def _place(self, error: BaseException | None = None) -> str:
@@ -111,6 +114,25 @@ def find_strategy(name: str, folder: Path) -> Strategy:
         raise StrategyError(f"there is no strategy {name!r}; built in: {', '.join(_BUILT_IN)}; or name a .py file")
     importlib.import_module(f"engine.strategies.{name}")
     return _STRATEGIES[name]
+
+
+def _wrong_columns(answer: Wishes, bars: int) -> str:
+    """What is wrong with the first column that is not one value per bar, or not of its kind; "" when all are well."""
+    asked: dict[str, tuple[Any, str, str]] = {
+        "enter": (answer.enter, "b", "True or False"),
+        "leave": (answer.leave, "b", "True or False"),
+        "side": (answer.side, "if", "+1 or -1"),
+        "confidence": (answer.confidence, "iuf", "a number"),
+    }
+    for name, (given, kinds, meant) in asked.items():
+        if given is None and name in ("side", "confidence"):
+            continue
+        if not isinstance(given, np.ndarray):
+            return f"{name} as {type(given).__name__}; return an array of {bars} values, {meant} for every bar"
+        if given.shape != (bars,) or given.dtype.kind not in kinds:
+            shape = " × ".join(map(str, given.shape)) or "1"
+            return f"{name} of {shape} values ({given.dtype}); return an array of {bars} values, {meant} for every bar"
+    return ""
 
 
 def _mistake(error: Exception) -> str:

@@ -14,6 +14,7 @@ from engine.backtest.market import Series, interval_of, read_market, resample
 from engine.backtest.stored import LIVE, opened, with_stored_quiet
 from engine.domain import Symbol, instant
 from engine.forecasting.cases import JudgementError
+from engine.forecasting.wording import span
 from engine.market.errors import BarsError
 from engine.market.names import canonical, meant_pair
 from engine.playbook.errors import PlaybookError, describe
@@ -93,18 +94,27 @@ def from_store(
         found = [stored_bars(database, data_dir, market, one, step, now - terms.history, now) for one in symbols]
         bars = tuple(one for one in found if len(one.time))
         if not bars:
-            raise JudgementError("NO_BARS", _nothing(symbols, held(database, market, step, symbols), terms))
+            raise JudgementError("NO_BARS", _nothing(symbols, step, held(database, market, step, symbols), terms, now))
     return Source(bars, {one.symbol: "nothing stored" for one in found if not len(one.time)})
 
 
-def _nothing(symbols: Sequence[Symbol], there: Sequence[Held], terms: ModelTerms) -> str:
-    """Why there is nothing to learn from: nothing is stored, or other pairs are, or older bars."""
+def _nothing(
+    symbols: Sequence[Symbol], step: timedelta, there: Sequence[Held], terms: ModelTerms, now: datetime
+) -> str:
+    """Why there is nothing to learn from: nothing is stored, or other pairs or intervals are, or older bars."""
     named = f"{', '.join(symbols[:5])}{f' and {len(symbols) - 5} more' if len(symbols) > 5 else ''}"
     if not there:
         return f"no bars of {named} are stored; `nightdesk backfill` gets some, or give --bars"
-    days = terms.history // timedelta(days=1)
-    sentence = f"no bars of {named} of the last {days} days are stored; {instead(symbols, there)}"
-    return f"{sentence}; --history takes older ones in, `nightdesk backfill` gets newer ones"
+    sentence = f"no bars of {named} of the last {terms.history // timedelta(days=1)} days are stored"
+    newest = max(one.last for one in there) + step
+    if now - newest > terms.stale_after:  # by whatever name and however far back: it would be refused as too old
+        return (
+            f"{sentence}, and the newest of these coins is of {newest:%Y-%m-%d}; no model is trained on bars older "
+            f"than {span(terms.stale_after)}: `nightdesk backfill` gets newer ones, and old ones are studied with "
+            "--bars FILE"
+        )
+    older = "--history takes older ones in, " if now - newest > terms.history else ""
+    return f"{sentence}; {instead(symbols, step, there)}; {older}`nightdesk backfill` gets newer ones"
 
 
 def stored_bars(

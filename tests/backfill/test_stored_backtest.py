@@ -62,7 +62,8 @@ def test_where_nothing_was_ever_stored_the_answer_is_a_sentence_and_no_folder_is
     words = ("backtest", "--playbook", str(PEERS), "--symbols", "BTC/USDT", "--out", str(tmp_path / "out"))
     assert main([*words, "--stored", "--data-dir", str(data)]) == 1
 
-    assert f"nothing is stored yet in {data}; bring history with `nightdesk backfill`" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"nothing is stored yet in {data}; bring history with `nightdesk backfill --data-dir {data}`" in said
     assert not data.exists()
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot import folders
+from bot.__main__ import main
 from bot.cli.errors import CliError
-from bot.market_choice import choose
+from bot.market_choice import choose, playbook_of
 from engine import keeps_live_history
 from engine.domain import MarketKind
+from engine.maintenance.backups import back_up
 from engine.messages import Born, FeedChanged, Message
 from engine.store.folder import BACKFILL_LOCK, FileLock
 from engine.store.ledger import SqliteLedger
@@ -53,10 +56,10 @@ def test_a_new_folder_and_one_whose_feed_was_never_up_begin_on_kraken(data: Path
     assert choose("ema", None, None, None, False).feed == "kraken"
 
 
-def born_planted(data: Path, planted: float | None) -> None:
+def born_planted(data: Path, planted: float | None, playbook: str = "ema") -> None:
     ledger = SqliteLedger(data / "ledger.sqlite")
     kind = MarketKind.SIMULATED
-    ledger.append(Born(BIRTH, "desk", kind, "ema", "0" * 64, "planted edge", planted), (), (), {})
+    ledger.append(Born(BIRTH, "desk", kind, playbook, "0" * 64, "planted edge", planted), (), (), {})
     ledger.close()
 
 
@@ -77,6 +80,41 @@ def test_each_planted_edge_is_a_world_of_its_own_that_its_folder_knows(data: Pat
     assert choose("ema", "simulated", None, named, True, planted=0.6).data == named
     with pytest.raises(CliError, match="planted edge 60%"):
         choose("ema", "simulated", None, named, True, planted=0.65)
+
+
+def born_for(data: Path, playbook: str) -> Path:
+    ledger = SqliteLedger(data / "ledger.sqlite")
+    ledger.append(Born(BIRTH, "desk", MarketKind.SIMULATED, playbook, "0" * 64, "simulated"), (), (), {})
+    ledger.close()
+    return data
+
+
+def test_a_start_that_names_no_playbook_takes_the_one_that_its_folder_was_born_for(tmp_path: Path) -> None:
+    assert playbook_of(None) == playbook_of(tmp_path / "new") == "ema"
+    assert playbook_of(born_for(tmp_path / "named", "direction")) == "direction"
+
+
+@pytest.mark.parametrize("feed", [None, "simulated"])
+def test_a_back_up_copied_into_an_empty_folder_is_started_with_that_folder_alone(
+    tmp_path: Path, feed: str | None
+) -> None:
+    """As the README says: of a playbook that is not the usual one, on a market with a planted edge."""
+    born_planted(tmp_path / "first", 0.6, "direction")
+    shutil.copytree(back_up(tmp_path / "first", LATER, free=lambda _: 10**12).path, tmp_path / "again")
+    again = tmp_path / "again"
+    choice = choose(playbook_of(again), feed, None, again, True)
+    assert (choice.data, choice.feed, choice.planted) == (again, "simulated", 0.6)
+
+
+def test_a_folder_of_a_playbook_of_ones_own_asks_for_its_file_and_so_does_its_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = born_for(tmp_path / "mine", "my_playbook")
+    assert main(["run", "--feed", "simulated", "--data-dir", str(data)]) == 1
+    assert "was born for the playbook my_playbook, which is a file of your own" in (said := capsys.readouterr().err)
+    assert "name it with --playbook FILE.yaml" in said
+    assert main(["status", "--data-dir", str(data)]) == 1
+    assert "--feed simulated --playbook FILE.yaml --data-dir" in capsys.readouterr().err
 
 
 def test_a_plain_simulated_folder_never_becomes_one_with_a_planted_edge(tmp_path: Path) -> None:

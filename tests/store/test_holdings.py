@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from engine.domain import micros
 from engine.forecasting.cases import JudgementError
 from engine.market.errors import BarsError
 from engine.playbook import load
 from engine.store.bulk import write_bars
 from engine.store.database import Database
-from engine.store.holdings import held, instead
-from tests.store.coins import MINUTE, NOW, SINCE, coin
+from engine.store.holdings import Held, held, instead
+from tests.store.coins import MINUTE, MINUTE_US, NOW, SINCE, coin
 
 
 @pytest.fixture
@@ -26,12 +28,33 @@ def stored(database: Database) -> Database:
 
 def test_other_pairs_of_a_coin_are_named_with_their_dates_and_how_to_ask_for_them(stored: Database) -> None:
     found = held(stored, "live", MINUTE, ["BTC/USD", "ETH/USD"])
-    assert [(one.symbol, one.first) for one in found] == [("BTC/USDT", SINCE)]
-    assert instead(["BTC/USD"], found).endswith(": name them with --symbols BTC/USDT")
-    assert not instead(["BTC/USDT"], found).endswith("BTC/USDT")
-    assert instead(["BTC/USDT"], found).startswith(f"stored are BTC/USDT from {SINCE:%Y-%m-%d} to ")
+    assert [(one.symbol, one.interval, one.first) for one in found] == [("BTC/USDT", "1m", SINCE)]
+    assert instead(["BTC/USD"], MINUTE, found).endswith(": name them with --symbols BTC/USDT")
+    assert not instead(["BTC/USDT"], MINUTE, found).endswith("BTC/USDT")
+    assert instead(["BTC/USDT"], MINUTE, found).startswith(f"stored are BTC/USDT from {SINCE:%Y-%m-%d} to ")
     assert held(stored, "simulated", MINUTE, ["BTC/USD"]) == []
-    assert instead(["ETH/USD"], held(stored, "live", MINUTE, ["ETH/USD"])) == ""
+    assert instead(["ETH/USD"], MINUTE, held(stored, "live", MINUTE, ["ETH/USD"])) == ""
+
+
+def test_bars_of_another_interval_are_not_denied(
+    stored: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    from engine.backtest import stored as backtests
+
+    hours = coin("ETH/USDT", 60)
+    closes = micros(SINCE) + (np.arange(60, dtype=np.int64) + 1) * 60 * MINUTE_US
+    with stored.connect() as connection:
+        write_bars(connection, "live", "vendor", [replace(hours, interval=60 * MINUTE, time=closes)], now=NOW)
+    monkeypatch.setattr(backtests, "opened", lambda *_: nullcontext(stored))
+    said = r"no bars of ETH/USDT are stored; stored are 1h bars of ETH/USDT from 2025-01-31 to 2025-02-03; .* reads 1m$"
+    with pytest.raises(BarsError, match=said):
+        backtests.stored_market(load("ema"), None, tmp_path, ["ETH/USDT"])
+    other = Held("ETH/PERP", "1m", SINCE, NOW)
+    both = instead(["ETH/USDT"], MINUTE, [other, *held(stored, "live", MINUTE, ["ETH/USDT"])])
+    assert both.startswith("stored are 1h bars of ETH/USDT from 2025-01-31 to 2025-02-03, ETH/PERP from 2025-01-31 to")
+    assert both.endswith("; this playbook reads 1m: name those of 1m with --symbols ETH/PERP")
 
 
 def test_a_training_and_a_backtest_say_so(stored: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +65,17 @@ def test_a_training_and_a_backtest_say_so(stored: Database, tmp_path: Path, monk
 
     for room in (backtests, sources):
         monkeypatch.setattr(room, "opened", lambda *_: nullcontext(stored))
+    fresh, direction = SINCE + timedelta(hours=12), load("direction")
     with pytest.raises(
         JudgementError, match=r"of the last 182 days are stored; stored are BTC/USDT .*--symbols BTC/USDT"
     ):
-        sources.from_store(load("direction"), None, tmp_path, NOW, ["BTC/USD"])
-    with pytest.raises(JudgementError, match=r"are stored; stored are BTC/USDT from .*; --history takes older ones in"):
-        sources.from_store(load("direction"), None, tmp_path, NOW + timedelta(days=400), ["BTC/USDT"])
+        sources.from_store(direction, None, tmp_path, fresh, ["BTC/USD"])
+    with pytest.raises(JudgementError) as told:
+        sources.from_store(direction, None, tmp_path, NOW + timedelta(days=400), ["BTC/USDT"])
+    assert "the newest of these coins is of 2025-02-01; no model is trained on bars older than 36 h" in str(told.value)
+    assert str(told.value).endswith("old ones are studied with --bars FILE")
+    assert "--history" not in str(told.value)
+    assert "--symbols" not in str(told.value)
     with pytest.raises(BarsError, match=r"no bars of BTC/USD are stored; stored are BTC/USDT .*--symbols BTC/USDT"):
         backtests.stored_market(load("ema"), None, tmp_path, ["BTC/USD"])
 
