@@ -90,6 +90,7 @@ async def test_ninety_nine_coins_at_once(database: Database) -> None:
 
     assert (report.rows, report.new, len(report.symbols)) == (99 * 720, 99 * 720, 99)
     assert report.gaps(NOT_LISTED) == (99, 99 * (DAYS * 1440 - 720))
+    assert "gaps        before the source's first bar or after its last: 99 stretches" in table(report)
     with database.connect() as connection:
         counted = "SELECT symbol, count(*) FROM bars WHERE interval = '1m' GROUP BY symbol"
         assert dict(connection.execute(counted).fetchall()) == dict.fromkeys(coins, 720)

@@ -86,6 +86,12 @@ def test_what_the_model_learnt_from_is_left_out_unless_asked_for(market, eager, 
     assert "is no test" in warning
 
 
+def test_of_many_coins_that_the_model_has_not_learnt_from_a_few_are_named(market, eager, model):
+    strangers = [replace(market[0], symbol=f"N{number}/USD") for number in range(9)]
+    _, _, notes = with_forecasts(eager, model, strangers)
+    assert notes[1].endswith("has not learnt from it: N0/USD, N1/USD, N2/USD, N3/USD and 5 more")
+
+
 def test_bars_that_the_model_knows_already_are_refused(market, eager, model):
     cut = int(np.searchsorted(market[0].time, round(model.passport.train_end.timestamp() * 1e6)))
     early = [type(one)(one.symbol, one.interval, one.time[:cut], *(c[:cut] for c in one.prices)) for one in market]
