@@ -247,7 +247,8 @@ class Desk:
         self._loop.restore(lambda done: say(f"restoring {done:,} of {head:,} ledger rows"))
         self._gateway.resume(self._loop.trader.unanswered(), self._loop.trader.consented())
         tail.see(self._ledger.read(after=max(0, head - ROWS_A_MINUTE * HISTORY_MINUTES)))
-        self.last_known = self._loop.snapshot().at
+        if self._loop.has_started:  # a power cut can come between a ledger's first two rows
+            self.last_known = self._loop.snapshot().at
 
     async def _renew_analyst(self) -> None:
         await renew_analyst(self._supply, self.serving, self._recorded)

@@ -16,6 +16,7 @@ from engine import runtime
 from engine.clock import ScaledClock, SystemClock
 from engine.domain import MarketKind
 from engine.market.simulated import SimulatedFeed
+from engine.store.ledger import SqliteLedger
 from tests.e2e.desk import ROOT, environment
 from tests.e2e.house import NOWHERE, HouseThread
 
@@ -43,6 +44,17 @@ def test_a_fall_back_within_ten_seconds_names_the_folder_and_leaves_the_live_one
             desk.communicate(timeout=60)
         finally:
             desk.kill()
+
+
+def test_a_desk_that_was_cut_off_between_its_first_two_rows_starts_again(tmp_path: Path) -> None:
+    with HouseThread(tmp_path / "first", simulated(), MarketKind.SIMULATED) as first:
+        first.wait(lambda: len(first.rows()) > 1, 60, "two rows")
+    born = next(iter(SqliteLedger(first.data / "ledger.sqlite").read()))
+    (tmp_path / "cut").mkdir()
+    with closing(SqliteLedger(tmp_path / "cut" / "ledger.sqlite")) as ledger:
+        ledger.append(born.message, born.outcomes, born.posts, born.judged_until)
+    with HouseThread(tmp_path / "cut", simulated(), MarketKind.SIMULATED) as again:
+        again.wait(lambda: len(again.rows()) > 2, 60, "it goes on")
 
 
 def test_a_clean_restart_reads_nothing_from_before_its_checkpoint(
