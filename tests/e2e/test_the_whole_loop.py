@@ -15,7 +15,9 @@ def test_a_person_approves_a_card_and_the_trade_comes_to_its_end(start) -> None:
     assert "DESK_TRADERS=U_VIEWER" in desk.press(card, "proposal_approve", user="U_VIEWER")
 
     opened = desk.wait(lambda: approve_one(desk), 90, "position")
-    assert "/USD" in desk.run("/positions") or is_closed(desk, opened)  # so fast a market may have stopped it by now
+    assert (
+        "open position" in desk.run("/positions").lower()
+    )  # one, or none any more: so fast a market may stop it in a second
     desk.wait(lambda: is_closed(desk, opened), 120, "result in the thread")
 
     assert "rows" in command("status", "--data-dir", str(desk.data), home=desk.home).stdout

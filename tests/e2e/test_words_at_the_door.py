@@ -13,7 +13,7 @@ from bot.settings import Settings
 
 SIMULATED = ("run", "--feed", "simulated")
 CASES = {
-    "an unknown command": (("launch",), {}, "choose from 'run'"),
+    "an unknown command": (("launch",), {}, "there is no command launch; there are run, backfill"),
     "an unknown option": (("run", "--fast"), {}, "there is no --fast"),
     "a speed that is no number": (("run", "--speed", "fast"), {}, "invalid float value: 'fast'"),
     "a speed of NaN": ((*SIMULATED, "--speed", "nan"), {}, "use a number above 0"),
