@@ -259,7 +259,7 @@ def test_without_a_promoted_model_the_command_says_how_to_get_one(kept, file, pl
         command(*words, "--data-dir", data)
     with pytest.raises(CliError, match="no model of it has been promoted; train one with `nightdesk train"):
         command(*words, "--data-dir", tmp_path / "nowhere")
-    with pytest.raises(CliError, match="has no version .* there are"):
+    with pytest.raises(CliError, match=r"has no version .* there are"):
         command(*words, "--data-dir", data, "--model", "20200101T000000-000000")
     with pytest.raises(CliError, match="trades by rule"):
         command("--playbook", "ema", "--bars", file, "--out", tmp_path / "out", "--model", version)
