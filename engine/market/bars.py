@@ -35,10 +35,10 @@ class _Forming:
     trades: int | None  # None where prints were made of a bar, which does not say how many there were
 
     def add(self, key: Key, price: float, quantity: float) -> None:
-        if key < self.first:
-            self.first, self.open = key, price
-        if key >= self.last:
+        if key >= self.last:  # nearly always
             self.last, self.close = key, price
+        elif key < self.first:
+            self.first, self.open = key, price
         if price > self.high:
             self.high = price
         elif price < self.low:

@@ -43,10 +43,11 @@ class Sequence:
     def see(self, symbol: Symbol, trade_id: int, at: datetime, now: datetime) -> None:
         """A trade that happened at `at` came at `now`."""
         known = self._last.get(symbol)
-        last, before = known or (0, min(at, self._start))
+        last = known[0] if known else 0
         if trade_id == last + 1:  # nearly always, and in no hole: those are behind
             self._last[symbol] = trade_id, at
             return
+        before = known[1] if known else min(at, self._start)
         if trade_id > last:
             since, until = sorted((micros(before), micros(at)))
             ids = range(last + 1 if known else trade_id - 1, trade_id)
