@@ -23,6 +23,7 @@ from engine.replaying import verify
 from engine.store.errors import StoreError
 from engine.store.ledger import LedgerError
 from engine.store.reserve import MIB, free_bytes
+from engine.store.tick_segments import sync_folder
 
 FOLDER, MANIFEST = "backups", "backup.json"
 LEDGER = "ledger.sqlite"
@@ -64,7 +65,7 @@ def back_up(data: Path, now: datetime, models: Iterable[Path] = (), free: Callab
         rows, head = _checked(draft)
         _seal(draft, now, rows, head)
         draft.rename(home / name)
-        _sync(home)
+        sync_folder(home)
     except (OSError, sqlite3.Error, LedgerError, shutil.Error) as error:
         raise BackupError(f"no back-up was made: {error}") from error
     finally:
@@ -150,20 +151,10 @@ def _seal(draft: Path, now: datetime, rows: int, head: str) -> None:
     manifest.write_text(json.dumps(told, indent=1), encoding="utf-8")
     _synced_hash(manifest)
     for folder in [draft, *(path for path in draft.rglob("*") if path.is_dir())]:
-        _sync(folder)
+        sync_folder(folder)
 
 
 def _synced_hash(path: Path) -> str:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -105,7 +105,7 @@ def _write(held: Journalled, path: Path) -> None:
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _table(held: Journalled) -> pa.Table:
@@ -139,7 +139,7 @@ def _texts(texts: list[str]) -> pa.Array:
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable, where folders can be synchronised."""
     if os.name == "nt":
         return
